@@ -1,0 +1,214 @@
+"""Options that several commands share, and the values they are read into."""
+
+import functools
+import math
+import tempfile
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import click
+
+from robint_tf.specs import ATTACK_LOSSES, NORM_NAMES, PGD, PRECISIONS, VARIANTS
+
+from .presets import PRESETS, STEP_SIZES
+
+
+class Amount(click.ParamType):
+    """A finite number of at least 0, as a decimal or a fraction such as 8/255."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            number = float(Fraction(value)) if "/" in str(value) else float(value)
+        except (ValueError, ZeroDivisionError, OverflowError):
+            self.fail(f"{value!r} is no number; give a decimal or a fraction such as 8/255.", param, ctx)
+        if not math.isfinite(number) or number < 0:
+            self.fail(f"{value!r} is not allowed; give a finite number of at least 0.", param, ctx)
+        return number
+
+
+class Seed(click.IntRange):
+    """A whole number that NumPy and TensorFlow take as a seed."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 2**31 - 1)
+
+
+def writable(path: Path) -> Path:
+    """The folder `path`, made and tried; `BadParameter` before any work is done if it cannot be written."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            return path
+    except OSError as error:
+        raise click.BadParameter(f"{path} cannot be written ({error.strerror}); choose another folder.") from error
+
+
+class Folder(click.ParamType):
+    """A folder to write to, tried before any work is done."""
+
+    name = "folder"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        try:
+            return writable(Path(value).expanduser())
+        except click.BadParameter as error:
+            self.fail(error.message, param, ctx)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list:
+        return [click.shell_completion.CompletionItem(incomplete, type="dir")]
+
+
+def chain(*decorators: Callable) -> Callable[[Callable], Callable]:
+    """Several options as one decorator, shown in this order."""
+    return lambda function: functools.reduce(lambda f, d: d(f), reversed(decorators), function)
+
+
+data_options = chain(
+    click.option(
+        "--data-dir",
+        type=click.Path(path_type=Path),
+        envvar="ROBINT_DATA_DIR",
+        help="Folder with prepared TFDS data sets or raw files.  [default: ROBINT_DATA_DIR, else TFDS's own]",
+    ),
+    click.option("--offline", is_flag=True, help="Never use the network."),
+)
+
+store_option = click.option(
+    "--store",
+    "store_dir",
+    type=Folder(),
+    help="Folder of trained networks and finished cells.  [default: ROBINT_STORE, else the user's cache]",
+)
+
+device_options = chain(
+    click.option("--device", default="auto", show_default=True, help="auto, cpu, gpu or gpu:N."),
+    click.option(
+        "--jit",
+        type=click.Choice(["auto", "on", "off"]),
+        default="auto",
+        show_default=True,
+        help="XLA for the hot loops; auto: on GPUs only.",
+    ),
+    click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: all cores]"),
+    click.option("--deterministic", is_flag=True, help="TensorFlow's deterministic ops (slower on GPUs, no XLA)."),
+)
+
+variant_option = click.option(
+    "--variant",
+    type=click.Choice(VARIANTS),
+    default="authors",
+    show_default=True,
+    help="Follow the authors' code, the paper's text, or our corrections where both are doubtful.",
+)
+
+precision_option = click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    default="float32",
+    show_default=True,
+    help="Of the network's layers.",
+)
+
+
+def preset_option(text: str) -> Callable:
+    """The size of a study, from its table of presets."""
+    return click.option(
+        "--preset",
+        type=click.Choice(PRESETS),
+        default="quick",
+        show_default=True,
+        help=f"How much to run. {text}",
+    )
+
+
+def out_option(default: str) -> Callable:
+    """The folder that figures and results are written to."""
+    return click.option(
+        "--out", type=Folder(), default=default, show_default=True, help="Folder for figures and results."
+    )
+
+
+def attack_options(*, required: bool = False, multiple: bool = False, n_steps: int = 40) -> Callable:
+    """Options that describe a PGD attack; read with `attack_from`."""
+    return chain(
+        click.option("--norm", type=click.Choice(NORM_NAMES), default="l2", show_default=True, help="Of the attack."),
+        click.option(
+            "--eps",
+            type=Amount(),
+            multiple=multiple,
+            required=required,
+            help="Radius on [-1, 1] pixels, twice the number of a [0, 1] range; 8/255 is understood.",
+        ),
+        click.option(
+            "--step-size", type=Amount(), help="May exceed eps.  [default: the authors', 2 (l2), 0.02 (linf)]"
+        ),
+        click.option("--n-steps", type=click.IntRange(0), default=n_steps, show_default=True, help="PGD steps."),
+        click.option(
+            "--attack-loss",
+            type=click.Choice(ATTACK_LOSSES),
+            default="xent",
+            show_default=True,
+            help="What the attack maximises.",
+        ),
+        click.option("--random-start", is_flag=True, help="Start at a random point of the ball (the authors: no)."),
+        click.option("--attack-seed", type=Seed(), default=0, show_default=True, help="Of the random start."),
+    )
+
+
+def attack_from(
+    eps: float,
+    *,
+    norm: str,
+    step_size: float | None,
+    n_steps: int,
+    attack_loss: str,
+    random_start: bool,
+    attack_seed: int,
+    variant: str = "authors",
+) -> PGD:
+    """The attack that the options describe; the variant `corrected` excludes the true class from `cw`."""
+    return PGD(
+        norm=norm,  # type: ignore[arg-type]
+        eps=eps,
+        step_size=STEP_SIZES[norm] if step_size is None else step_size,
+        n_steps=n_steps,
+        loss="cw_masked" if variant == "corrected" and attack_loss == "cw" else attack_loss,  # type: ignore[arg-type]
+        random_start=random_start,
+        seed=attack_seed,
+    )
+
+
+PLACES = {
+    "store_dir",
+    "out",
+    "data_dir",
+    "save",
+    "device",
+    "threads",
+    "tensorboard",
+    "offline",
+    "json_path",
+    "path",
+}
+"""Parameters that say where and on what a command runs, not what it computes."""
+
+
+def command_line(ctx: click.Context) -> str:
+    """The command that gives the same results elsewhere: its name and what was given, without places."""
+    words = ["robint", ctx.info_name or ""]
+    for param in ctx.command.params:
+        given = ctx.get_parameter_source(param.name or "") == click.core.ParameterSource.COMMANDLINE
+        if not given or param.name in PLACES or not isinstance(param, click.Option):
+            continue
+        value = ctx.params[param.name]
+        for item in value if param.multiple else [value]:
+            words += (
+                [param.opts[0]]
+                if param.is_flag
+                else [param.opts[0], f"{item:g}" if isinstance(item, float) else str(item)]
+            )
+    return " ".join(words)

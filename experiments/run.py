@@ -1,0 +1,58 @@
+"""What a command has at hand while it runs: store, device, data, output folder; and how it saves what it made."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from robint_tf.artifacts import Store, default_root
+
+from .options import command_line, writable
+from .progress import Display
+
+
+@dataclass(frozen=True)
+class Run:
+    """The surroundings of one command."""
+
+    store: Store
+    display: Display
+    provenance: dict[str, Any]
+    out: Path | None = None
+
+    def save(self, name: str, results: dict[str, Any]) -> list[Path]:
+        """Write results and the figure that is drawn from them; the paths written."""
+        from robint_tf import plots
+        from robint_tf import results as results_files
+
+        assert self.out is not None
+        path = self.out / f"{name}.json"
+        results_files.write(path, {"figure": name, "provenance": self.provenance, **results})
+        return [path, *plots.save(plots.FIGURES[name](results_files.read(path)), self.out / name)]
+
+
+def begin(
+    *,
+    store_dir: Path | None,
+    device: str,
+    jit: str,
+    threads: int | None,
+    deterministic: bool,
+    variant: str = "authors",
+    preset: str | None = None,
+    out: Path | None = None,
+) -> Run:
+    """Start TensorFlow on the chosen device, open the store, and note what the results are made with."""
+    root = writable(store_dir or default_root())
+    from robint_tf import device as devices
+
+    devices.configure(device, jit=jit, threads=threads, deterministic=deterministic)
+    provenance = {
+        "command": command_line(click.get_current_context()),
+        "variant": variant,
+        "preset": preset,
+        "deterministic": deterministic,
+        "versions": devices.describe(),
+    }
+    return Run(Store(root), Display(), {k: v for k, v in provenance.items() if v is not None}, out)

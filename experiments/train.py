@@ -1,0 +1,129 @@
+"""Train one classifier and save it with its card."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from robint_tf.specs import ClassifierSpec, Training, as_dict
+
+from .options import (
+    Amount,
+    Seed,
+    attack_from,
+    attack_options,
+    data_options,
+    device_options,
+    precision_option,
+    store_option,
+    variant_option,
+    writable,
+)
+from .presets import epochs_of
+from .run import begin
+
+
+@click.command("train")
+@click.option("--dataset", required=True, help="toy, mnist, fashion-mnist, cifar10, or a sample: mnist-sample, ...")
+@click.option("--save", type=click.Path(path_type=Path), help="Where to.  [default: models/<dataset>_<attack>.keras]")
+@click.option("--overwrite", is_flag=True, help="Replace a file that holds another network.")
+@attack_options()
+@click.option("--epochs", type=click.IntRange(0), help="[default: the authors', 10 toy, 5 MNIST, 20 CIFAR-10]")
+@click.option("--batch-size", type=click.IntRange(1), default=100, show_default=True)
+@click.option("--learning-rate", type=Amount(), default=1e-3, show_default=True)
+@click.option("--shuffle", is_flag=True, help="Visit the images in a new order every epoch (the authors: no).")
+@click.option("--seed", type=Seed(), default=0, show_default=True, help="Of weights and order.")
+@click.option("--n-train", type=click.IntRange(1), help="Use the first images only.  [default: all]")
+@click.option("--n-test", type=click.IntRange(1), help="Test on the first images only.  [default: all]")
+@precision_option
+@variant_option
+@click.option("--tensorboard", type=click.Path(path_type=Path, file_okay=False), help="Folder for TensorBoard.")
+@data_options
+@store_option
+@device_options
+def command(
+    dataset: str,
+    save: Path | None,
+    overwrite: bool,
+    eps: float | None,
+    epochs: int | None,
+    n_train: int | None,
+    n_test: int | None,
+    variant: str,
+    tensorboard: Path | None,
+    data_dir: Path | None,
+    offline: bool,
+    **options: Any,
+) -> None:
+    """Train a classifier. With --eps it is trained on adversarial images only, as the paper does.
+
+    The defaults are the authors' training. Stopped, the same command continues; repeated, it trains nothing.
+    """
+    from robint_tf import data
+
+    name = data.canonical_name(dataset)
+    attack_names = ("norm", "step_size", "n_steps", "attack_loss", "random_start", "attack_seed")
+    chosen = {key: options.pop(key) for key in attack_names}
+    attack = None if eps is None else attack_from(eps, variant=variant, **chosen)
+    training_names = ("batch_size", "learning_rate", "shuffle", "seed", "precision")
+    spec = ClassifierSpec(
+        dataset=name,
+        training=Training(
+            epochs=epochs_of(name) if epochs is None else epochs,
+            **{key: options.pop(key) for key in training_names},
+        ),
+        attack=attack,
+        n_train=n_train,
+        variant=variant,  # type: ignore[arg-type]
+    )
+    label = "standard" if attack is None else f"{attack.norm}_{attack.eps:g}_{attack.loss}"
+    path = save or Path("models") / f"{name}_{label}.keras"
+    if path.suffix != ".keras":
+        raise click.BadParameter(f"{path} does not end in .keras.", param_hint="--save")
+    writable(path.parent)
+    _keep_what_is_there(path, spec, overwrite)
+
+    run = begin(variant=variant, **options)
+    loaded = data.load(name, data_dir=data_dir, offline=offline, n_train=n_train, n_test=n_test)
+    from robint_tf import evaluation, models, recipes
+
+    run.display.begin(f"training {path.name} on {len(loaded.train.x)} images")
+    trained = recipes.classifier(spec, loaded, run.store, progress=run.display.training, log_dir=tensorboard)
+    run.display.end()
+    clean = evaluation.accuracy(trained.network, loaded.test.x, loaded.test.y)
+    card = {
+        "figure": None,
+        "provenance": run.provenance,
+        "spec": as_dict(spec),
+        "train_data": loaded.train.fingerprint.as_json(),
+        "test_data": loaded.test.fingerprint.as_json(),
+        "data_source": loaded.source,
+        "data_order": loaded.order,
+        "epoch_loss": trained.epoch_loss,
+        "epoch_accuracy": trained.epoch_accuracy,
+        "clean_accuracy": {
+            "value": clean.value,
+            "n": clean.n,
+            "interval_95": clean.interval,
+            "loss": clean.loss,
+        },
+    }
+    models.save(trained.network, path, card)
+    for epoch, (loss, hits) in enumerate(zip(trained.epoch_loss, trained.epoch_accuracy, strict=True), 1):
+        click.echo(f"epoch {epoch}: loss {loss:.4f}, accuracy {hits:.2%} on the images trained on")
+    click.echo(f"clean accuracy {clean}")
+    click.echo(f"wrote {path} and {models.card_path(path)}")
+
+
+def _keep_what_is_there(path: Path, spec: ClassifierSpec, overwrite: bool) -> None:
+    """Refuse to replace a file that is not a training of the same spec."""
+    if overwrite or not path.exists():
+        return
+    from robint_tf import results
+
+    try:
+        same = results.read(path.with_suffix(".json")).get("spec") == as_dict(spec)
+    except results.ResultsError:
+        same = False
+    if not same:
+        raise click.UsageError(f"{path} holds another network; give --save another name, or --overwrite.")

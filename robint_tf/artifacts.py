@@ -1,0 +1,183 @@
+"""Where results live: a folder per recipe, named by the recipe's hash, published whole or not at all.
+
+    <root>/<kind>/<key>/arrays.npz      the artifact, a dict of arrays
+    <root>/<kind>/<key>/manifest.json   the recipe in words, a hash of arrays.npz, notes (versions, seconds)
+    <root>/<kind>/<key>.checkpoint/     an unfinished training, removed when the artifact is published
+
+A folder is written beside its place, flushed and renamed, so that a killed process leaves nothing half-written, and two
+processes that make the same artifact do not disturb each other.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import uuid
+import warnings
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from robint_tf.specs import as_dict
+
+RECIPE_VERSION = 1
+"""Part of every key; raised when the mathematics behind the artifacts changes."""
+
+Arrays = dict[str, np.ndarray]
+ARRAYS, MANIFEST = "arrays.npz", "manifest.json"
+
+
+def spec_key(spec: Any, *inputs: str) -> str:
+    """The name of what `spec` makes from `inputs` (fingerprints of data): 20 hexadecimal digits."""
+    recipe = {"version": RECIPE_VERSION, "spec": as_dict(spec), "inputs": inputs}
+    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def default_root() -> Path:
+    """`ROBINT_STORE` if set, else `robint_tf` in the user's cache folder."""
+    if "ROBINT_STORE" in os.environ:
+        return Path(os.environ["ROBINT_STORE"])
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "robint_tf"
+
+
+class Store:
+    """Artifacts by recipe. Reading verifies the hash: a damaged artifact is set aside and made again."""
+
+    def __init__(self, root: Path | str | None = None) -> None:
+        """root: folder of the store, made on first use. `OSError` where it cannot be made or written."""
+        self.root = default_root() if root is None else Path(root)
+
+    def folder(self, spec: Any, *inputs: str) -> Path:
+        """Where the artifact of this recipe is or would be."""
+        return self.root / type(spec).__name__ / spec_key(spec, *inputs)
+
+    def has(self, spec: Any, *inputs: str) -> bool:
+        """Whether the artifact is there (its hash is checked when it is read)."""
+        return (self.folder(spec, *inputs) / MANIFEST).exists()
+
+    def load(self, spec: Any, *inputs: str) -> Arrays | None:
+        """The artifact, or None if it is missing or damaged; a damaged one is moved aside with a warning."""
+        folder = self.folder(spec, *inputs)
+        if not folder.exists():
+            return None
+        try:
+            return read_folder(folder)
+        except DamagedError as error:
+            aside = folder.with_name(f"{folder.name}.damaged-{uuid.uuid4().hex[:8]}")
+            os.replace(folder, aside)
+            warnings.warn(f"{error}; moved to {aside} and made again.", stacklevel=2)
+            return None
+
+    def notes(self, spec: Any, *inputs: str) -> dict[str, Any]:
+        """The notes stored beside an artifact; empty if there is none."""
+        try:
+            return json.loads((self.folder(spec, *inputs) / MANIFEST).read_text())["notes"]
+        except (OSError, ValueError, KeyError):
+            return {}
+
+    def fetch(self, spec: Any, build: Callable[[], tuple[Arrays, dict[str, Any]]], *inputs: str) -> Arrays:
+        """The artifact of this recipe, made by `build() -> (arrays, notes)` only if the store lacks it."""
+        arrays = self.load(spec, *inputs)
+        if arrays is None:
+            arrays, notes = build()
+            write_folder(
+                self.folder(spec, *inputs),
+                arrays,
+                {"recipe_version": RECIPE_VERSION, "spec": as_dict(spec), "inputs": inputs, "notes": notes},
+            )
+            self.checkpoint(spec, *inputs).clear()
+        return arrays
+
+    def checkpoint(self, spec: Any, *inputs: str) -> "Checkpoint":
+        """Where the unfinished training of this recipe is kept."""
+        folder = self.folder(spec, *inputs)
+        return Checkpoint(folder.with_name(f"{folder.name}.checkpoint"))
+
+
+class Checkpoint:
+    """The last two states of an unfinished training. A torn or damaged state is skipped in favour of the one before."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def save(self, position: int, arrays: Arrays) -> None:
+        """Keep a state; `position` (batches done) orders the states."""
+        write_folder(self.folder / f"{position:012d}", arrays, {})
+        for old in self._states()[:-2]:
+            shutil.rmtree(old, ignore_errors=True)
+
+    def load(self) -> Arrays | None:
+        """The newest whole state, or None."""
+        for folder in reversed(self._states()):
+            try:
+                return read_folder(folder)
+            except DamagedError as error:
+                warnings.warn(f"{error}; using the checkpoint before it.", stacklevel=2)
+        return None
+
+    def clear(self) -> None:
+        """Forget all states."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _states(self) -> list[Path]:
+        return sorted(p for p in self.folder.glob("*") if p.name.isdigit()) if self.folder.exists() else []
+
+
+class DamagedError(Exception):
+    """A folder of the store that does not hold what its manifest says."""
+
+
+def read_folder(folder: Path) -> Arrays:
+    """The arrays of a folder; `DamagedError` unless they match their manifest."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text())
+        if _sha256(folder / ARRAYS) != manifest["sha256"]:
+            raise DamagedError(f"{folder / ARRAYS} does not match its hash")
+        with np.load(folder / ARRAYS, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise DamagedError(f"{folder} cannot be read ({type(error).__name__}: {error})") from error
+
+
+def write_folder(folder: Path, arrays: Arrays, manifest: dict[str, Any]) -> None:
+    """Publish a folder with arrays.npz and manifest.json atomically. If it exists already, the first one stays."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=f"{folder.name}.part-", dir=folder.parent))
+    try:
+        with open(scratch / ARRAYS, "wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+            _flush(file)
+        with open(scratch / MANIFEST, "w") as file:
+            json.dump({**manifest, "sha256": _sha256(scratch / ARRAYS)}, file, indent=1)
+            _flush(file)
+        with contextlib.suppress(FileExistsError, OSError) if folder.exists() else contextlib.nullcontext():
+            os.rename(scratch, folder)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A scratch path to write a single file to; it takes the place of `path` when the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{path.stem}.part-{uuid.uuid4().hex[:8]}{path.suffix}")
+    try:
+        yield scratch
+        os.replace(scratch, path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def _flush(file: Any) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,231 @@
+"""Projected gradient attacks: the loop, its compiled form, and the checked door for whole data sets.
+
+Appendix B and the authors' `attacks.py`: no random start by default, true labels, every iterate projected to the ball
+and clipped to [-1, 1].
+"""
+
+import weakref
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from robint_tf import device
+from robint_tf.classifiers import Network
+from robint_tf.losses import LOSSES
+from robint_tf.norms import NORMS
+from robint_tf.specs import PGD
+
+PIXEL_MIN, PIXEL_MAX = -1.0, 1.0
+Progress = Callable[[int, int], None]  # examples done, examples in all
+
+
+def ascend(
+    network: Network,
+    x: tf.Tensor,
+    y: tf.Tensor,
+    *,
+    norm: str,
+    loss: str,
+    eps: tf.Tensor,
+    step_size: tf.Tensor,
+    n_steps: tf.Tensor,
+    start: tf.Tensor | None = None,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """PGD as one graph loop over tensors; compile the caller.
+
+    x: (N, ...) float32 in [-1, 1]; y: (N,) int32; start: first perturbation, like x (none: start at x). eps, step_size
+    and n_steps are scalar tensors, so that one trace serves all their values. Returns x_adv, like x, and for each
+    example the number of steps at which its gradient was exactly zero, (N,) int32.
+    """
+    ops, loss_fn = NORMS[norm], LOSSES[loss]
+    axes = list(range(1, x.shape.rank))
+
+    def inside(x_adv: tf.Tensor) -> tf.Tensor:
+        return tf.clip_by_value(ops.project(x_adv, x, eps), PIXEL_MIN, PIXEL_MAX)
+
+    def step(i: tf.Tensor, x_adv: tf.Tensor, n_zero: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(x_adv)
+            objective = loss_fn(tf.cast(network(x_adv, training=False), tf.float32), y)
+        gradient = tape.gradient(objective, x_adv)
+        zero = tf.reduce_all(tf.equal(gradient, 0.0), axis=axes)
+        return i + 1, inside(x_adv + step_size * ops.direction(gradient)), n_zero + tf.cast(zero, tf.int32)
+
+    first = x if start is None else inside(x + start)
+    _, x_adv, n_zero = tf.while_loop(
+        lambda i, *_: i < n_steps,
+        step,
+        (0, first, tf.zeros_like(y)),
+        parallel_iterations=1,
+    )
+    return tf.stop_gradient(x_adv), n_zero
+
+
+def perturb(network: Network, x: tf.Tensor, y: tf.Tensor, attack: PGD, *, batch: tf.Tensor | int = 0) -> tf.Tensor:
+    """Adversarial examples of one batch, like x; unchecked, and meant to be called inside a `tf.function`.
+
+    `batch` numbers the batches of a training: a random start draws anew for each.
+    """
+    start = None
+    if attack.random_start:
+        seed = tf.stack([attack.seed, tf.cast(batch, tf.int32)])
+        start = NORMS[attack.norm].start(tf.shape(x), tf.constant(attack.eps), seed)
+    x_adv, _ = ascend(
+        network,
+        x,
+        y,
+        norm=attack.norm,
+        loss=attack.loss,
+        eps=tf.constant(attack.eps),
+        step_size=tf.constant(attack.step_size),
+        n_steps=tf.constant(attack.n_steps),
+        start=start,
+    )
+    return x_adv
+
+
+@dataclass(frozen=True, eq=False)
+class Attacked:
+    """Adversarial examples of a data set, and what happened on the way.
+
+    x_adv: like x; logits, clean_logits: (N, classes) float32 on x_adv and x; n_zero_gradients: (N,) int32, steps at
+    which an example's gradient was exactly zero (a saturated loss): such a step leaves the image where it is.
+    """
+
+    x_adv: np.ndarray
+    logits: np.ndarray
+    clean_logits: np.ndarray
+    n_zero_gradients: np.ndarray
+    attack: PGD
+
+    @property
+    def n_saturated(self) -> int:
+        """How many examples had a zero gradient at every step, so that they never moved."""
+        if not self.attack.n_steps:
+            return 0
+        return int(np.sum(self.n_zero_gradients == self.attack.n_steps))
+
+
+def attack_dataset(
+    network: Network,
+    x: np.ndarray,
+    y: np.ndarray,
+    attack: PGD,
+    *,
+    batch_size: int = 500,
+    check: bool = True,
+    progress: Progress | None = None,
+) -> Attacked:
+    """Attack a whole data set in batches, in bounded memory beyond inputs and outputs.
+
+    x: (N, ...) float32 in [-1, 1]; y: (N,) integer labels. With `check`, inputs and network are examined. `ValueError`
+    if x is not float32, out of [-1, 1] or not finite, if labels are out of range, or if the network returns
+    probabilities, has random layers switched on, or returns NaN. The random start of example i depends on the attack's
+    seed and on i alone, not on the batch size.
+    """
+    if check:
+        check_inputs(network, x, y)
+    run = _compiled(network, attack.norm, attack.loss)
+    eps, step_size = tf.constant(attack.eps), tf.constant(attack.step_size)
+    x_adv = np.empty_like(x)
+    logits, clean_logits, n_zero = [], [], []
+    for lo, hi in _batches(len(x), batch_size):
+        xb, yb = tf.constant(x[lo:hi]), tf.constant(y[lo:hi], tf.int32)
+        start = _random_start(attack, lo, xb) if attack.random_start else tf.zeros_like(xb)
+        adv, adv_logits, batch_logits, zero = run(xb, yb, eps, step_size, tf.constant(attack.n_steps), start)
+        x_adv[lo:hi] = adv.numpy()
+        logits.append(adv_logits.numpy())
+        clean_logits.append(batch_logits.numpy())
+        n_zero.append(zero.numpy())
+        if progress is not None:
+            progress(hi, len(x))
+    return Attacked(x_adv, np.concatenate(logits), np.concatenate(clean_logits), np.concatenate(n_zero), attack)
+
+
+def predict(network: Network, x: np.ndarray, *, batch_size: int = 500) -> np.ndarray:
+    """Logits of a data set, (N, classes) float32, in inference mode."""
+    run = _compiled_forward(network)
+    return np.concatenate([run(tf.constant(x[lo:hi])).numpy() for lo, hi in _batches(len(x), batch_size)])
+
+
+def check_inputs(network: Network, x: np.ndarray, y: np.ndarray) -> None:
+    """Refuse what would make an attack meaningless; `ValueError` with one sentence that says what to change."""
+    if x.dtype != np.float32:
+        raise ValueError(f"images are {x.dtype}; give float32 in [-1, 1] (pixel / 127.5 - 1 for 8-bit images).")
+    if len(x) != len(y) or not len(x):
+        raise ValueError(f"there are {len(x)} images and {len(y)} labels; give one label an image, and at least one.")
+    if tuple(network.input_shape[1:]) != x.shape[1:]:
+        raise ValueError(f"images have shape {x.shape[1:]}; the network takes {tuple(network.input_shape[1:])} (NHWC).")
+    if not np.isfinite(x).all():
+        raise ValueError("images hold NaN or infinite pixels; remove them.")
+    if x.min() < PIXEL_MIN or x.max() > PIXEL_MAX:
+        raise ValueError(f"pixels range over [{x.min():g}, {x.max():g}]; scale them to [-1, 1].")
+    n_classes = network.output_shape[-1]
+    if not np.issubdtype(y.dtype, np.integer) or y.min() < 0 or y.max() >= n_classes:
+        raise ValueError(f"labels are {y.dtype} over [{y.min()}, {y.max()}]; give integers from 0 to {n_classes - 1}.")
+    logits, again = (network(x[:64], training=False).numpy().astype(np.float32) for _ in range(2))
+    if not np.isfinite(logits).all():
+        raise ValueError(
+            "the network returns NaN or infinite logits; its weights are damaged or its training diverged."
+        )
+    if logits.min() >= 0 and np.allclose(logits.sum(axis=-1), 1, atol=1e-3):
+        raise ValueError("the network returns probabilities (rows sum to 1); remove its softmax, attacks need logits.")
+    if not np.allclose(logits, again, atol=1e-4 * max(1.0, float(np.abs(logits).max()))):
+        raise ValueError("two calls of the network differ; switch off dropout or noise that is active at inference.")
+
+
+def _batches(n: int, batch_size: int) -> Iterator[tuple[int, int]]:
+    return ((lo, min(lo + batch_size, n)) for lo in range(0, n, batch_size))
+
+
+def _random_start(attack: PGD, first: int, x: tf.Tensor) -> tf.Tensor:
+    """Starts of the examples first, first + 1, ..., each from its own seed."""
+    start, eps = NORMS[attack.norm].start, tf.constant(attack.eps)
+    shape = tf.shape(x[:1])
+    seeds = tf.stack([tf.fill([len(x)], attack.seed), tf.range(first, first + len(x))], axis=1)
+    return tf.map_fn(lambda seed: start(shape, eps, seed)[0], seeds, fn_output_signature=tf.float32)
+
+
+_COMPILED: "weakref.WeakKeyDictionary[Network, dict]" = weakref.WeakKeyDictionary()
+
+
+def _per_network(network: Network, key: object, make: Callable[[Network], Callable]) -> Callable:
+    """One compiled function per network and key, which dies with its network."""
+    functions = _COMPILED.setdefault(network, {})
+    if key not in functions:
+        functions[key] = make(weakref.proxy(network))  # a strong reference here would keep the network alive for ever
+    return functions[key]
+
+
+def _compiled(network: Network, norm: str, loss: str) -> Callable:
+    def make(net: Network) -> Callable:
+        @tf.function(reduce_retracing=True, jit_compile=device.jit_compile())
+        def run(
+            x: tf.Tensor,
+            y: tf.Tensor,
+            eps: tf.Tensor,
+            step_size: tf.Tensor,
+            n_steps: tf.Tensor,
+            start: tf.Tensor,
+        ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+            x_adv, n_zero = ascend(
+                net, x, y, norm=norm, loss=loss, eps=eps, step_size=step_size, n_steps=n_steps, start=start
+            )
+            return x_adv, net(x_adv, training=False), net(x, training=False), n_zero
+
+        return run
+
+    return _per_network(network, (norm, loss), make)
+
+
+def _compiled_forward(network: Network) -> Callable:
+    def make(net: Network) -> Callable:
+        @tf.function(reduce_retracing=True, jit_compile=device.jit_compile())
+        def run(x: tf.Tensor) -> tf.Tensor:
+            return net(x, training=False)
+
+        return run
+
+    return _per_network(network, "forward", make)

@@ -1,0 +1,116 @@
+"""Where TensorFlow runs: device choice, memory growth, compilation, determinism. Call `configure` before any model."""
+
+import contextlib
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from robint_tf import __version__
+
+HAS_NVIDIA_DRIVER = Path("/proc/driver/nvidia").exists()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back what TensorFlow writes to standard error while it starts, and show it only if it matters.
+
+    Its notices (oneDNN is on, no CUDA here) are no news to a researcher, and no log level silences them. They are shown
+    where a GPU might be missing because of what they say, and when starting fails.
+    """
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as held:
+        stderr = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        show = HAS_NVIDIA_DRIVER
+        try:
+            yield
+        except BaseException:
+            show = True
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            if show:
+                held.seek(0)
+                os.write(2, held.read())
+
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2" if HAS_NVIDIA_DRIVER else "3")
+with _quiet():
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+JIT_CHOICES = ("auto", "on", "off")
+
+
+@dataclass
+class _Settings:
+    jit: str = "auto"
+    deterministic: bool = False
+
+
+_settings = _Settings()
+
+
+def configure(
+    device: str = "auto", *, jit: str = "auto", deterministic: bool = False, threads: int | None = None
+) -> str:
+    """Choose the device and return its name, e.g. "/device:CPU:0".
+
+    device: "auto" (the first GPU if there is one), "cpu", "gpu" or "gpu:1". jit: whether loops are compiled by XLA;
+    "auto" means on GPUs only (on CPUs its convolution gradients are about ten times slower). deterministic: switch on
+    TensorFlow's op determinism, which also switches XLA off. `ValueError` if the device does not exist.
+    """
+    match = re.fullmatch(r"auto|cpu|gpu(?::(\d+))?", device.lower())
+    if match is None:
+        raise ValueError(f"device is {device!r}; choose auto, cpu, gpu or gpu:N.")
+    if jit not in JIT_CHOICES:
+        raise ValueError(f"jit is {jit!r}; choose one of {', '.join(JIT_CHOICES)}.")
+    gpus = tf.config.list_physical_devices("GPU")
+    index = int(match[1] or 0)
+    wants_gpu = device.lower().startswith("gpu")
+    if wants_gpu and index >= len(gpus):
+        raise ValueError(
+            f"device is {device!r} but TensorFlow sees {len(gpus)} GPU(s); install robint-tf[gpu] or use cpu."
+        )
+    with contextlib.suppress(RuntimeError):  # raised when TensorFlow runs already: the choice was made before
+        tf.config.set_visible_devices([] if device.lower() == "cpu" else gpus[index : index + 1], "GPU")
+        for gpu in gpus:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        if threads is not None:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(threads)
+    _settings.jit, _settings.deterministic = jit, deterministic
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+    return name()
+
+
+def name() -> str:
+    """The device that models run on."""
+    logical = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
+    return logical[0].name
+
+
+def jit_compile() -> bool:
+    """Whether compiled loops go through XLA."""
+    if _settings.deterministic or _settings.jit == "off":
+        return False
+    return _settings.jit == "on" or bool(tf.config.list_logical_devices("GPU"))
+
+
+def describe() -> dict[str, str]:
+    """What a result was made with: package and library versions, device."""
+    details = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.get_visible_devices("GPU")]
+    return {
+        "robint_tf": __version__,
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+        "device": ", ".join(d.get("device_name", "GPU") for d in details) or "CPU",
+    }

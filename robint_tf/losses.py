@@ -1,0 +1,37 @@
+"""What an attack maximises: one value per example, from logits (N, classes) and integer labels (N,).
+
+`cw` is the authors' training form of the Carlini-Wagner objective with both of its quirks: it stops rewarding a margin
+beyond 500, and the true class itself competes as "best other class" with the value 0, so that the gradient of the other
+classes vanishes where all their logits are negative. `cw_unclamped` (their analysis form) drops the first quirk,
+`cw_masked` (the `corrected` variant) drops both.
+"""
+
+import tensorflow as tf
+
+CW_CLAMP = 500.0
+MASKED = -1e9
+
+
+def xent(logits: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+    """Cross entropy of the labels."""
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=y, logits=logits)
+
+
+def cw(logits: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+    """min(best other - true, 500) - 500, the true class competing with value 0 (authors' `attacks.py`, training)."""
+    return -tf.nn.relu(CW_CLAMP - cw_unclamped(logits, y))
+
+
+def cw_unclamped(logits: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+    """Best other logit minus true logit, the true class competing with value 0 (authors' `attacks.py`, analysis)."""
+    true = tf.one_hot(y, logits.shape[-1])
+    return tf.reduce_max((1.0 - true) * logits, axis=-1) - tf.reduce_sum(true * logits, axis=-1)
+
+
+def cw_masked(logits: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+    """Best other logit minus true logit, the true class excluded (Carlini and Wagner, 2017)."""
+    true = tf.one_hot(y, logits.shape[-1])
+    return tf.reduce_max(logits + MASKED * true, axis=-1) - tf.reduce_sum(true * logits, axis=-1)
+
+
+LOSSES = {"xent": xent, "cw": cw, "cw_unclamped": cw_unclamped, "cw_masked": cw_masked}

@@ -1,0 +1,59 @@
+"""The two threat models: what a steepest step is, how a point returns to the ball, where a random start lies.
+
+Norms run over all axes but the first. Each function follows the authors' `attacks.py` to the last rounding that
+matters: the 1e-8 in the denominators lets gradients shorter than that take a short step, and a zero gradient none.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow as tf
+
+TINY = 1e-8
+
+
+def l2_length(x: tf.Tensor) -> tf.Tensor:
+    """Euclidean length of each example, shape (N, 1, ..., 1) to broadcast against x (N, ...)."""
+    axes = list(range(1, len(x.shape)))
+    return tf.sqrt(tf.reduce_sum(tf.square(x), axis=axes, keepdims=True))
+
+
+def l2_direction(gradient: tf.Tensor) -> tf.Tensor:
+    """The ascent direction of length one, like gradient."""
+    return gradient / (l2_length(gradient) + TINY)
+
+
+def l2_project(x_adv: tf.Tensor, x: tf.Tensor, eps: tf.Tensor) -> tf.Tensor:
+    """The point of the l2 ball of radius eps around x that is closest to x_adv."""
+    delta = x_adv - x
+    length = l2_length(delta)
+    return x + delta / (length + TINY) * tf.minimum(eps, length)
+
+
+def l2_start(shape: tf.Tensor, eps: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """A uniformly random point on the sphere of radius eps, float32 of `shape`."""
+    return eps * l2_direction(tf.random.stateless_normal(shape, seed))
+
+
+def linf_project(x_adv: tf.Tensor, x: tf.Tensor, eps: tf.Tensor) -> tf.Tensor:
+    """The point of the box of half-width eps around x that is closest to x_adv."""
+    return tf.clip_by_value(x_adv, x - eps, x + eps)
+
+
+def linf_start(shape: tf.Tensor, eps: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """A uniformly random point of the box of half-width eps, float32 of `shape`."""
+    return eps * tf.random.stateless_uniform(shape, seed, minval=-1.0, maxval=1.0)
+
+
+class NormOps(NamedTuple):
+    """What PGD needs to know of a norm."""
+
+    direction: Callable[[tf.Tensor], tf.Tensor]
+    project: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
+    start: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
+
+
+NORMS = {
+    "l2": NormOps(l2_direction, l2_project, l2_start),
+    "linf": NormOps(tf.sign, linf_project, linf_start),
+}

@@ -1,0 +1,75 @@
+"""Results files: JSON from which every figure is drawn, readable by people, equal byte for byte for equal results."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from robint_tf.artifacts import atomic_path
+
+SCHEMA = 1
+WIDTH = 110
+
+
+class ResultsError(ValueError):
+    """A results file that cannot be used; the message says why in one line."""
+
+
+def write(path: Path, results: dict[str, Any]) -> None:
+    """Write a results file atomically. Arrays become lists; NaN and infinity are refused with `ValueError`."""
+    text = _render({"schema": SCHEMA, **results}, 0) + "\n"
+    with atomic_path(path) as scratch:
+        scratch.write_text(text, encoding="utf-8")
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The content of a results file. `ResultsError` if it is missing, no JSON, or of another schema."""
+    try:
+        results = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ResultsError(f"{path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise ResultsError(f"{path} is not valid JSON ({error}); run its command again.") from error
+    schema = results.get("schema") if isinstance(results, dict) else None
+    if schema != SCHEMA:
+        raise ResultsError(f"{path} has schema {schema!r}, this version reads {SCHEMA}; run its command again.")
+    return results
+
+
+def summary(values: list[float]) -> dict[str, Any]:
+    """Mean, sample standard deviation, smallest and largest of a few numbers, and the numbers themselves."""
+    return {
+        "mean": float(np.mean(values)),
+        "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None,
+        "min": min(values),
+        "max": max(values),
+        "values": list(values),
+    }
+
+
+def rounded(array: Any, decimals: int) -> list:
+    """An array as nested lists, rounded for files that are drawn from."""
+    return (np.round(np.asarray(array, np.float64), decimals) + 0.0).tolist()
+
+
+def _render(value: Any, depth: int) -> str:
+    """JSON with one key a line, and lists on one line as far as they fit."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"a result is {value!r}; results files hold finite numbers and null only.")
+    pad, end = " " * (depth + 1), " " * depth
+    if isinstance(value, dict):
+        if not value:
+            return "{}"
+        items = (f"{pad}{json.dumps(str(k))}: {_render(v, depth + 1)}" for k, v in value.items())
+        return "{\n" + ",\n".join(items) + f"\n{end}}}"
+    if isinstance(value, list | tuple):
+        if any(isinstance(v, dict) for v in value):
+            return "[\n" + ",\n".join(pad + _render(v, depth + 1) for v in value) + f"\n{end}]"
+        return "[" + ", ".join(_render(v, depth + 1) for v in value) + "]"
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,153 @@
+"""Frozen descriptions of everything that the study makes. A spec is a complete recipe, and its hash is its name.
+
+Floats are held in decimal canonical form (12 significant digits), so that 0.08, 8e-2 and the 0.30000000000000004 of a
+loop are one and the same recipe.
+"""
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+Variant = Literal["authors", "paper", "corrected"]
+Norm = Literal["l2", "linf"]
+AttackLoss = Literal["xent", "cw", "cw_unclamped", "cw_masked"]
+Precision = Literal["float32", "mixed_bfloat16"]
+
+VARIANTS: tuple[str, ...] = get_args(Variant)
+"""`authors`: the published code; `paper`: the text where the two differ; `corrected`: where both are doubtful."""
+NORM_NAMES: tuple[str, ...] = get_args(Norm)
+ATTACK_LOSSES: tuple[str, ...] = get_args(AttackLoss)
+PRECISIONS: tuple[str, ...] = get_args(Precision)
+
+
+def canonical(value: float) -> float:
+    """`value` rounded to 12 significant digits."""
+    return float(f"{value:.12g}")
+
+
+def _choice(owner: object, name: str, allowed: tuple[str, ...]) -> None:
+    value = getattr(owner, name)
+    if value not in allowed:
+        raise ValueError(f"{name} is {value!r}; choose one of {', '.join(allowed)}.")
+
+
+def _number(owner: object, name: str, *, positive: bool = False) -> None:
+    value = getattr(owner, name)
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        raise ValueError(f"{name} is {value!r}; give a finite number.")
+    if value < 0 or (positive and value == 0):
+        raise ValueError(f"{name} is {value!r}; give a number {'above' if positive else 'of at least'} 0.")
+    object.__setattr__(owner, name, canonical(value))
+
+
+def _count(owner: object, name: str, least: int) -> None:
+    value = getattr(owner, name)
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name} is {value!r}; give a whole number of at least {least}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PGD:
+    """Projected gradient ascent on an attack loss inside a ball around the image (Kurakin et al., 2016).
+
+    `eps` and `step_size` are in units of the [-1, 1] pixel range, twice the number of a [0, 1] range. A step
+    larger than eps is allowed: the authors attack with it, so that most iterates lie on the sphere. eps 0 or no steps
+    leave the image as it is. `ValueError` for a negative, infinite or NaN number and an unknown norm or loss.
+    """
+
+    norm: Norm
+    eps: float
+    step_size: float
+    n_steps: int = 40
+    loss: AttackLoss = "xent"
+    random_start: bool = False
+    seed: int = 0  # of the random start
+
+    def __post_init__(self) -> None:
+        _choice(self, "norm", NORM_NAMES)
+        _choice(self, "loss", ATTACK_LOSSES)
+        _number(self, "eps")
+        _number(self, "step_size")
+        _count(self, "n_steps", 0)
+        _count(self, "seed", 0)
+
+    def __str__(self) -> str:
+        start = f", random start (seed {self.seed})" if self.random_start else ""
+        return (
+            f"{self.norm} PGD, eps {self.eps:g}, {self.n_steps} steps of {self.step_size:g}, "
+            f"loss {self.loss}{start}, on [-1, 1] pixels"
+        )
+
+
+def fgsm(eps: float, *, loss: AttackLoss = "xent") -> PGD:
+    """The fast gradient sign method (Goodfellow et al., 2015): one l_inf step of length eps."""
+    return PGD(norm="linf", eps=eps, step_size=eps, n_steps=1, loss=loss)
+
+
+def bim(eps: float, *, n_steps: int = 10, step_size: float | None = None, loss: AttackLoss = "xent") -> PGD:
+    """The basic iterative method (Kurakin et al., 2016): l_inf steps of eps / n_steps unless told otherwise."""
+    step = eps / max(n_steps, 1) if step_size is None else step_size
+    return PGD(norm="linf", eps=eps, step_size=step, n_steps=n_steps, loss=loss)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """How a classifier is trained. The defaults are the authors' (their `trainers.py` and `classifiers.py`)."""
+
+    epochs: int
+    batch_size: int = 100
+    learning_rate: float = 1e-3
+    shuffle: bool = False  # the authors visit the examples in file order, in every epoch
+    seed: int = 0  # of the initial weights and, with shuffle, of every epoch's order
+    precision: Precision = "float32"
+
+    def __post_init__(self) -> None:
+        _count(self, "epochs", 0)
+        _count(self, "batch_size", 1)
+        _number(self, "learning_rate", positive=True)
+        _count(self, "seed", 0)
+        _choice(self, "precision", PRECISIONS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierSpec:
+    """A trained classifier: data set, how many of its first training images, training, and the attack trained against.
+
+    `attack` None is standard training; with an attack the network sees adversarial images only (appendix B).
+    """
+
+    dataset: str
+    training: Training
+    attack: PGD | None = None
+    n_train: int | None = None
+    variant: Variant = "authors"
+
+    def __post_init__(self) -> None:
+        _choice(self, "variant", VARIANTS)
+        if self.n_train is not None:
+            _count(self, "n_train", 1)
+
+
+def as_dict(spec: Any) -> dict[str, Any]:
+    """A spec as plain JSON data, with the class names that a reader needs to rebuild it."""
+    fields = {field.name: getattr(spec, field.name) for field in dataclasses.fields(spec)}
+    return {
+        "kind": type(spec).__name__,
+        **{name: as_dict(v) if dataclasses.is_dataclass(v) else v for name, v in fields.items()},
+    }
+
+
+def from_dict(data: dict[str, Any]) -> Any:
+    """The inverse of `as_dict`. `ValueError` if the data name no spec of this module or hold unknown fields."""
+    kinds = {kind.__name__: kind for kind in (PGD, Training, ClassifierSpec)}
+    fields = dict(data)
+    kind = kinds.get(fields.pop("kind", ""))
+    if kind is None:
+        raise ValueError(f"kind is {data.get('kind')!r}; choose one of {', '.join(kinds)}.")
+    unknown = set(fields) - {field.name for field in dataclasses.fields(kind)}
+    if unknown:
+        raise ValueError(
+            f"{kind.__name__} has no field {', '.join(sorted(unknown))}; was it written by a newer version?"
+        )
+    return kind(**{k: from_dict(v) if isinstance(v, dict) else v for k, v in fields.items()})

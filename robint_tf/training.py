@@ -1,0 +1,300 @@
+"""Training classifiers, on clean or on adversarial images only (appendix B; the authors' `trainers.py`).
+
+`fit_classifier` runs many batches in one compiled loop over a data set that lies on the device, because that is faster
+than `Model.fit` (`benchmarks/training_loop.py` measures it); `AdversarialClassifier` is the same step for `Model.fit`.
+"""
+
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from robint_tf import device
+from robint_tf.artifacts import Arrays, Checkpoint
+from robint_tf.attacks import ascend, perturb
+from robint_tf.classifiers import Network, initialise
+from robint_tf.interrupts import Interrupted, held_back
+from robint_tf.losses import xent
+from robint_tf.norms import NORMS
+from robint_tf.specs import PGD, Training
+
+ADAM_EPSILON = 1e-8  # TensorFlow 1's default, which the authors ran with; Keras has 1e-7
+CHECKPOINT_SECONDS = 60.0
+CHUNK_SECONDS = 0.5  # how long one call of the compiled loop should take: the reaction time to Ctrl-C
+
+
+def adam(learning_rate: float = 1e-3) -> keras.optimizers.Adam:
+    """The authors' optimiser for classifiers."""
+    return keras.optimizers.Adam(learning_rate, beta_1=0.9, beta_2=0.999, epsilon=ADAM_EPSILON)
+
+
+class AdversarialClassifier(keras.Model):
+    """A network whose `fit` trains on adversarial images only.
+
+    >>> model = AdversarialClassifier(network, PGD(norm="l2", eps=0.4, step_size=2.0))
+    >>> model.compile(adam(), keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    >>> model.fit(x, y, batch_size=100, epochs=20, shuffle=False)
+    """
+
+    def __init__(self, network: Network, attack: PGD | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.network, self.attack = network, attack
+
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
+        return self.network(x, training=training)
+
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        if self.attack is not None:
+            labels = tf.cast(tf.reshape(y, [-1]), tf.int32)
+            x = perturb(self.network, x, labels, self.attack, batch=self.optimizer.iterations)
+        return super().train_step((x, y, sample_weight))
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far a training is, for progress displays. loss and accuracy: means over this epoch so far, as trained on."""
+
+    epoch: int  # from 1
+    epochs: int
+    batch: int  # batches done in this epoch
+    batches: int
+    loss: float
+    accuracy: float
+    seconds_left: float | None  # unknown until the second stretch: the first one pays for compiling
+
+
+@dataclass(frozen=True)
+class History:
+    """Mean loss and accuracy of each epoch on the images trained on (adversarial ones where there is an attack)."""
+
+    loss: list[float]
+    accuracy: list[float]
+    seconds: float  # of the last uninterrupted stretch
+
+
+class DivergedError(ArithmeticError):
+    """The loss became NaN or infinite."""
+
+
+def fit_classifier(
+    network: Network,
+    x: np.ndarray,
+    y: np.ndarray,
+    training: Training,
+    attack: PGD | None = None,
+    *,
+    checkpoint: Checkpoint | None = None,
+    progress: Callable[[Position], None] | None = None,
+    log_dir: Path | None = None,
+) -> History:
+    """Train a network from the initial weights that belong to `training.seed`, in place.
+
+    x: (N, ...) float32 in [-1, 1]; y: (N,) int32. The last batch of an epoch may be smaller. With a checkpoint the
+    state is kept about once a minute and at an interruption (`Interrupted` is raised after saving), and a training that
+    finds a state continues from it; the weights then equal those of an uninterrupted training. Everything random
+    derives from (seed, batch number). log_dir: folder for TensorBoard. `DivergedError` if the loss is not finite.
+    """
+    n_batches = -(-len(x) // training.batch_size)
+    loop = _loop_of(network, attack)
+    state = _State.fresh(network, loop.optimizer, training)
+    if checkpoint is not None and (saved := checkpoint.load()) is not None:
+        state.restore(saved)
+    writer = tf.summary.create_file_writer(str(log_dir)) if log_dir is not None else None
+    data = tf.constant(x), tf.constant(y, tf.int32)
+    began = warm = last_save = time.monotonic()
+    total, chunk = training.epochs * n_batches, 1
+    warm_position = None  # where the clock of the estimate starts: after the first call, which compiles
+
+    with held_back() as pending:
+        while state.position < total:
+            epoch, lo = divmod(state.position, n_batches)
+            hi = min(lo + chunk, n_batches)
+            tick = time.monotonic()
+            losses, accuracies = loop.run(data, _order(len(x), training, epoch), state.position, lo, hi, training)
+            now = time.monotonic()
+            chunk = max(1, min(2 * chunk, round((hi - lo) * CHUNK_SECONDS / max(now - tick, 1e-6))))
+            if not np.isfinite(losses).all():
+                bad = lo + int(np.argmin(np.isfinite(losses)))
+                raise DivergedError(f"the loss is {losses[bad - lo]} in epoch {epoch + 1}, batch {bad + 1}.")
+            state.advance(losses, accuracies, epoch_ends=hi == n_batches)
+            if writer is not None and hi == n_batches:
+                with writer.as_default(step=epoch + 1):
+                    tf.summary.scalar("loss", state.epoch_loss[-1])
+                    tf.summary.scalar("accuracy", state.epoch_accuracy[-1])
+            if progress is not None:
+                left = None
+                if warm_position is None:
+                    warm, warm_position = now, state.position
+                else:
+                    left = (now - warm) / (state.position - warm_position) * (total - state.position)
+                progress(state.describe(epoch, training.epochs, hi, n_batches, left))
+            due = now - last_save > CHECKPOINT_SECONDS or pending.signum is not None
+            if checkpoint is not None and due:
+                checkpoint.save(state.position, state.arrays())
+                last_save = time.monotonic()
+            if pending.signum is not None:
+                raise Interrupted(pending.signum)
+    return History(state.epoch_loss, state.epoch_accuracy, time.monotonic() - began)
+
+
+def _order(n: int, training: Training, epoch: int) -> tf.Tensor:
+    """The order in which an epoch visits the examples."""
+    order = np.arange(n, dtype=np.int32)
+    if training.shuffle:
+        np.random.default_rng([training.seed, epoch]).shuffle(order)
+    return tf.constant(order)
+
+
+class _State:
+    """What a training has reached: all that a checkpoint must hold."""
+
+    def __init__(self, variables: list[keras.Variable]) -> None:
+        self.variables = variables
+        self.position = 0  # batches done since the beginning
+        self.epoch_loss: list[float] = []
+        self.epoch_accuracy: list[float] = []
+        self.losses = np.zeros(0, np.float32)  # of the batches of the current epoch
+        self.accuracies = np.zeros(0, np.float32)
+
+    @classmethod
+    def fresh(cls, network: Network, optimizer: keras.Optimizer, training: Training) -> "_State":
+        initialise(network, training.seed)
+        for variable in optimizer.variables:
+            variable.assign(np.zeros(variable.shape))
+        optimizer.learning_rate.assign(training.learning_rate)
+        return cls([*network.variables, *optimizer.variables])
+
+    def advance(self, losses: np.ndarray, accuracies: np.ndarray, *, epoch_ends: bool) -> None:
+        self.position += len(losses)
+        self.losses = np.concatenate([self.losses, losses])
+        self.accuracies = np.concatenate([self.accuracies, accuracies])
+        if epoch_ends:
+            self.epoch_loss.append(float(self.losses.mean(dtype=np.float64)))
+            self.epoch_accuracy.append(float(self.accuracies.mean(dtype=np.float64)))
+            self.losses = self.accuracies = np.zeros(0, np.float32)
+
+    def describe(self, epoch: int, epochs: int, batch: int, batches: int, seconds_left: float | None) -> Position:
+        if batch == batches:
+            loss, accuracy = self.epoch_loss[-1], self.epoch_accuracy[-1]
+        else:
+            loss, accuracy = float(self.losses.mean()), float(self.accuracies.mean())
+        return Position(epoch + 1, epochs, batch, batches, loss, accuracy, seconds_left)
+
+    def arrays(self) -> Arrays:
+        values = {f"v{i}": np.asarray(v) for i, v in enumerate(self.variables)}
+        return values | {
+            "position": np.array(self.position),
+            "epoch_loss": np.array(self.epoch_loss),
+            "epoch_accuracy": np.array(self.epoch_accuracy),
+            "losses": self.losses,
+            "accuracies": self.accuracies,
+        }
+
+    def restore(self, saved: Arrays) -> None:
+        for i, variable in enumerate(self.variables):
+            variable.assign(saved[f"v{i}"])
+        self.position = int(saved["position"])
+        self.epoch_loss, self.epoch_accuracy = saved["epoch_loss"].tolist(), saved["epoch_accuracy"].tolist()
+        self.losses, self.accuracies = saved["losses"], saved["accuracies"]
+
+
+class _Loop:
+    """The compiled training loop of one network against one kind of attack; all numbers enter as tensors."""
+
+    def __init__(self, network: Network, attack: PGD | None) -> None:
+        self.optimizer = adam()
+        self.optimizer.build(network.trainable_variables)
+        self.attack = attack
+        self._run = _compile(network, self.optimizer, attack)
+
+    def run(
+        self, data: tuple, order: tf.Tensor, position: int, lo: int, hi: int, training: Training
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Train on batches lo to hi of an epoch; their losses and accuracies."""
+        attack = self.attack or PGD(norm="l2", eps=0.0, step_size=0.0, n_steps=0)
+        losses, accuracies = self._run(
+            *data,
+            order,
+            *(tf.constant(i) for i in (lo, hi, training.batch_size, position - lo)),
+            tf.constant(attack.eps),
+            tf.constant(attack.step_size),
+            tf.constant(attack.n_steps),
+            tf.constant(attack.seed),
+        )
+        return losses.numpy(), accuracies.numpy()
+
+
+def _compile(network: Network, optimizer: keras.Optimizer, attack: PGD | None) -> Callable:
+    net = weakref.proxy(network)
+    variables = network.trainable_variables
+
+    @tf.function(reduce_retracing=True, jit_compile=device.jit_compile())
+    def step(
+        x: tf.Tensor, y: tf.Tensor, eps: tf.Tensor, step_size: tf.Tensor, n_steps: tf.Tensor, seed: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        if attack is not None:
+            ops = NORMS[attack.norm]
+            start = ops.start(tf.shape(x), eps, seed) if attack.random_start else None
+            x, _ = ascend(
+                net,
+                x,
+                y,
+                norm=attack.norm,
+                loss=attack.loss,
+                eps=eps,
+                step_size=step_size,
+                n_steps=n_steps,
+                start=start,
+            )
+        with tf.GradientTape() as tape:
+            logits = tf.cast(net(x, training=True), tf.float32)
+            loss = tf.reduce_mean(xent(logits, y))
+        optimizer.apply(tape.gradient(loss, variables), variables)
+        hits = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), y)
+        return loss, tf.reduce_mean(tf.cast(hits, tf.float32))
+
+    @tf.function(reduce_retracing=True)
+    def run(
+        x: tf.Tensor,
+        y: tf.Tensor,
+        order: tf.Tensor,
+        lo: tf.Tensor,
+        hi: tf.Tensor,
+        batch_size: tf.Tensor,
+        first: tf.Tensor,
+        eps: tf.Tensor,
+        step_size: tf.Tensor,
+        n_steps: tf.Tensor,
+        seed: tf.Tensor,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        losses = tf.TensorArray(tf.float32, hi - lo)
+        accuracies = tf.TensorArray(tf.float32, hi - lo)
+        for i in tf.range(lo, hi):
+            chosen = order[i * batch_size : (i + 1) * batch_size]
+            numbered = tf.stack([seed, first + i])
+            loss, accuracy = step(tf.gather(x, chosen), tf.gather(y, chosen), eps, step_size, n_steps, numbered)
+            losses = losses.write(i - lo, loss)
+            accuracies = accuracies.write(i - lo, accuracy)
+        return losses.stack(), accuracies.stack()
+
+    return run
+
+
+_LOOPS: "weakref.WeakKeyDictionary[Network, dict]" = weakref.WeakKeyDictionary()
+
+
+def _loop_of(network: Network, attack: PGD | None) -> _Loop:
+    """The compiled loop of a network, kept so that a second training of the same kind pays no trace."""
+    key = None if attack is None else (attack.norm, attack.loss, attack.random_start)
+    loops = _LOOPS.setdefault(network, {})
+    if key not in loops:
+        loops[key] = _Loop(network, attack)
+    loops[key].attack = attack
+    return loops[key]

@@ -1,0 +1,56 @@
+"""Shared fixtures."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+
+def pytest_addoption(parser):
+    parser.addoption("--slow", action="store_true", help="run the tests marked slow, too")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--slow"):
+        return
+    for item in items:
+        if "slow" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason="minutes long; run with --slow"))
+
+
+@pytest.fixture
+def linear_network():
+    """Logits x W + b over a 3 x 3 x 1 image: gradients and attacks can be worked by hand."""
+    network = keras.Sequential([keras.layers.Input((3, 3, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    rng = np.random.default_rng(0)
+    network.set_weights([rng.normal(size=(9, 3)).astype("float32"), rng.normal(size=3).astype("float32")])
+    return network
+
+
+@pytest.fixture
+def images():
+    """Ten small images in [-0.5, 0.5] and their labels."""
+    rng = np.random.default_rng(1)
+    return rng.uniform(-0.5, 0.5, (10, 3, 3, 1)).astype("float32"), rng.integers(0, 3, 10).astype("int32")
+
+
+@pytest.fixture
+def robint(tmp_path, monkeypatch):
+    """Run `robint` in this process, in an empty folder with a store of its own."""
+    from robint_experiments.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ROBINT_STORE", str(tmp_path / "store"))
+    monkeypatch.delenv("ROBINT_DATA_DIR", raising=False)
+
+    def run(*args, code=0):
+        result = CliRunner().invoke(main, [str(a) for a in args])
+        assert result.exit_code == code, result.output
+        assert "Traceback" not in result.output
+        return result.output
+
+    return run

@@ -1,0 +1,165 @@
+import dataclasses
+import json
+import multiprocessing
+import os
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from robint_tf import artifacts, specs
+from robint_tf.artifacts import Checkpoint, Store, spec_key
+from robint_tf.specs import PGD, ClassifierSpec, Training
+
+SPEC = ClassifierSpec(dataset="toy", training=Training(epochs=1), attack=PGD(norm="l2", eps=0.3, step_size=2.0))
+
+
+def build(value=1.0):
+    return {"w0": np.full(3, value)}, {"seconds": 0.1}
+
+
+def test_an_artifact_is_built_once(tmp_path):
+    calls = []
+
+    def counted():
+        calls.append(1)
+        return build()
+
+    for _ in range(2):
+        assert Store(tmp_path).fetch(SPEC, counted, "data")["w0"].tolist() == [1, 1, 1]
+    assert len(calls) == 1
+    assert Store(tmp_path).notes(SPEC, "data") == {"seconds": 0.1}
+    manifest = json.loads((Store(tmp_path).folder(SPEC, "data") / "manifest.json").read_text())
+    assert specs.from_dict(manifest["spec"]) == SPEC
+
+
+def test_every_field_and_the_data_are_part_of_the_key():
+    keys = {spec_key(SPEC), spec_key(SPEC, "data"), spec_key(SPEC, "other data")}
+    changes = {
+        ClassifierSpec: {"dataset": "mnist", "attack": None, "n_train": 5, "variant": "paper"},
+        Training: {
+            "epochs": 2,
+            "batch_size": 7,
+            "learning_rate": 0.1,
+            "shuffle": True,
+            "seed": 1,
+            "precision": "mixed_bfloat16",
+        },
+        PGD: {
+            "norm": "linf",
+            "eps": 0.31,
+            "step_size": 1.0,
+            "n_steps": 3,
+            "loss": "cw",
+            "random_start": True,
+            "seed": 1,
+        },
+    }
+    for part, fields in changes.items():
+        others = {f.name for f in dataclasses.fields(part)} - set(fields)
+        assert others <= {"training"}
+        for name, value in fields.items():
+            if part is ClassifierSpec:
+                changed = dataclasses.replace(SPEC, **{name: value})
+            else:
+                owner = "training" if part is Training else "attack"
+                changed = dataclasses.replace(
+                    SPEC, **{owner: dataclasses.replace(getattr(SPEC, owner), **{name: value})}
+                )
+            keys.add(spec_key(changed))
+    assert len(keys) == 3 + sum(map(len, changes.values()))
+
+
+@given(st.integers(1, 10**6), st.integers(0, 6))
+def test_a_number_has_one_key_however_it_was_computed(mantissa, places):
+    exact = float(f"{mantissa}e-{places}")
+    looped = sum([exact / 3] * 3)
+    keys = {spec_key(PGD(norm="l2", eps=e, step_size=1.0)) for e in (exact, looped, float(f"{exact:.6e}"))}
+    assert len(keys) == 1
+
+
+def test_the_usual_spellings_of_a_number_are_equal():
+    assert PGD(norm="l2", eps=0.1 + 0.2, step_size=1) == PGD(norm="l2", eps=0.3, step_size=1.0)
+    assert PGD(norm="l2", eps=8e-2, step_size=1) == PGD(norm="l2", eps=0.08, step_size=1)
+
+
+def test_a_failing_build_leaves_nothing(tmp_path):
+    def fails():
+        raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError):
+        Store(tmp_path).fetch(SPEC, fails)
+    assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "empty manifest", "no manifest", "no arrays"])
+def test_a_damaged_artifact_is_set_aside_and_made_again(tmp_path, damage):
+    store = Store(tmp_path)
+    store.fetch(SPEC, build)
+    folder = store.folder(SPEC)
+    arrays, manifest = folder / "arrays.npz", folder / "manifest.json"
+    content = arrays.read_bytes()
+    {
+        "cut": lambda: arrays.write_bytes(content[: len(content) // 2]),
+        "flip": lambda: arrays.write_bytes(content[:90] + bytes([content[90] ^ 1]) + content[91:]),
+        "empty manifest": lambda: manifest.write_text(""),
+        "no manifest": manifest.unlink,
+        "no arrays": arrays.unlink,
+    }[damage]()
+    with pytest.warns(UserWarning, match="made again"):
+        assert store.fetch(SPEC, lambda: build(2.0))["w0"].tolist() == [2, 2, 2]
+    assert len(list(folder.parent.glob("*.damaged-*"))) == 1
+
+
+def test_a_torn_checkpoint_falls_back_to_the_one_before(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "x.checkpoint")
+    for position in (10, 20, 30):
+        checkpoint.save(position, {"position": np.array(position)})
+    assert len(list(checkpoint.folder.iterdir())) == 2
+    newest = checkpoint.folder / f"{30:012d}" / "arrays.npz"
+    newest.write_bytes(newest.read_bytes()[:50])
+    with pytest.warns(UserWarning, match="checkpoint before"):
+        assert int(checkpoint.load()["position"]) == 20
+    checkpoint.clear()
+    assert checkpoint.load() is None
+
+
+def _race(root, value, barrier):
+    barrier.wait()
+    Store(root).fetch(SPEC, lambda: build(float(value)))
+
+
+def test_processes_that_build_the_same_artifact_do_not_disturb_each_other(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(3)
+    workers = [context.Process(target=_race, args=(tmp_path, i, barrier)) for i in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert [w.exitcode for w in workers] == [0, 0, 0]
+    assert Store(tmp_path).load(SPEC)["w0"][0] in (0, 1, 2)
+    assert not list(tmp_path.rglob("*.part-*"))
+
+
+def test_a_pickle_in_an_artifact_is_not_loaded(tmp_path):
+    folder = Store(tmp_path).folder(SPEC)
+    artifacts.write_folder(folder, {"w0": np.array([{"code": print}], dtype=object)}, {"notes": {}})
+    with pytest.warns(UserWarning, match="cannot be read"):
+        assert Store(tmp_path).load(SPEC) is None
+
+
+def test_atomic_path_keeps_the_old_file_when_writing_fails(tmp_path):
+    target = tmp_path / "a.json"
+    target.write_text("old")
+
+    def fail_half_way():
+        with artifacts.atomic_path(target) as scratch:
+            scratch.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_half_way()
+    assert target.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.json"]

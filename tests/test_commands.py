@@ -1,0 +1,223 @@
+"""The commands as users meet them: results, repeats, wrong input, interruption."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from robint_tf import results
+
+FAST = ["--epochs", "1", "--n-train", "200", "--n-test", "20"]
+
+
+def test_help_lists_every_command_and_explains_it(robint):
+    text = robint("--help")
+    for command in ("demo", "data", "train", "evaluate", "section-2-2", "redraw"):
+        assert re.search(rf"^  {command} +\S+", text, re.M)
+
+
+def test_version(robint):
+    from robint_tf import __version__
+
+    assert robint("--version").strip() == f"robint, version {__version__}"
+
+
+def test_section_2_2_writes_figures_and_numbers_and_trains_only_once(robint, tmp_path):
+    first = robint("section-2-2", "--preset", "smoke")
+    assert "tilt standard > weak > strong in" in first
+    names = {"section_2_2", "section_2_2_sketch"}
+    assert {p.name for p in (tmp_path / "figures").iterdir()} == {
+        n + s for n in names for s in (".png", ".pdf", ".json")
+    }
+    before = {p.name: p.read_bytes() for p in (tmp_path / "figures").iterdir()}
+    trained = sorted(p.stat().st_mtime_ns for p in (tmp_path / "store").rglob("arrays.npz"))
+    assert len(trained) == 6
+    robint("section-2-2", "--preset", "smoke")
+    assert sorted(p.stat().st_mtime_ns for p in (tmp_path / "store").rglob("arrays.npz")) == trained
+    assert {p.name: p.read_bytes() for p in (tmp_path / "figures").iterdir()} == before
+
+    numbers = results.read(tmp_path / "figures" / "section_2_2.json")
+    assert numbers["provenance"]["command"] == "robint section-2-2 --preset smoke"
+    assert numbers["provenance"]["variant"] == "authors"
+    assert [n["name"] for n in numbers["networks"]] == ["standard", "weak", "strong"]
+    standard, _, strong = (n["tilt_degrees"]["mean"] for n in numbers["networks"])
+    assert standard > strong + 10  # two epochs suffice for the paper's effect
+    for network in numbers["networks"]:
+        assert len(network["tilt_degrees"]["values"]) == numbers["n_seeds"] == 2
+
+
+def test_a_new_seed_trains_only_what_is_new(robint, tmp_path):
+    robint("section-2-2", "--preset", "smoke", "--seeds", "1")
+    assert len(list((tmp_path / "store").rglob("arrays.npz"))) == 3
+    robint("section-2-2", "--preset", "smoke", "--seeds", "2")
+    assert len(list((tmp_path / "store").rglob("arrays.npz"))) == 6
+
+
+def test_redraw_gives_the_same_figures_without_the_store(robint, tmp_path):
+    robint("section-2-2", "--preset", "smoke", "--seeds", "1")
+    figure = tmp_path / "figures" / "section_2_2.png"
+    before = figure.read_bytes()
+    figure.unlink()
+    robint("redraw", "figures/section_2_2.json", "figures/section_2_2_sketch.json", "--out", "again")
+    assert (tmp_path / "again" / "section_2_2.png").read_bytes() == before
+    assert not figure.exists()
+
+
+def test_train_and_evaluate_a_network(robint, tmp_path):
+    train = ["train", "--dataset", "cifar10-sample", "--save", "m.keras", *FAST]
+    text = robint(*train)
+    assert "clean accuracy" in text
+    card = results.read(tmp_path / "m.json")
+    assert card["spec"]["training"]["epochs"] == 1
+    assert card["train_data"]["count"] == 200
+    assert robint(*train) == text  # from the store
+    attack = ["--norm", "linf", "--eps", "8/255", "--eps", "0", "--n-steps", "3"]
+    text = robint("evaluate", "m.keras", "--dataset", "cifar10_sample", "--n-test", "20", *attack, "--json", "e.json")
+    assert "eps 0.0313725, 3 steps of 0.02" in text
+    clean, robust, idle = results.read(tmp_path / "e.json")["evaluations"]
+    assert clean["accuracy"] == idle["accuracy"] == card["clean_accuracy"]["value"]
+    assert robust["loss"] > clean["loss"] == pytest.approx(idle["loss"], rel=1e-5)
+
+
+def test_adversarial_training_stamps_the_attack_and_the_variant(robint, tmp_path):
+    robint("train", "--dataset", "toy", "--epochs", 1, "--eps", 0.1, "--attack-loss", "cw", "--variant", "corrected")
+    card = results.read(tmp_path / "models" / "toy_l2_0.1_cw_masked.json")
+    assert card["spec"]["variant"] == card["provenance"]["variant"] == "corrected"
+    assert card["spec"]["attack"]["loss"] == "cw_masked"
+
+
+def test_another_network_is_not_overwritten_by_accident(robint, tmp_path):
+    train = ["train", "--dataset", "toy", "--epochs", "1", "--save", "m.keras"]
+    robint(*train)
+    before = (tmp_path / "m.keras").read_bytes()
+    assert "holds another network" in robint(*train, "--seed", "1", code=2)
+    assert (tmp_path / "m.keras").read_bytes() == before
+    robint(*train, "--seed", "1", "--overwrite")
+    assert (tmp_path / "m.keras").read_bytes() != before
+
+
+WRONG = {
+    "unknown command": (["sing"], 2, "No such command"),
+    "unknown data set": (["train", "--dataset", "mnits"], 2, "mnist"),
+    "data missing": (["train", "--dataset", "cifar10", "--offline", "--data-dir", "nowhere"], 3, "nowhere"),
+    "negative eps": (["train", "--dataset", "toy", "--eps", "-1"], 2, "at least 0"),
+    "eps NaN": (["train", "--dataset", "toy", "--eps", "nan"], 2, "'nan'"),
+    "eps no number": (["train", "--dataset", "toy", "--eps", "1/0"], 2, "'1/0'"),
+    "zero rate": (["train", "--dataset", "toy", "--learning-rate", "0"], 2, "learning_rate is 0"),
+    "no images": (["train", "--dataset", "mnist-sample", "--n-train", "0"], 2, "n-train"),
+    "too many images": (["train", "--dataset", "mnist-sample", "--n-train", "5000"], 2, "5000"),
+    "not .keras": (["train", "--dataset", "toy", "--save", "m.h5"], 2, ".keras"),
+    "out is a file": (["section-2-2", "--out", "file/figures"], 2, "cannot be written"),
+    "store is a file": (["section-2-2", "--store", "file"], 2, "cannot be written"),
+    "no GPU 7": (["section-2-2", "--device", "gpu:7"], 2, "gpu:7"),
+    "unknown device": (["section-2-2", "--device", "abacus"], 2, "abacus"),
+    "no model": (["evaluate", "none.keras", "--dataset", "toy"], 2, "none.keras does not exist"),
+    "model is text": (["evaluate", "text.keras", "--dataset", "toy"], 2, "text.keras is no Keras model"),
+    "model of other shape": (["evaluate", "small.keras", "--dataset", "toy"], 2, "shape (3,)"),
+    "model of other classes": (["evaluate", "classes.keras", "--dataset", "toy"], 2, "5 classes"),
+    "model with softmax": (["evaluate", "softmax.keras", "--dataset", "toy"], 2, "probabilities"),
+    "model with code": (["evaluate", "code.keras", "--dataset", "toy"], 2, "code.keras is no Keras model"),
+    "no results file": (["redraw", "none.json"], 2, "none.json cannot be read"),
+    "results of nothing": (["redraw", "other.json"], 2, "'poem'"),
+}
+
+
+@pytest.fixture
+def odd_files(tmp_path):
+    """The files that the wrong commands stumble over."""
+    (tmp_path / "file").write_text("")
+    (tmp_path / "text.keras").write_text("no zip file")
+    layers = keras.layers
+    for name, stack in {
+        "small": [layers.Input((3,)), layers.Dense(2)],
+        "classes": [layers.Input((2,)), layers.Dense(5)],
+        "softmax": [layers.Input((2,)), layers.Dense(2, "softmax")],
+        "code": [layers.Input((2,)), layers.Lambda(lambda x: x)],
+    }.items():
+        keras.Sequential(stack).save(tmp_path / f"{name}.keras")
+    (tmp_path / "other.json").write_text(json.dumps({"schema": results.SCHEMA, "figure": "poem"}))
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_input_is_one_line_and_an_exit_code(robint, odd_files, case):
+    args, code, message = WRONG[case]
+    text = robint(*args, code=code)
+    errors = [line for line in text.splitlines() if line.startswith("Error: ")]
+    assert len(errors) == 1
+    assert message in errors[0]
+    assert text.rstrip().endswith(errors[0])
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission_is_refused_before_any_work(robint, tmp_path):
+    (tmp_path / "locked").mkdir(mode=0o500)
+    assert "cannot be written" in robint("section-2-2", "--out", "locked/figures", code=2)
+    assert not (tmp_path / "store" / "ClassifierSpec").exists()
+
+
+def start(tmp_path, *args):
+    """`robint` as a process of its own."""
+    environment = os.environ | {"ROBINT_STORE": str(tmp_path / "store"), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    code = "from robint_experiments.cli import main; main()"
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *args],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+def test_a_killed_command_continues_and_ends_with_the_same_bytes(tmp_path, signum, code, robint):
+    args = ["section-2-2", "--preset", "smoke"]
+    process = start(tmp_path, *args)
+    deadline = time.monotonic() + 120
+    while len(list((tmp_path / "store").rglob("manifest.json"))) < 3:  # two standard networks and a weak one
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signum)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert "Traceback" not in errors
+    if signum != signal.SIGKILL:
+        assert "continue" in errors
+    finished = {p: p.stat().st_mtime_ns for p in (tmp_path / "store").rglob("manifest.json")}
+    robint(*args)
+    assert {p: p.stat().st_mtime_ns for p in finished} == finished
+    resumed = {p.name: p.read_bytes() for p in (tmp_path / "figures").iterdir()}
+    robint(*args, "--store", "fresh", "--out", "undisturbed")
+    undisturbed = {p.name: p.read_bytes() for p in (tmp_path / "undisturbed").iterdir()}
+    assert resumed == undisturbed
+
+
+def test_installed_command_runs_as_a_process(tmp_path):
+    script = Path(sys.executable).with_name("robint")
+    if not script.exists():
+        pytest.skip("the console script is not installed beside this Python")
+    done = subprocess.run(
+        [script, "section-2-2", "--preset", "smoke", "--seeds", "1", "--store", tmp_path / "s", "--out", tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "section_2_2.png").stat().st_size > 10_000
+
+
+def test_demo_runs_offline_and_shows_what_adversarial_training_does(robint, tmp_path):
+    text = robint("demo")
+    assert "Figure 3" in text
+    standard, adversarial = results.read(tmp_path / "demo" / "networks.json")["networks"]
+    assert np.mean([standard["clean"]["value"], adversarial["clean"]["value"]]) > 0.7
+    assert adversarial["robust"]["value"] > standard["robust"]["value"] + 0.2

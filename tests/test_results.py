@@ -1,0 +1,57 @@
+import json
+
+import numpy as np
+import pytest
+
+from robint_tf import results
+from robint_tf.results import ResultsError
+
+
+def test_results_survive_the_file(tmp_path):
+    path = tmp_path / "a.json"
+    content = {"figure": "x", "a": np.float32(0.5), "b": [1, 2.5, None], "c": {"d": np.arange(3)}, "e": [{"f": True}]}
+    results.write(path, content)
+    assert results.read(path) == {
+        "schema": results.SCHEMA,
+        "figure": "x",
+        "a": 0.5,
+        "b": [1, 2.5, None],
+        "c": {"d": [0, 1, 2]},
+        "e": [{"f": True}],
+    }
+    first = path.read_bytes()
+    results.write(path, content)
+    assert path.read_bytes() == first
+
+
+@pytest.mark.parametrize("value", [float("nan"), np.float32("inf")])
+def test_numbers_that_json_lacks_are_refused_and_the_old_file_stays(tmp_path, value):
+    path = tmp_path / "a.json"
+    results.write(path, {"a": 1})
+    with pytest.raises(ValueError, match="finite"):
+        results.write(path, {"a": [value]})
+    assert results.read(path)["a"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "cannot be read"),
+        ("{", "not valid JSON"),
+        ("[]", "schema None"),
+        (json.dumps({"schema": results.SCHEMA + 1}), f"schema {results.SCHEMA + 1}, this version reads"),
+    ],
+)
+def test_files_that_cannot_be_used_are_refused_by_name(tmp_path, text, message):
+    path = tmp_path / "a.json"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ResultsError, match=message) as refusal:
+        results.read(path)
+    assert "a.json" in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_summary_of_one_value_has_no_spread():
+    assert results.summary([2.0]) == {"mean": 2.0, "sd": None, "min": 2.0, "max": 2.0, "values": [2.0]}
+    assert results.summary([1.0, 3.0])["sd"] == pytest.approx(np.sqrt(2))

@@ -1,0 +1,53 @@
+import pytest
+
+from robint_tf.specs import PGD, ClassifierSpec, Training, as_dict, from_dict
+
+GOOD = {"norm": "l2", "eps": 0.1, "step_size": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "message"),
+    [
+        (PGD, GOOD | {"eps": -0.1}, "eps is -0.1"),
+        (PGD, GOOD | {"eps": float("nan")}, "eps is nan"),
+        (PGD, GOOD | {"step_size": float("inf")}, "step_size is inf"),
+        (PGD, GOOD | {"eps": "0.1"}, "eps is '0.1'"),
+        (PGD, GOOD | {"norm": "l1"}, "norm is 'l1'; choose one of l2, linf"),
+        (PGD, GOOD | {"loss": "dlr"}, "loss is 'dlr'; choose one of xent, cw, cw_unclamped, cw_masked"),
+        (PGD, GOOD | {"n_steps": -1}, "n_steps is -1"),
+        (PGD, GOOD | {"n_steps": 1.5}, "n_steps is 1.5"),
+        (Training, {"epochs": -1}, "epochs is -1"),
+        (Training, {"epochs": 1, "batch_size": 0}, "batch_size is 0"),
+        (Training, {"epochs": 1, "learning_rate": 0}, "learning_rate is 0; give a number above 0"),
+        (Training, {"epochs": 1, "precision": "float16"}, "precision is 'float16'"),
+        (
+            ClassifierSpec,
+            {"dataset": "toy", "training": Training(epochs=1), "variant": "ours"},
+            "variant is 'ours'",
+        ),
+        (ClassifierSpec, {"dataset": "toy", "training": Training(epochs=1), "n_train": 0}, "n_train is 0"),
+    ],
+)
+def test_bad_values_are_named(kind, fields, message):
+    with pytest.raises(ValueError, match=message) as refusal:
+        kind(**fields)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_step_larger_than_eps_is_allowed():
+    assert PGD(norm="l2", eps=0.08, step_size=2.0).step_size > 0.08
+
+
+def test_specs_survive_json_and_refuse_unknown_fields():
+    spec = ClassifierSpec(dataset="mnist", training=Training(epochs=2), attack=PGD(**GOOD), n_train=100)
+    assert from_dict(as_dict(spec)) == spec
+    with pytest.raises(ValueError, match="no field warp"):
+        from_dict(as_dict(spec) | {"warp": 1})
+    with pytest.raises(ValueError, match="kind is 'Robot'"):
+        from_dict({"kind": "Robot"})
+
+
+def test_an_attack_describes_itself_with_units():
+    assert str(PGD(norm="l2", eps=0.4, step_size=2.0)) == (
+        "l2 PGD, eps 0.4, 40 steps of 2, loss xent, on [-1, 1] pixels"
+    )

@@ -1,0 +1,191 @@
+import os
+import signal
+import threading
+
+import goldens
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from robint_tf import artifacts, classifiers, training
+from robint_tf.interrupts import Interrupted
+from robint_tf.specs import PGD, Training
+from robint_tf.training import AdversarialClassifier, adam, fit_classifier
+
+GOLDEN = {"MIXNORM_DNN": "gaussian_mlp", "MNIST_CNN": "mnist_cnn", "CIFAR_CNN": "cifar_cnn"}
+LOOSE = {
+    "MNIST_CNN": 1e-2,
+    "CIFAR_CNN": 1e-2,
+    "MIXNORM_DNN": 1e-5,
+}  # l2 norm of the weights' change: goldens' README
+
+
+def images_of(case):
+    values, name = goldens.load("training"), case.split("/")[0]
+    if f"{name}/x" in values:
+        return values[f"{name}/x"], values[f"{name}/y"]
+    return values[f"{name}/images_u8"].astype(np.float32) / np.float32(127.5) - 1, values[f"{name}/y"]
+
+
+def golden_fit(case, steps, monkeypatch):
+    """Train the golden's network for `steps` batches as the package does; its per-batch record and its weights."""
+    meta, name = goldens.meta("training")[case], case.split("/")[0]
+    start = goldens.weights(name, goldens.meta("training")["seed"])
+    network = classifiers.build(GOLDEN[name])
+    monkeypatch.setattr(training, "initialise", lambda net, seed: goldens.set_weights(net, start))
+    attack = None
+    if meta["attack"]:
+        given = meta["attack"]
+        attack = PGD(
+            norm={"2": "l2", "inf": "linf"}[given["norm"]],
+            eps=given["eps"],
+            step_size=float(given["step_size"]),
+            n_steps=given["n_steps"],
+            loss=given["loss_type"],
+        )
+    x, y = images_of(case)
+    record = []
+    monkeypatch.setattr(training, "CHUNK_SECONDS", 0.0)  # a chunk a batch, so that progress sees every one
+    n = steps * meta["batch"]
+    history = fit_classifier(
+        network,
+        x[:n],
+        y[:n],
+        Training(epochs=1, batch_size=meta["batch"]),
+        attack,
+        progress=lambda p: record.append((p.loss, p.accuracy)),
+    )
+    sums = np.array(record) * np.arange(1, steps + 1)[:, None]  # running means to sums
+    assert history.loss == [pytest.approx(record[-1][0])]
+    return np.diff(sums, axis=0, prepend=0), network, start
+
+
+@pytest.mark.parametrize("case", [k for k in goldens.meta("training") if "/" in k])
+def test_training_steps_equal_the_authors(case, monkeypatch):
+    meta, values = goldens.meta("training")[case], goldens.load("training")
+    adversarial = meta["attack"] is not None
+    for steps in (1, meta["steps"]):
+        per_batch, network, start = golden_fit(case, steps, monkeypatch)
+        loose = adversarial and not case.startswith("MIXNORM")
+        rtol = np.full(steps, 3e-2 if loose else 2e-4)
+        rtol[0] = 1e-4
+        assert (np.abs(per_batch[:, 0] - values[f"{case}/loss"][:steps]) <= rtol * values[f"{case}/loss"][:steps]).all()
+        if not loose:
+            np.testing.assert_allclose(per_batch[:, 1], values[f"{case}/accuracy"][:steps], atol=1e-5)
+        limit = LOOSE[case.split("/")[0]] if not loose or steps == 1 else 0.15
+        for variable in network.variables:
+            name = "/".join(variable.path.split("/")[-2:])
+            mine = goldens.checksum(np.asarray(variable) - start[name])
+            theirs = values[f"{case}/step{steps}/{name}/delta_checksum"]
+            assert mine[2] == pytest.approx(theirs[2], rel=max(limit, 2e-5)), f"{name} after {steps}"
+
+
+def toy(n=250):
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, n).astype("int32")
+    x = (rng.normal(0, 0.1, (n, 2)) + np.where(y, 0.5, -0.5)[:, None]).clip(-1, 1).astype("float32")
+    return x, y
+
+
+ATTACK = PGD(norm="l2", eps=0.3, step_size=0.2, n_steps=3, random_start=True, seed=5)
+
+
+@pytest.mark.parametrize("attack", [None, ATTACK], ids=["standard", "adversarial"])
+def test_fit_of_keras_takes_the_same_steps(attack):
+    x, y = toy()
+    ours = classifiers.build("gaussian_mlp", seed=1)
+    fit_classifier(ours, x, y, Training(epochs=2, seed=1), attack)
+    model = AdversarialClassifier(classifiers.build("gaussian_mlp", seed=1), attack)
+    model.compile(adam(), keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    model.fit(x, y, batch_size=100, epochs=2, shuffle=False, verbose=0)
+    for a, b in zip(ours.get_weights(), model.network.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-6)
+
+
+def test_training_depends_on_the_seed_alone_and_learns():
+    x, y = toy()
+    network = classifiers.build("gaussian_mlp")
+    runs = []
+    for seed in (1, 1, 2):
+        tf.random.set_seed(len(runs))  # no global generator may matter
+        history = fit_classifier(network, x, y, Training(epochs=8, shuffle=True, seed=seed), ATTACK)
+        runs.append(network.get_weights())
+        assert history.loss[-1] < 0.75 * history.loss[0]
+        assert len(history.loss) == len(history.accuracy) == 8
+    for a, b, c in zip(*runs, strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert not np.array_equal(a, c)
+
+
+def test_shuffle_visits_every_example_in_a_new_order_each_epoch():
+    settings = Training(epochs=2, shuffle=True, seed=3)
+    first, second = (training._order(50, settings, epoch).numpy() for epoch in (0, 1))
+    assert sorted(first) == sorted(second) == list(range(50))
+    assert (first != second).any()
+    assert (training._order(50, Training(epochs=1), 1).numpy() == np.arange(50)).all()
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("attack", [None, ATTACK], ids=["standard", "adversarial"])
+def test_an_interrupted_training_continues_to_the_same_weights(tmp_path, signum, attack, monkeypatch):
+    monkeypatch.setattr(training, "CHUNK_SECONDS", 0.0)
+    x, y = toy()
+    settings = Training(epochs=4, shuffle=True)
+    whole = classifiers.build("gaussian_mlp")
+    expected = fit_classifier(whole, x, y, settings, attack)
+    checkpoint = artifacts.Checkpoint(tmp_path / "a.checkpoint")
+    network = classifiers.build("gaussian_mlp")
+
+    def stop_here(position):
+        if (position.epoch, position.batch) == (2, 2):  # in the middle of an epoch
+            os.kill(os.getpid(), signum)
+
+    with pytest.raises(Interrupted) as stop:
+        fit_classifier(network, x, y, settings, attack, checkpoint=checkpoint, progress=stop_here)
+    assert stop.value.exit_code == 128 + signum
+    seen = []
+    fresh = classifiers.build("gaussian_mlp", seed=99)
+    history = fit_classifier(fresh, x, y, settings, attack, checkpoint=checkpoint, progress=seen.append)
+    assert (seen[0].epoch, seen[0].batch) == (2, 3)
+    assert history.loss == expected.loss
+    assert history.accuracy == expected.accuracy
+    for a, b in zip(whole.get_weights(), fresh.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_training_works_outside_the_main_thread():
+    x, y = toy(100)
+    network = classifiers.build("gaussian_mlp")
+    before = network.get_weights()[0].copy()
+    thread = threading.Thread(target=fit_classifier, args=(network, x, y, Training(epochs=1)))
+    thread.start()
+    thread.join()
+    assert np.abs(network.get_weights()[0] - before).max() > 0
+
+
+def test_a_diverging_training_stops_and_says_where():
+    absurd = Training(epochs=1, learning_rate=1e38)  # the first step throws the weights out of range
+    with pytest.raises(training.DivergedError, match=r"(nan|inf) in epoch 1, batch 2"):
+        fit_classifier(classifiers.build("gaussian_mlp"), *toy(), absurd)
+
+
+def test_bfloat16_training_ends_near_float32():
+    x, y = toy()
+    losses = []
+    for precision in ("float32", "mixed_bfloat16"):
+        network = classifiers.build("gaussian_mlp", precision=precision)
+        losses.append(fit_classifier(network, x, y, Training(epochs=5, precision=precision)).loss[-1])
+    assert losses[1] == pytest.approx(losses[0], rel=0.05)
+    assert losses[1] != losses[0]
+
+
+def test_tensorboard_gets_one_point_per_epoch(tmp_path):
+    pytest.importorskip("tensorboard", reason="needs tensorboard: pip install '.[tensorboard]'")
+    x, y = toy()
+    fit_classifier(classifiers.build("gaussian_mlp"), x, y, Training(epochs=3), log_dir=tmp_path)
+    (events,) = tmp_path.glob("events*")
+    steps = [
+        e.step for e in tf.compat.v1.train.summary_iterator(str(events)) for v in e.summary.value if v.tag == "loss"
+    ]
+    assert steps == [1, 2, 3]
