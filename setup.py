@@ -12,7 +12,7 @@ from setuptools import setup
 HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+?)"', (HERE / "robint_tf" / "__init__.py").read_text())[1]
 
-TEST = ["pytest>=8", "hypothesis>=6.100", "foolbox>=3.3.4"]
+TEST = ["pytest>=8", "hypothesis>=6.100", "foolbox>=3.3.4", "tensorboard"]
 
 setup(
     name="robint-tf",

@@ -1,0 +1,61 @@
+import keras
+import numpy as np
+import pytest
+
+from robint_tf import device, evaluation
+from robint_tf.specs import PGD
+
+
+def test_accuracy_by_hand(linear_network, images):
+    x, y = images
+    logits = linear_network(x).numpy()
+    found = evaluation.accuracy(linear_network, x, y, batch_size=3)
+    hits = int(np.sum(logits.argmax(axis=1) == y))
+    assert (found.value, found.n) == (hits / 10, 10)
+    z, n, p = 1.959963984540054, 10, hits / 10
+    centre, half = (p + z**2 / (2 * n)), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    assert found.interval == pytest.approx(((centre - half) / (1 + z**2 / n), (centre + half) / (1 + z**2 / n)))
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    losses = np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(10), y]
+    assert found.loss == pytest.approx(losses.mean(), rel=1e-5)
+
+
+def test_an_attack_lowers_the_accuracy_of_a_linear_network_to_what_its_margin_allows(linear_network, images):
+    x, _ = images
+    w, _ = linear_network.get_weights()
+    logits = linear_network(x).numpy()
+    y = logits.argmax(axis=1)
+    others = np.delete(np.arange(3)[None].repeat(10, 0).ravel(), np.arange(10) * 3 + y).reshape(10, 2)
+    margins = [
+        [(row[true] - row[other]) / np.linalg.norm(w[:, true] - w[:, other]) for other in pair]
+        for row, true, pair in zip(logits, y, others, strict=True)
+    ]
+    eps = float(np.median(np.min(margins, axis=1)))
+    attack = PGD(norm="l2", eps=eps, step_size=0.1 * eps, n_steps=60, loss="cw_masked")
+    found = evaluation.accuracy(linear_network, x, y, attack)
+    assert evaluation.accuracy(linear_network, x, y).value == 1
+    assert found.value == pytest.approx(np.mean(np.min(margins, axis=1) > eps), abs=0.11)
+    assert "interval" in str(found)
+
+
+def test_saturated_images_are_reported():
+    network = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(2)])
+    network.set_weights([np.array([[1e6, -1e6], [0, 0]], np.float32), np.zeros(2, np.float32)])
+    x = np.full((3, 2), 0.5, np.float32)
+    found = evaluation.accuracy(network, x, np.zeros(3, np.int32), PGD(norm="l2", eps=0.1, step_size=0.1, n_steps=2))
+    assert found.n_saturated == 3
+    assert "3 images with zero gradient never moved" in str(found)
+
+
+def test_device_settings():
+    assert device.configure("cpu") == device.name()
+    assert device.name().endswith("CPU:0")
+    assert not device.jit_compile()
+    device.configure("cpu", jit="on")
+    assert device.jit_compile()
+    device.configure("cpu")
+    with pytest.raises(ValueError, match="jit is 'maybe'"):
+        device.configure("cpu", jit="maybe")
+    with pytest.raises(ValueError, match=r"'gpu:9' but TensorFlow sees"):
+        device.configure("gpu:9")
+    assert device.describe()["device"] == "CPU" or "GPU" in device.describe()["device"]
