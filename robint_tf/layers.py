@@ -1,13 +1,13 @@
-"""The blocks of the VAE-GANs: a linear map with bias, an activation, a batch normalisation, in a chosen order.
+"""The blocks of the VAE-GANs: linear map and bias, activation and batch normalisation in a chosen order.
 
 `keras.layers.BatchNormalization` would not do, for two reasons that change the numbers:
 
-* The authors' networks are applied in training mode far more often than their moving averages move: a network's averages
-  follow only while that network itself is trained. Here the caller says so (`update_averages`); in Keras every call in
-  training mode moves them.
-* Under TensorFlow 1 the moving variance of a convolution receives the unbiased batch variance (n - 1, where n counts
-  images and positions), that of a dense layer the biased one. Keras always takes the biased one. The normalisation
-  itself uses the biased variance everywhere.
+* The authors apply their networks in training mode more often than the moving averages move: a network's
+  averages follow only while that network itself is trained. Here the caller says so (`update_averages`); in
+  Keras every call in training mode moves them.
+* Under TensorFlow 1 the moving variance of a convolution receives the unbiased batch variance (a mean over
+  images and positions), that of a dense layer the biased one. Keras always takes the biased one. The
+  normalisation itself uses the biased variance everywhere.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,6 +29,7 @@ ACTIVATIONS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
     "sigmoid": tf.nn.sigmoid,
 }
 
+Shape = tuple[Any, ...]  # of a tensor; the batch axis is None
 BatchNorm = Literal["none", "before", "after"]
 BATCH_NORMS = ("none", "before", "after")
 
@@ -40,7 +41,9 @@ def check_choice(name: str, value: str, allowed: Sequence[str]) -> None:
 
 
 def derive_seed(*path: int) -> int:
-    """A 31-bit seed that depends on every number of `path`, all of them non-negative."""
+    """A 31-bit seed that depends on every number of `path`. `ValueError` if one is negative."""
+    if min(path) < 0:
+        raise ValueError(f"seed is {min(path)}; give a whole number of at least 0.")
     return int(np.random.SeedSequence(path).generate_state(1)[0] >> 1)
 
 
@@ -55,12 +58,14 @@ class Normalised(NamedTuple):
 def batch_norm(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> Normalised:
     """Normalise each channel over the batch, then scale by `gamma` and shift by `beta`.
 
-    x: float32, images (N, H, W, C) or features (N, C); gamma, beta: (C,). The returned variance is unbiased for images
-    and biased for features.
+    x: float32, images (N, H, W, C) or features (N, C); gamma, beta: (C,). The returned variance is unbiased
+    for images and biased for features.
     """
     if x.shape.rank == 4:
-        # The fused operation is what TensorFlow 1 ran (hence the unbiased variance), and twice as fast as tf.nn.moments.
-        fused = tf.raw_ops.FusedBatchNormV3(x=x, scale=gamma, offset=beta, mean=[], variance=[], epsilon=EPSILON)
+        # TensorFlow 1 ran this operation, hence the unbiased variance. It is twice as fast as tf.nn.moments.
+        fused = tf.raw_ops.FusedBatchNormV3(
+            x=x, scale=gamma, offset=beta, mean=[], variance=[], epsilon=EPSILON
+        )
         return Normalised(fused.y, fused.batch_mean, fused.batch_variance)
     mean, variance = tf.nn.moments(x, axes=[0])
     return Normalised(tf.nn.batch_normalization(x, mean, variance, beta, gamma, EPSILON), mean, variance)
@@ -72,7 +77,7 @@ class Block(keras.layers.Layer):
     features: size of the last axis of the output.
     activation: a key of `ACTIVATIONS`.
     batch_norm: "after" the activation (the authors' code), "before" it (the paper's tables), or "none".
-    seed: of the initial weights. Kernels are Glorot uniform, biases 0.
+    Kernels start Glorot uniform, biases at 0.
     """
 
     def __init__(
@@ -81,7 +86,6 @@ class Block(keras.layers.Layer):
         *,
         activation: str = "linear",
         batch_norm: BatchNorm = "none",
-        seed: int = 0,
         **options: Any,
     ) -> None:
         super().__init__(**options)
@@ -90,9 +94,8 @@ class Block(keras.layers.Layer):
         self.features = features
         self.activation = activation
         self.batch_norm = batch_norm
-        self.seed = seed
 
-    def kernel_shape(self, input_shape: Sequence[int]) -> tuple[int, ...]:
+    def kernel_shape(self, input_shape: Shape) -> Shape:
         """Shape of the kernel for inputs of the given shape."""
         raise NotImplementedError
 
@@ -100,9 +103,10 @@ class Block(keras.layers.Layer):
         """The linear map of this layer, without bias."""
         raise NotImplementedError
 
-    def build(self, input_shape: Sequence[int]) -> None:
-        glorot = keras.initializers.GlorotUniform(seed=self.seed)
-        self.kernel = self.add_weight(name="kernel", shape=self.kernel_shape(input_shape), initializer=glorot)
+    def build(self, input_shape: Shape) -> None:
+        self.kernel = self.add_weight(
+            name="kernel", shape=self.kernel_shape(input_shape), initializer="glorot_uniform"
+        )
         self.bias = self.add_weight(name="bias", shape=(self.features,), initializer="zeros")
         if self.batch_norm != "none":
             add = partial(self.add_weight, shape=(self.features,))
@@ -110,6 +114,10 @@ class Block(keras.layers.Layer):
             self.beta = add(name="beta", initializer="zeros")
             self.moving_mean = add(name="moving_mean", initializer="zeros", trainable=False)
             self.moving_variance = add(name="moving_variance", initializer="ones", trainable=False)
+
+    def initialise(self, seed: int) -> None:
+        """Draw the initial values of the random weights again, from `seed` alone."""
+        self.kernel.assign(keras.initializers.GlorotUniform(seed)(self.kernel.shape))
 
     def effective_kernel(self) -> tf.Tensor:
         """The kernel that the linear map uses; a subclass may derive it from the stored one."""
@@ -138,11 +146,10 @@ class Block(keras.layers.Layer):
         return self._normalise(activate(y), training, update_averages)
 
     def _normalise(self, x: tf.Tensor, training: bool, update_averages: bool) -> tf.Tensor:
-        gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
         if not training:
-            mean, variance = tf.convert_to_tensor(self.moving_mean), tf.convert_to_tensor(self.moving_variance)
-            return tf.nn.batch_normalization(x, mean, variance, beta, gamma, EPSILON)
-        normalised = batch_norm(x, gamma, beta)
+            scale = self.gamma * tf.math.rsqrt(self.moving_variance + EPSILON)
+            return x * scale + (self.beta - self.moving_mean * scale)
+        normalised = batch_norm(x, tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta))
         if update_averages:
             for average, batch in (
                 (self.moving_mean, normalised.mean),
@@ -156,13 +163,13 @@ class Block(keras.layers.Layer):
 class DenseBlock(Block):
     """Features (N, F) -> (N, features)."""
 
-    def kernel_shape(self, input_shape: Sequence[int]) -> tuple[int, ...]:
+    def kernel_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[-1], self.features)
 
     def linear(self, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         return tf.matmul(x, kernel)
 
-    def compute_output_shape(self, input_shape: Sequence[int]) -> tuple[int, ...]:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[0], self.features)
 
 
@@ -179,13 +186,13 @@ class ConvBlock(Block):
         self.strides = strides
         self.padding = padding
 
-    def kernel_shape(self, input_shape: Sequence[int]) -> tuple[int, ...]:
+    def kernel_shape(self, input_shape: Shape) -> Shape:
         return (self.kernel_size, self.kernel_size, input_shape[-1], self.features)
 
     def linear(self, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         return tf.nn.conv2d(x, kernel, self.strides, self.padding)
 
-    def compute_output_shape(self, input_shape: Sequence[int]) -> tuple[int, ...]:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         window = 1 if self.padding == "SAME" else self.kernel_size
         sides = (-(-(side - window + 1) // self.strides) for side in input_shape[1:3])
         return (input_shape[0], *sides, self.features)
@@ -193,16 +200,16 @@ class ConvBlock(Block):
 
 @keras.saving.register_keras_serializable(package="robint_tf")
 class DeconvBlock(ConvBlock):
-    """Images (N, H, W, C) -> (N, H', W', features) by the transposed convolution; kernels are (h, w, out, in)."""
+    """Images (N, H, W, C) -> (N, H', W', features), transposed convolution; kernels are (h, w, out, in)."""
 
-    def kernel_shape(self, input_shape: Sequence[int]) -> tuple[int, ...]:
+    def kernel_shape(self, input_shape: Shape) -> Shape:
         return (self.kernel_size, self.kernel_size, self.features, input_shape[-1])
 
     def linear(self, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         shape = (tf.shape(x)[0], *self.compute_output_shape(x.shape)[1:])
         return tf.nn.conv2d_transpose(x, kernel, shape, self.strides, self.padding)
 
-    def compute_output_shape(self, input_shape: Sequence[int]) -> tuple[int, ...]:
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         if self.padding == "SAME":
             sides = [side * self.strides for side in input_shape[1:3]]
         else:
@@ -220,18 +227,22 @@ class Chain(keras.Model):
     """
 
     def __init__(
-        self, blocks: Sequence[keras.layers.Layer], example_shape: Sequence[int], seed: int = 0, **options: Any
+        self,
+        blocks: Sequence[keras.layers.Layer],
+        example_shape: Shape,
+        seed: int = 0,
+        **options: Any,
     ) -> None:
         super().__init__(**options)
         self.blocks = list(blocks)
         self.example_shape = tuple(example_shape)
         self.seed = seed
+        self.build((None, *self.example_shape))
         for index, block in enumerate(self.blocks):
             if isinstance(block, Block):
-                block.seed = derive_seed(seed, index)
-        self.build((None, *self.example_shape))
+                block.initialise(derive_seed(seed, index))
 
-    def build(self, input_shape: Sequence[int]) -> None:
+    def build(self, input_shape: Shape) -> None:
         shape = input_shape
         for block in self.blocks:
             if not block.built:

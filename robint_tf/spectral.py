@@ -4,23 +4,24 @@ A layer is a linear map A from a feature map u to its output. One power iteratio
 
     v = A u / |A u|,    u' = A^T v / |A^T v|,    sigma = <A u', v>,
 
-and the layer uses kernel / max(sigma / beta, 1), so that weights are never scaled up. `keras.layers.SpectralNormalization`
-is a different algorithm: it takes the norm of the kernel reshaped to a matrix, always divides by it, overwrites the kernel
-itself, iterates in training mode only and passes no gradient through the iteration. (Miyato et al. 2018, whom the paper
-follows, also reshape; the text says only "SN".)
+and the layer uses kernel / max(sigma / beta, 1), so that weights are never scaled up.
+`keras.layers.SpectralNormalization` is a different algorithm: it takes the norm of the kernel reshaped to a
+matrix, always divides by it, overwrites the kernel itself, iterates in training mode only and passes no
+gradient through the iteration. (Miyato et al. 2018, whom the paper follows, reshape the kernel too; the paper
+says only "SN".)
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 import keras
 import tensorflow as tf
 
-from robint_tf.layers import Block, ConvBlock, DenseBlock, check_choice, derive_seed
+from robint_tf.layers import Block, ConvBlock, DenseBlock, Shape, check_choice, derive_seed
 
 # "snapshot": the derivative of the formula above, with u as it was before the run.
-# "overwritten": what TensorFlow 1 executed. Its reference variables share their buffer with the tensors read from
-#     them, and u' is stored before the backward pass reads u: the derivative of A u sees u' in the place of u.
+# "overwritten": what TensorFlow 1 executed. Its reference variables share their buffer with the tensors that
+#     are read from them, and u' is stored before the backward pass reads u, which thus sees u' in its place.
 # They differ by 2e-4 to 3e-2 early on and agree once u has converged.
 UGradient = Literal["snapshot", "overwritten"]
 U_GRADIENTS = ("snapshot", "overwritten")
@@ -47,7 +48,7 @@ DENSE = LinearMap(
 )
 
 
-def convolution(map_shape: Sequence[int], *, strides: int, padding: str) -> LinearMap:
+def convolution(map_shape: Shape, *, strides: int, padding: str) -> LinearMap:
     """The convolution on one feature map of shape `map_shape` = (1, H, W, C), as a linear map of that map."""
     return LinearMap(
         apply=lambda kernel, u: tf.nn.conv2d(u, kernel, strides, padding),
@@ -65,9 +66,9 @@ def spectral_norm(
 ) -> SpectralNorm:
     """Run one power iteration and divide `kernel` by max(sigma / beta, 1).
 
-    kernel: (in, out) for `DENSE`, HWIO for `convolution`. u: (1, out) for `DENSE`, the feature map (1, H, W, C) for
-    `convolution`; any length. The gradient with respect to `kernel` passes through the iteration; `u_gradient` says which
-    u it sees.
+    kernel: (in, out) for `DENSE`, HWIO for `convolution`. u: (1, out) for `DENSE`, a feature map (1, H, W, C)
+    for `convolution`; of any length. The gradient with respect to `kernel` passes through the iteration;
+    `u_gradient` says which u it sees.
     """
     image = linear_map.apply(kernel, u)
     if u_gradient == "overwritten":
@@ -84,8 +85,9 @@ def spectral_norm(
 class SpectralBlock(Block):
     """A block whose kernel is spectrally normalised.
 
-    Every evaluation of `effective_kernel` is one power iteration and stores the new u, in training and in inference
-    alike, as in the authors' code. Calls that belong to one run must share one kernel: see `Chain.effective_kernels`.
+    Every evaluation of `effective_kernel` is one power iteration and stores the new u, in training and
+    inference alike, as in the authors' code. Calls that belong to one run must share a kernel: see
+    `Chain.effective_kernels`.
     """
 
     def __init__(
@@ -101,7 +103,7 @@ class SpectralBlock(Block):
         self.spectral_beta = spectral_beta
         self.u_gradient = u_gradient
 
-    def u_shape(self, input_shape: Sequence[int]) -> tuple[int, ...]:
+    def u_shape(self, input_shape: Shape) -> Shape:
         """Shape of u for inputs of the given shape."""
         raise NotImplementedError
 
@@ -109,10 +111,16 @@ class SpectralBlock(Block):
         """The linear map that this layer applies, for one feature map."""
         raise NotImplementedError
 
-    def build(self, input_shape: Sequence[int]) -> None:
+    def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
-        normal = keras.initializers.TruncatedNormal(stddev=1.0, seed=derive_seed(self.seed, 1))
-        self.u = self.add_weight(name="u", shape=self.u_shape(input_shape), initializer=normal, trainable=False)
+        normal = keras.initializers.TruncatedNormal(stddev=1.0)
+        self.u = self.add_weight(
+            name="u", shape=self.u_shape(input_shape), initializer=normal, trainable=False
+        )
+
+    def initialise(self, seed: int) -> None:
+        super().initialise(seed)
+        self.u.assign(keras.initializers.TruncatedNormal(stddev=1.0, seed=derive_seed(seed, 1))(self.u.shape))
 
     def effective_kernel(self) -> tf.Tensor:
         """The normalised kernel after one more power iteration, which moves u."""
@@ -131,7 +139,7 @@ class SpectralBlock(Block):
 class SpectralDenseBlock(SpectralBlock, DenseBlock):
     """`DenseBlock` with a spectrally normalised kernel."""
 
-    def u_shape(self, input_shape: Sequence[int]) -> tuple[int, ...]:
+    def u_shape(self, input_shape: Shape) -> Shape:
         return (1, self.features)
 
     def linear_map(self) -> LinearMap:
@@ -140,9 +148,9 @@ class SpectralDenseBlock(SpectralBlock, DenseBlock):
 
 @keras.saving.register_keras_serializable(package="robint_tf")
 class SpectralConvBlock(SpectralBlock, ConvBlock):
-    """`ConvBlock` with a spectrally normalised kernel; the height and width of its input are fixed when it is built."""
+    """`ConvBlock` with a spectrally normalised kernel; it fixes the height and width of its input."""
 
-    def u_shape(self, input_shape: Sequence[int]) -> tuple[int, ...]:
+    def u_shape(self, input_shape: Shape) -> Shape:
         return (1, *input_shape[1:])
 
     def linear_map(self) -> LinearMap:

@@ -1,17 +1,18 @@
-"""VAE-GANs (Larsen et al. 2016, with an l1 reconstruction) whose decoders approximate the data manifold of section 2.1.
+"""VAE-GANs (Larsen et al. 2016, with an l1 reconstruction): they approximate the data manifold (section 2.1).
 
-Losses, from the authors' code, for an image x, its reconstruction x' = dec(z) with z = mean + exp(log variance / 2) * noise,
-and a sample x* = dec(standard normal):
+Losses, from the authors' code, for an image x, its reconstruction x' = dec(z) where
+z = mean + exp(log variance / 2) * noise, and a sample x* = dec(standard normal noise):
 
     encoder         mean(|x - x'|_1 + KL(z | standard normal))
     decoder         mean(weight * |x - x'|_1 - log D(x') - log D(x*))
     discriminator   -mean(log D(x) + log(1 - D(x')) + log(1 - D(x*)))
 
-where every logarithm is log(. + 1e-8). A training step is an encoder run, a decoder run and `n_dis` discriminator runs, all
-on one batch, each with fresh noise and the weights that the runs before it left. All runs use batch statistics; the moving
-averages of a network follow in its own runs only: the encoder's once, the decoder's twice (reconstruction, sample), the
-discriminator's three times per run (image, sample, reconstruction). A spectrally normalised discriminator makes one power
-iteration in every run that evaluates it, which the encoder's does not.
+where every logarithm is log(. + 1e-8). A training step is an encoder run, a decoder run and `n_dis`
+discriminator runs, all on one batch, each with fresh noise and the weights that the runs before it left. All
+runs use batch statistics; the moving averages of a network follow in its own runs only: the encoder's once,
+the decoder's twice (reconstruction, sample), the discriminator's three times per run (image, sample,
+reconstruction; TensorFlow 1 left the order undefined). A spectrally normalised discriminator makes one power
+iteration in every run that evaluates it, that is in all but the encoder's.
 """
 
 from collections.abc import Callable
@@ -27,8 +28,9 @@ from robint_tf.vae_gan_networks import networks_for, settings_for
 LOG_OFFSET = 1e-8
 ADAM_EPSILON = 1e-8  # TensorFlow 1's default, which the authors ran with; Keras has 1e-7
 
-Latent = tuple[tf.Tensor, tf.Tensor]  # z_mean and z_log_var, or two draws of noise: float32 (N, latent_dim) each
-Noise = Callable[[tf.Tensor], Latent]  # run -> the noise of the reconstruction and that of the sample
+Latent = tuple[tf.Tensor, tf.Tensor]  # z_mean and z_log_var, float32 (N, latent_dim) each
+Draws = tuple[tf.Tensor, tf.Tensor]  # the noise of the reconstruction and that of the sample, likewise
+Noise = Callable[[int | tf.Tensor], Draws]  # of run 0, 1, ...
 Z = Literal["sample", "mean"]
 
 # Streams of random numbers beside those of training, whose numbers are the non-negative integers.
@@ -37,8 +39,8 @@ RECONSTRUCT_STREAM, SAMPLE_STREAM = -1, -2
 PARTS = ("encoder", "decoder", "discriminator")
 
 
-def draw_noise(seed: int | tf.Tensor, stream: int | tf.Tensor, n: int | tf.Tensor, latent_dim: int) -> Latent:
-    """Two independent standard normal draws, float32 (n, latent_dim) each: a pure function of its arguments."""
+def draw_noise(seed: int | tf.Tensor, stream: int | tf.Tensor, n: int | tf.Tensor, latent_dim: int) -> Draws:
+    """Two standard normal draws, float32 (n, latent_dim) each: a pure function of its arguments."""
     key = tf.stack([tf.cast(seed, tf.int64), tf.cast(stream, tf.int64)])
     draws = tf.random.stateless_normal((2, n, latent_dim), key, alg="philox")
     return draws[0], draws[1]
@@ -55,8 +57,9 @@ def kl_divergence(z_mean: tf.Tensor, z_log_var: tf.Tensor) -> tf.Tensor:
 
 
 def mean_log(probability: tf.Tensor) -> tf.Tensor:
-    """Mean over the batch of log(p + 1e-8). The authors add arrays of shapes (B,) and (B, 1) before averaging; this mean
-    is the same number.
+    """Mean over the batch of log(p + 1e-8).
+
+    The authors add arrays (B,) and (B, 1) and average the (B, B) result; a sum of means is the same number.
     """
     return tf.reduce_mean(tf.math.log(probability + LOG_OFFSET))
 
@@ -78,9 +81,10 @@ class VAEGAN(keras.Model):
 
     encoder: images -> (N, 2 * latent_dim), means first. decoder: (N, latent_dim) -> images.
     discriminator: images -> probability of being real, (N, 1). Images are float32 (N, H, W, C) in [-1, 1].
-    reconstruction_weight: weight of the reconstruction in the decoder's loss. n_dis: discriminator runs per step.
-    seed: of the noise, which is a function of (seed, step, run): a training that was stopped and went on from its
-    weights and optimiser states equals one that was not, bit for bit on a CPU.
+    reconstruction_weight: of the reconstruction in the decoder's loss.
+    n_dis: discriminator runs per step.
+    seed: of the noise, which is a function of (seed, step, run). A training that stopped and went on from its
+    weights and optimiser states therefore equals one that did not stop, bit for bit on a CPU.
     """
 
     def __init__(
@@ -115,11 +119,15 @@ class VAEGAN(keras.Model):
         discriminator_optimizer: keras.optimizers.Optimizer,
         **options: Any,
     ) -> None:
-        """Set the three optimisers, which must be three objects; `options` go to `keras.Model.compile`."""
+        """Set the optimisers; `options` go to `keras.Model.compile`. `ValueError` if two are one object."""
         super().compile(optimizer=None, **options)
         self.encoder_optimizer = encoder_optimizer
         self.decoder_optimizer = decoder_optimizer
         self.discriminator_optimizer = discriminator_optimizer
+        if len({id(getattr(self, f"{part}_optimizer")) for part in PARTS}) < len(PARTS):
+            raise ValueError(
+                "two parts share one optimizer; give each its own, for it holds that part's state."
+            )
         for part in PARTS:
             getattr(self, f"{part}_optimizer").build(getattr(self, part).trainable_variables)
 
@@ -133,10 +141,10 @@ class VAEGAN(keras.Model):
         return self._latent(x, training=False)
 
     def reconstruct(self, x: tf.Tensor, z: Z = "sample", seed: int | tf.Tensor = 0) -> tf.Tensor:
-        """Project images onto the manifold: decode a latent point of each.
+        """Project images x onto the manifold, by decoding a latent point of each.
 
-        z: "sample" draws it from the latent distribution (the authors' code), "mean" takes its mean (the paper's
-        dec(enc(x))). seed: of the draw; batches of one data set need different ones.
+        z: "sample" draws it from the latent distribution (the authors' code), "mean" takes its mean.
+        seed: of the draw; batches of one data set need different ones.
         """
         check_choice("z", z, ("sample", "mean"))
         latent = self.encode(x)
@@ -153,26 +161,25 @@ class VAEGAN(keras.Model):
         """The reconstruction of x from its latent mean."""
         return self.reconstruct(x, z="mean")
 
-    def encoder_loss(self, x: tf.Tensor, noise: Latent) -> tf.Tensor:
+    def encoder_loss(self, x: tf.Tensor, noise: Draws) -> tf.Tensor:
         """The encoder's loss in training mode; moves the encoder's averages."""
         latent = self._latent(x, training=True)
         reconstruction = self._decode(draw_z(latent, noise[0]), update_averages=False)
         return tf.reduce_mean(reconstruction_error(x, reconstruction) + kl_divergence(*latent))
 
-    def decoder_loss(self, x: tf.Tensor, latent: Latent, noise: Latent) -> tf.Tensor:
-        """The decoder's loss in training mode, for the encoder's output `latent`; moves the decoder's averages."""
+    def decoder_loss(self, x: tf.Tensor, latent: Latent, noise: Draws) -> tf.Tensor:
+        """The decoder's loss in training mode, given the encoder's output; moves the decoder's averages."""
         kernels = self.decoder.effective_kernels()
         reconstruction = self._decode(draw_z(latent, noise[0]), kernels, update_averages=True)
         sample = self._decode(noise[1], kernels, update_averages=True)
         kernels = self.discriminator.effective_kernels()
-        likeness = reconstruction_error(x, reconstruction)
         return (
-            self.reconstruction_weight * tf.reduce_mean(likeness)
+            self.reconstruction_weight * tf.reduce_mean(reconstruction_error(x, reconstruction))
             - mean_log(self._judge(reconstruction, kernels, update_averages=False))
             - mean_log(self._judge(sample, kernels, update_averages=False))
         )
 
-    def discriminator_loss(self, x: tf.Tensor, latent: Latent, noise: Latent) -> tf.Tensor:
+    def discriminator_loss(self, x: tf.Tensor, latent: Latent, noise: Draws) -> tf.Tensor:
         """The discriminator's loss in training mode; moves the discriminator's averages."""
         reconstruction = self._decode(draw_z(latent, noise[0]), update_averages=False)
         sample = self._decode(noise[1], update_averages=False)
@@ -189,7 +196,7 @@ class VAEGAN(keras.Model):
         Returns the losses (2 + n_dis,) in run order, each computed before its own update.
         """
         encoder_loss = self._descend("encoder", lambda: self.encoder_loss(x, noise(0)))
-        # The runs that follow leave the encoder alone and use it in training mode on the same batch: one pass serves all.
+        # No later run changes the encoder, and all apply it to this batch: one pass serves them all.
         latent = self._latent(x, training=True, update_averages=False)
         decoder_loss = self._descend("decoder", lambda: self.decoder_loss(x, latent, noise(1)))
 
@@ -201,11 +208,11 @@ class VAEGAN(keras.Model):
         return tf.concat([[encoder_loss, decoder_loss], losses], axis=0)
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
-        """One training step; reports the epoch means of the encoder's, decoder's and last discriminator run's losses."""
+        """One training step; reports epoch means of the losses, the discriminator's from its last run."""
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         first = tf.cast(self.encoder_optimizer.iterations, tf.int64) * (2 + self.n_dis)
 
-        def noise(run: tf.Tensor) -> Latent:
+        def noise(run: int | tf.Tensor) -> Draws:
             return draw_noise(self.seed, first + tf.cast(run, tf.int64), tf.shape(x)[0], self.latent_dim)
 
         losses = self.update(x, noise)
@@ -259,8 +266,8 @@ class VAEGAN(keras.Model):
 def build(dataset: str, variant: str = "authors", seed: int = 0) -> VAEGAN:
     """The VAE-GAN of a data set, freshly initialised and compiled with its three Adams.
 
-    dataset: "mnist", "fashion_mnist" or "cifar10". variant: see `vae_gan_networks`. seed: of the initial weights and of
-    the noise. `ValueError` for an unknown data set or variant.
+    dataset: "mnist", "fashion_mnist" or "cifar10". variant: see `vae_gan_networks`.
+    seed: of the initial weights and the noise. `ValueError` for an unknown data set or variant.
     """
     settings = settings_for(dataset, variant)
     model = VAEGAN(

@@ -2,10 +2,12 @@
 
 Three variants of each:
 
-* "authors": the published code. Batch normalisation comes after the activation, the encoder of CIFAR-10 has 5x5 kernels,
-  Adam's second decay rate is 0.9 everywhere, and the gradient of the spectral norm sees u as TensorFlow 1 had left it.
-* "paper": appendix A.3. Batch normalisation before the activation, 4x4 encoder kernels everywhere, decay rate 0.999 on
-  MNIST and FMNIST, and the exact gradient of the spectral norm. What the text leaves open is as in the code.
+* "authors": the published code. Batch normalisation comes after the activation, the encoder of CIFAR-10 has
+  5x5 kernels, Adam's second decay rate is 0.9 everywhere, and the gradient of the spectral norm sees u as
+  TensorFlow 1 had left it.
+* "paper": appendix A.3. Batch normalisation before the activation, 4x4 encoder kernels everywhere, decay rate
+  0.999 on MNIST and FMNIST, and the exact gradient of the spectral norm. What the text leaves open is as in
+  the code.
 * "corrected": the authors' networks and settings, with the exact gradient of the spectral norm.
 
 A layer's name holds its position among the layers with weights, as in the authors' code.
@@ -80,7 +82,7 @@ def settings_for(dataset: str, variant: str = "authors") -> Settings:
 
 
 def encoder(settings: Settings) -> Layers:
-    """Images -> (N, 2 * latent_dim): means, then log variances; they leave one batch normalisation together."""
+    """Images -> (N, 2 * latent_dim): means, then log variances, which share one batch normalisation."""
     conv = partial(
         ConvBlock,
         kernel_size=settings.encoder_kernel,
@@ -99,38 +101,34 @@ def encoder(settings: Settings) -> Layers:
 
 def mnist_decoder(settings: Settings) -> Layers:
     """(N, latent_dim) -> (N, 28, 28, 1) in [-1, 1]."""
-    block = {"activation": "relu", "batch_norm": settings.batch_norm}
-    deconv = partial(DeconvBlock, kernel_size=4)
+    deconv = partial(DeconvBlock, kernel_size=4, activation="relu", batch_norm=settings.batch_norm)
     return [
-        DenseBlock(2 * 2 * 256, name="dense1", **block),
+        DenseBlock(2 * 2 * 256, activation="relu", batch_norm=settings.batch_norm, name="dense1"),
         keras.layers.Reshape((2, 2, 256), name="reshape"),
-        deconv(256, strides=2, name="deconv2", **block),
-        deconv(128, padding="VALID", name="deconv3", **block),  # 4x4 -> 7x7
-        deconv(32, strides=2, name="deconv4", **block),
-        deconv(1, strides=2, activation="tanh", name="deconv5"),
+        deconv(256, strides=2, name="deconv2"),
+        deconv(128, padding="VALID", name="deconv3"),  # 4x4 -> 7x7
+        deconv(32, strides=2, name="deconv4"),
+        DeconvBlock(1, kernel_size=4, strides=2, activation="tanh", name="deconv5"),
     ]
 
 
 def mnist_discriminator(settings: Settings) -> Layers:
     """(N, 28, 28, 1) -> probability of being real, (N, 1)."""
-    block = {"activation": "relu", "batch_norm": settings.batch_norm}
-    conv = partial(ConvBlock, kernel_size=4, strides=2)
+    conv = partial(ConvBlock, kernel_size=4, strides=2, activation="relu", batch_norm=settings.batch_norm)
     return [
-        conv(32, activation="relu", name="conv1"),
-        conv(128, name="conv2", **block),
-        conv(256, name="conv3", **block),
-        conv(256, name="conv4", **block),
+        conv(32, batch_norm="none", name="conv1"),
+        conv(128, name="conv2"),
+        conv(256, name="conv3"),
+        conv(256, name="conv4"),
         keras.layers.Flatten(name="flatten"),
-        DenseBlock(512, name="dense5", **block),
+        DenseBlock(512, activation="relu", batch_norm=settings.batch_norm, name="dense5"),
         DenseBlock(1, activation="sigmoid", name="dense6"),
     ]
 
 
 def cifar_decoder(settings: Settings) -> Layers:
     """(N, latent_dim) -> (N, 32, 32, 3) in [-1, 1]."""
-    deconv = partial(
-        DeconvBlock, kernel_size=4, strides=2, activation="relu", batch_norm=settings.batch_norm
-    )
+    deconv = partial(DeconvBlock, kernel_size=4, strides=2, activation="relu", batch_norm=settings.batch_norm)
     return [
         DenseBlock(4 * 4 * 512, name="dense1"),
         keras.layers.Reshape((4, 4, 512), name="reshape"),
@@ -173,9 +171,9 @@ DISCRIMINATORS: dict[str, Builder] = {
 
 
 def networks_for(dataset: str, settings: Settings, seed: int = 0) -> dict[str, Chain]:
-    """The encoder, decoder and discriminator of a data set, by these names; part i draws its weights from (seed, i).
+    """The encoder, decoder and discriminator of a data set, by these names. `ValueError` if it is unknown.
 
-    `ValueError` for an unknown data set.
+    seed: part i draws its initial weights from (seed, i).
     """
     check_choice("dataset", dataset, tuple(IMAGE_SHAPES))
     image_shape = IMAGE_SHAPES[dataset]
