@@ -40,7 +40,10 @@ PARTS = ("encoder", "decoder", "discriminator")
 
 
 def draw_noise(seed: int | tf.Tensor, stream: int | tf.Tensor, n: int | tf.Tensor, latent_dim: int) -> Draws:
-    """Two standard normal draws, float32 (n, latent_dim) each: a pure function of its arguments."""
+    """Two standard normal draws, float32 (n, latent_dim) each: a pure function of its arguments.
+
+    Programs compiled by XLA draw other numbers than those that are not.
+    """
     key = tf.stack([tf.cast(seed, tf.int64), tf.cast(stream, tf.int64)])
     draws = tf.random.stateless_normal((2, n, latent_dim), key, alg="philox")
     return draws[0], draws[1]

@@ -72,7 +72,11 @@ def forward(model, x, noise, training):
         model.discriminator(images, kernels=kernels, **options) for images in (x, x_fake, x_tilde)
     )
     error, divergence = vae_gan.reconstruction_error(x, x_tilde), vae_gan.kl_divergence(*latent)
+    log, complement = vae_gan.mean_log, vae_gan.mean_log_complement
     return {
+        "enc_loss": tf.reduce_mean(error + divergence),
+        "dec_loss": model.reconstruction_weight * tf.reduce_mean(error) - log(d_tilde) - log(d_fake),
+        "disc_loss": -(log(d_real) + complement(d_tilde) + complement(d_fake)),
         "z_mean": latent[0],
         "z_log_sigma_sq": latent[1],
         "x_tilde": x_tilde,
@@ -235,6 +239,16 @@ def test_settings_are_those_of_the_notebooks_and_of_the_paper():
         "paper": 4,
         "corrected": 5,
     }
+
+
+@pytest.mark.parametrize(
+    ("variant", "u_gradient"), [("authors", "overwritten"), ("paper", "snapshot"), ("corrected", "snapshot")]
+)
+def test_the_gradient_of_the_spectral_norm_follows_the_variant(variant, u_gradient):
+    chain = networks_for("cifar10", settings_for("cifar10", variant))["discriminator"]
+    blocks = [block for block in chain.blocks if isinstance(block, SpectralConvBlock)]
+    assert [block.u_gradient for block in blocks] == [u_gradient] * 7
+    assert {block.spectral_beta for block in blocks} == {1.0}
 
 
 def test_the_adams_are_tensorflow_1s():
