@@ -188,6 +188,11 @@ def _random_start(attack: PGD, first: int, x: tf.Tensor) -> tf.Tensor:
     return tf.map_fn(lambda seed: start(shape, eps, seed)[0], seeds, fn_output_signature=tf.float32)
 
 
+def batch_signature(network: Network) -> tuple[tf.TensorSpec, tf.TensorSpec]:
+    """Images and labels in batches of any size: a function with this signature is traced once."""
+    return tf.TensorSpec([None, *network.input_shape[1:]], tf.float32), tf.TensorSpec([None], tf.int32)
+
+
 _COMPILED: "weakref.WeakKeyDictionary[Network, dict]" = weakref.WeakKeyDictionary()
 
 
@@ -201,7 +206,10 @@ def _per_network(network: Network, key: object, make: Callable[[Network], Callab
 
 def _compiled(network: Network, norm: str, loss: str) -> Callable:
     def make(net: Network) -> Callable:
-        @tf.function(reduce_retracing=True, jit_compile=device.jit_compile())
+        images, labels = batch_signature(net)
+        real, whole = tf.TensorSpec([], tf.float32), tf.TensorSpec([], tf.int32)
+
+        @tf.function(input_signature=[images, labels, real, real, whole, images], jit_compile=device.jit_compile())
         def run(
             x: tf.Tensor,
             y: tf.Tensor,
@@ -222,7 +230,7 @@ def _compiled(network: Network, norm: str, loss: str) -> Callable:
 
 def _compiled_forward(network: Network) -> Callable:
     def make(net: Network) -> Callable:
-        @tf.function(reduce_retracing=True, jit_compile=device.jit_compile())
+        @tf.function(input_signature=batch_signature(net)[:1], jit_compile=device.jit_compile())
         def run(x: tf.Tensor) -> tf.Tensor:
             return net(x, training=False)
 

@@ -63,9 +63,7 @@ def batch_norm(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> Normalised:
     """
     if x.shape.rank == 4:
         # TensorFlow 1 ran this operation, hence the unbiased variance. It is twice as fast as tf.nn.moments.
-        fused = tf.raw_ops.FusedBatchNormV3(
-            x=x, scale=gamma, offset=beta, mean=[], variance=[], epsilon=EPSILON
-        )
+        fused = tf.raw_ops.FusedBatchNormV3(x=x, scale=gamma, offset=beta, mean=[], variance=[], epsilon=EPSILON)
         return Normalised(fused.y, fused.batch_mean, fused.batch_variance)
     mean, variance = tf.nn.moments(x, axes=[0])
     return Normalised(tf.nn.batch_normalization(x, mean, variance, beta, gamma, EPSILON), mean, variance)
@@ -104,9 +102,7 @@ class Block(keras.layers.Layer):
         raise NotImplementedError
 
     def build(self, input_shape: Shape) -> None:
-        self.kernel = self.add_weight(
-            name="kernel", shape=self.kernel_shape(input_shape), initializer="glorot_uniform"
-        )
+        self.kernel = self.add_weight(name="kernel", shape=self.kernel_shape(input_shape), initializer="glorot_uniform")
         self.bias = self.add_weight(name="bias", shape=(self.features,), initializer="zeros")
         if self.batch_norm != "none":
             add = partial(self.add_weight, shape=(self.features,))

@@ -32,7 +32,7 @@ def l2_project(x_adv: tf.Tensor, x: tf.Tensor, eps: tf.Tensor) -> tf.Tensor:
 
 def l2_start(shape: tf.Tensor, eps: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """A uniformly random point on the sphere of radius eps, float32 of `shape`."""
-    return eps * l2_direction(tf.random.stateless_normal(shape, seed))
+    return eps * l2_direction(tf.random.stateless_normal(shape, seed, alg="philox"))
 
 
 def linf_project(x_adv: tf.Tensor, x: tf.Tensor, eps: tf.Tensor) -> tf.Tensor:
@@ -42,7 +42,7 @@ def linf_project(x_adv: tf.Tensor, x: tf.Tensor, eps: tf.Tensor) -> tf.Tensor:
 
 def linf_start(shape: tf.Tensor, eps: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """A uniformly random point of the box of half-width eps, float32 of `shape`."""
-    return eps * tf.random.stateless_uniform(shape, seed, minval=-1.0, maxval=1.0)
+    return eps * tf.random.stateless_uniform(shape, seed, minval=-1.0, maxval=1.0, alg="philox")
 
 
 class NormOps(NamedTuple):

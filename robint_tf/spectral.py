@@ -114,9 +114,7 @@ class SpectralBlock(Block):
     def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
         normal = keras.initializers.TruncatedNormal(stddev=1.0)
-        self.u = self.add_weight(
-            name="u", shape=self.u_shape(input_shape), initializer=normal, trainable=False
-        )
+        self.u = self.add_weight(name="u", shape=self.u_shape(input_shape), initializer=normal, trainable=False)
 
     def initialise(self, seed: int) -> None:
         super().initialise(seed)

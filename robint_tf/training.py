@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from robint_tf import device
 from robint_tf.artifacts import Arrays, Checkpoint
-from robint_tf.attacks import ascend, perturb
+from robint_tf.attacks import ascend, batch_signature, perturb
 from robint_tf.classifiers import Network, initialise
 from robint_tf.interrupts import Interrupted, held_back
 from robint_tf.losses import xent
@@ -235,7 +235,10 @@ def _compile(network: Network, optimizer: keras.Optimizer, attack: PGD | None) -
     net = weakref.proxy(network)
     variables = network.trainable_variables
 
-    @tf.function(reduce_retracing=True, jit_compile=device.jit_compile())
+    images, labels = batch_signature(network)
+    real, whole, pair = tf.TensorSpec([], tf.float32), tf.TensorSpec([], tf.int32), tf.TensorSpec([2], tf.int32)
+
+    @tf.function(input_signature=[images, labels, real, real, whole, pair], jit_compile=device.jit_compile())
     def step(
         x: tf.Tensor, y: tf.Tensor, eps: tf.Tensor, step_size: tf.Tensor, n_steps: tf.Tensor, seed: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -260,7 +263,7 @@ def _compile(network: Network, optimizer: keras.Optimizer, attack: PGD | None) -
         hits = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), y)
         return loss, tf.reduce_mean(tf.cast(hits, tf.float32))
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(input_signature=[images, labels, labels, *[whole] * 4, real, real, whole, whole])
     def run(
         x: tf.Tensor,
         y: tf.Tensor,

@@ -128,9 +128,7 @@ class VAEGAN(keras.Model):
         self.decoder_optimizer = decoder_optimizer
         self.discriminator_optimizer = discriminator_optimizer
         if len({id(getattr(self, f"{part}_optimizer")) for part in PARTS}) < len(PARTS):
-            raise ValueError(
-                "two parts share one optimizer; give each its own, for it holds that part's state."
-            )
+            raise ValueError("two parts share one optimizer; give each its own, for it holds that part's state.")
         for part in PARTS:
             getattr(self, f"{part}_optimizer").build(getattr(self, part).trainable_variables)
 
@@ -233,14 +231,10 @@ class VAEGAN(keras.Model):
         return loss
 
     def _latent(self, x: tf.Tensor, training: bool, update_averages: bool = True) -> Latent:
-        z_mean, z_log_var = tf.split(
-            self.encoder(x, training=training, update_averages=update_averages), 2, axis=1
-        )
+        z_mean, z_log_var = tf.split(self.encoder(x, training=training, update_averages=update_averages), 2, axis=1)
         return z_mean, z_log_var
 
-    def _decode(
-        self, z: tf.Tensor, kernels: dict[str, tf.Tensor] | None = None, *, update_averages: bool
-    ) -> tf.Tensor:
+    def _decode(self, z: tf.Tensor, kernels: dict[str, tf.Tensor] | None = None, *, update_averages: bool) -> tf.Tensor:
         return self.decoder(z, training=True, kernels=kernels, update_averages=update_averages)
 
     def _judge(self, x: tf.Tensor, kernels: dict[str, tf.Tensor], *, update_averages: bool) -> tf.Tensor:
@@ -253,9 +247,7 @@ class VAEGAN(keras.Model):
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "VAEGAN":
-        networks = {
-            part: keras.saving.deserialize_keras_object(config[part], custom_objects) for part in PARTS
-        }
+        networks = {part: keras.saving.deserialize_keras_object(config[part], custom_objects) for part in PARTS}
         return cls(**{**config, **networks})
 
     def get_compile_config(self) -> dict[str, Any]:

@@ -16,14 +16,15 @@ EXPERIMENTS = Path(robint_experiments.__file__).parent
 ROWS = [
     {"__init__"},
     {"specs", "interrupts", "published", "boundary"},
-    {"norms", "losses", "artifacts", "device"},
-    {"data", "classifiers", "results"},
-    {"attacks", "models", "plots"},
+    {"norms", "losses", "artifacts", "device", "idx", "layers"},
+    {"classifiers", "results", "sources", "spectral"},
+    {"data", "vae_gan_networks"},
+    {"attacks", "models", "plots", "vae_gan"},
     {"evaluation", "training"},
     {"recipes"},
 ]
 RANK = {name: row for row, names in enumerate(ROWS) for name in names}
-LIGHT = {"__init__", "specs", "interrupts", "published", "data"}
+LIGHT = {"__init__", "specs", "interrupts", "published", "data", "sources", "idx"}
 """What experiments may import before a command runs."""
 
 

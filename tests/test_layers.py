@@ -32,9 +32,7 @@ def golden_block(case):
 
 
 def assert_golden(key, actual):
-    np.testing.assert_allclose(
-        actual, goldens.load(FILE)[key], rtol=0, atol=goldens.atol(FILE, key), err_msg=key
-    )
+    np.testing.assert_allclose(actual, goldens.load(FILE)[key], rtol=0, atol=goldens.atol(FILE, key), err_msg=key)
 
 
 def test_every_golden_case_is_tested():

@@ -22,9 +22,7 @@ def linear_map(case):
 
 
 def assert_golden(key, actual):
-    np.testing.assert_allclose(
-        actual, goldens.load(FILE)[key], rtol=0, atol=goldens.atol(FILE, key), err_msg=key
-    )
+    np.testing.assert_allclose(actual, goldens.load(FILE)[key], rtol=0, atol=goldens.atol(FILE, key), err_msg=key)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -40,9 +38,7 @@ def test_three_runs_give_the_authors_kernel_norm_and_u(case):
         assert_golden(f"{case}/run{run}/divisor", tf.maximum(result.sigma / beta, 1.0))
 
 
-@pytest.mark.parametrize(
-    ("u_gradient", "key"), [("snapshot", "grad_run3_snapshot"), ("overwritten", "grad_run3")]
-)
+@pytest.mark.parametrize(("u_gradient", "key"), [("snapshot", "grad_run3_snapshot"), ("overwritten", "grad_run3")])
 @pytest.mark.parametrize("case", CASES)
 def test_the_gradient_passes_through_the_iteration(case, u_gradient, key):
     data = goldens.load(FILE)
@@ -89,9 +85,7 @@ def test_the_snapshot_gradient_is_the_derivative():
     u, cotangent = tf.constant(rng.normal(size=(1, 3))), rng.normal(size=(4, 3))
 
     def value(step):
-        return tf.reduce_sum(
-            spectral.spectral_norm(kernel + step * direction, u, spectral.DENSE).kernel * cotangent
-        )
+        return tf.reduce_sum(spectral.spectral_norm(kernel + step * direction, u, spectral.DENSE).kernel * cotangent)
 
     step = tf.constant(0.0, tf.float64)
     with tf.GradientTape() as tape:
@@ -159,9 +153,7 @@ def test_u_starts_as_a_truncated_normal_draw_of_the_input_map():
 
 
 def test_a_spectral_block_survives_its_configuration():
-    block = spectral.SpectralConvBlock(
-        4, kernel_size=3, spectral_beta=1.5, u_gradient="overwritten", name="conv1"
-    )
+    block = spectral.SpectralConvBlock(4, kernel_size=3, spectral_beta=1.5, u_gradient="overwritten", name="conv1")
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(block))
     assert type(copy) is spectral.SpectralConvBlock
     assert (copy.features, copy.kernel_size, copy.spectral_beta, copy.u_gradient) == (

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from robint_tf import artifacts, classifiers, training
+from robint_tf import artifacts, classifiers, device, training
+from robint_tf.attacks import attack_dataset
 from robint_tf.interrupts import Interrupted
 from robint_tf.specs import PGD, Training
 from robint_tf.training import AdversarialClassifier, adam, fit_classifier
@@ -178,6 +179,24 @@ def test_bfloat16_training_ends_near_float32():
         losses.append(fit_classifier(network, x, y, Training(epochs=5, precision=precision)).loss[-1])
     assert losses[1] == pytest.approx(losses[0], rel=0.05)
     assert losses[1] != losses[0]
+
+
+@pytest.mark.parametrize("attack", [None, ATTACK], ids=["standard", "adversarial"])
+def test_training_compiles_under_xla_and_ends_the_same(attack):
+    """XLA is what GPUs run; here it stands in for them on a network that it compiles quickly. 250 = 100 + 100 + 50."""
+    x, y = toy()
+    weights = []
+    try:
+        for jit in ("off", "on"):
+            device.configure("cpu", jit=jit)
+            network = classifiers.build("gaussian_mlp", seed=1)
+            fit_classifier(network, x, y, Training(epochs=2, seed=1), attack)
+            attacked = attack_dataset(network, x, y, PGD(norm="linf", eps=0.1, step_size=0.03), batch_size=100)
+            weights.append([*network.get_weights(), attacked.logits])
+    finally:
+        device.configure("cpu")
+    for a, b in zip(*weights, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-3)
 
 
 def test_tensorboard_gets_one_point_per_epoch(tmp_path):

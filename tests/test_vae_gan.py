@@ -121,11 +121,7 @@ def test_training_mode_outputs_and_batch_statistics_are_the_authors(dataset, mon
 
     def names(part):
         chain = getattr(model, part)
-        return [
-            f"{GOLDEN_PARTS[part]}/{b.name}"
-            for b in chain.blocks
-            if getattr(b, "batch_norm", "none") != "none"
-        ]
+        return [f"{GOLDEN_PARTS[part]}/{b.name}" for b in chain.blocks if getattr(b, "batch_norm", "none") != "none"]
 
     order = [("encoder", 0), ("decoder", 0), ("decoder", 1), *(("discriminator", i) for i in range(3))]
     expected = [f"{name}/pass{index}" for part, index in order for name in names(part)]
@@ -365,9 +361,7 @@ def test_training_brings_reconstructions_closer(trained):
 
 def test_fit_reports_epoch_means_of_steps_with_fresh_noise(trained):
     model, x = small_model(), tf.constant(small_images())
-    step = tf.function(
-        lambda x, i: model.update(x, noise_of_step(model, tf.cast(i, tf.int32))), autograph=False
-    )
+    step = tf.function(lambda x, i: model.update(x, noise_of_step(model, tf.cast(i, tf.int32))), autograph=False)
     losses = [step(x[10 * (i % 4) : 10 * (i % 4) + 10], tf.constant(i)) for i in range(48)]
     means = np.reshape(losses, (12, 4, 4)).mean(axis=1)  # epochs, runs
     for name, run in {"encoder_loss": 0, "decoder_loss": 1, "discriminator_loss": 3}.items():
