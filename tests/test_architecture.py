@@ -15,15 +15,15 @@ EXPERIMENTS = Path(robint_experiments.__file__).parent
 
 ROWS = [
     {"__init__"},
-    {"specs", "interrupts", "published", "boundary"},
+    {"specs", "interrupts", "published", "boundary", "idx"},
     {"norms", "losses", "artifacts", "device"},
-    {"data", "classifiers", "results"},
-    {"attacks", "models", "plots"},
+    {"sources", "classifiers", "results"},
+    {"data", "attacks", "models", "plots"},
     {"evaluation", "training"},
     {"recipes"},
 ]
 RANK = {name: row for row, names in enumerate(ROWS) for name in names}
-LIGHT = {"__init__", "specs", "interrupts", "published", "data"}
+LIGHT = {"__init__", "specs", "interrupts", "published", "data", "sources"}
 """What experiments may import before a command runs."""
 
 
