@@ -251,8 +251,8 @@ def _part(location: Location, split: str, start: int, n: int | None) -> tuple[Sp
     confirmed = sources.n_published(location.name, split, raw)
     if confirmed < stop:
         warnings.warn(
-            f"{location.name}: {confirmed} of the first {stop} {split} images in {location.folder} are known to be the "
-            f"published ones (order: {order}); numbers may differ from those of the published set.",
+            f"{location.name}: only the first {confirmed} of the {stop} {split} images from {location.folder} are "
+            f"known to be the published ones (order: {order}); results may differ from those of the published set.",
             stacklevel=3,
         )
     return _scaled(location.name, Raw(raw.images[start:stop], raw.labels[start:stop])), order, confirmed >= stop
