@@ -74,6 +74,12 @@ def test_json_holds_the_same(robint, digits):
     assert [row["name"] for row in rows] == list(data.DATASETS)
 
 
+def test_nothing_is_downloaded_unasked(robint, tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "download", lambda *args: pytest.fail("a download was begun"))
+    robint("data", "--data-dir", tmp_path)
+    robint("data", "cifar10", "--data-dir", tmp_path, code=3)
+
+
 def test_a_missing_named_set_is_exit_code_3(robint, tmp_path):
     output = robint("data", "toy", "fashion-mnist", "--data-dir", tmp_path / "nowhere", code=3)
     assert lines_of(output)["fashion-mnist"][1] == "missing"
