@@ -34,6 +34,7 @@ setup(
         "scipy>=1.11",
         "matplotlib>=3.8",
         "click>=8.1",
+        "requests",
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.18"],

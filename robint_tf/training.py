@@ -243,19 +243,9 @@ def _compile(network: Network, optimizer: keras.Optimizer, attack: PGD | None) -
         x: tf.Tensor, y: tf.Tensor, eps: tf.Tensor, step_size: tf.Tensor, n_steps: tf.Tensor, seed: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         if attack is not None:
-            ops = NORMS[attack.norm]
-            start = ops.start(tf.shape(x), eps, seed) if attack.random_start else None
-            x, _ = ascend(
-                net,
-                x,
-                y,
-                norm=attack.norm,
-                loss=attack.loss,
-                eps=eps,
-                step_size=step_size,
-                n_steps=n_steps,
-                start=start,
-            )
+            numbers = {"eps": eps, "step_size": step_size, "n_steps": n_steps}
+            start = NORMS[attack.norm].start(tf.shape(x), eps, seed) if attack.random_start else None
+            x, _ = ascend(net, x, y, norm=attack.norm, loss=attack.loss, start=start, **numbers)
         with tf.GradientTape() as tape:
             logits = tf.cast(net(x, training=True), tf.float32)
             loss = tf.reduce_mean(xent(logits, y))
