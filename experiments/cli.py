@@ -5,8 +5,9 @@ import os
 import signal
 import sys
 import traceback
+import warnings
 from types import FrameType
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -46,7 +47,9 @@ class LazyGroup(click.Group):
         """Run a command; what the library refuses becomes one line and an exit code, never a traceback."""
         signal.signal(signal.SIGTERM, _terminate)
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.showwarning = _show_warning
+                return super().invoke(ctx)
         except Interrupted as stop:
             click.echo(f"{stop}; the same command continues from here.", err=True)
             ctx.exit(stop.exit_code)
@@ -71,6 +74,19 @@ class Failure(click.ClickException):
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
         self.exit_code = exit_code  # type: ignore[misc]
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """One line for the user; what libraries say to programmers is not for them."""
+    if issubclass(category, UserWarning):
+        click.echo(f"Warning: {message}", err=True)
 
 
 def _terminate(signum: int, frame: FrameType | None) -> None:

@@ -66,9 +66,9 @@ DEMO_NETWORKS = {
     "adversarial": ClassifierSpec(
         dataset="mnist_sample",
         training=Training(epochs=5),
-        attack=PGD(norm="l2", eps=2.0, step_size=STEP_SIZES["l2"], n_steps=7),
+        attack=PGD(norm="linf", eps=0.4, step_size=0.1, n_steps=5),
     ),
 }
 """Two networks on 1,000 packaged digits: enough to see adversarial training work, too few for the paper's numbers."""
 
-DEMO_ATTACK = PGD(norm="l2", eps=2.0, step_size=STEP_SIZES["l2"])
+DEMO_ATTACK = PGD(norm="linf", eps=0.4, step_size=0.1)
