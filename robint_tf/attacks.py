@@ -58,7 +58,6 @@ def ascend(
         lambda i, *_: i < n_steps,
         step,
         (0, first, tf.zeros_like(y)),
-        parallel_iterations=1,
     )
     return tf.stop_gradient(x_adv), n_zero
 

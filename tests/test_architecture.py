@@ -19,7 +19,7 @@ ROWS = [
     {"norms", "losses", "artifacts", "device", "idx", "layers"},
     {"classifiers", "results", "sources", "spectral"},
     {"data", "vae_gan_networks"},
-    {"attacks", "models", "plots", "vae_gan"},
+    {"attacks", "models", "plots", "vae_gan", "manifold"},
     {"evaluation", "training"},
     {"recipes"},
 ]

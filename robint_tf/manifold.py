@@ -1,0 +1,122 @@
+"""How far images lie from the data manifold, as a VAE-GAN approximates it (section 2.1, notebooks 1.3, 2.3 and 3.3).
+
+The projection of an image is its reconstruction: decoded from a random latent point in the authors' code, from the mean
+in the `corrected` variant. The distance d_pi is the l2 distance between image and projection.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import tensorflow as tf
+from scipy.stats import binomtest, gaussian_kde
+
+from robint_tf import device
+
+if TYPE_CHECKING:
+    from robint_tf.vae_gan import VAEGAN
+
+KDE_FACTOR = 0.25  # bandwidth in sample standard deviations (authors' `utils.py`)
+KDE_POINTS = 500
+
+Projection = Callable[[np.ndarray], np.ndarray]  # images (N, H, W, C) -> their projections, alike
+
+
+def projector(vae_gan: "VAEGAN", *, z: Literal["sample", "mean"] = "sample", seed: int = 0) -> Projection:
+    """The projection of batches of images by a VAE-GAN; with z "sample" every call draws anew, as the authors do."""
+    calls = iter(range(2**31))
+
+    @tf.function(jit_compile=device.jit_compile(), reduce_retracing=True)
+    def reconstruct(x: tf.Tensor, draw: tf.Tensor) -> tf.Tensor:
+        return vae_gan.reconstruct(x, z=z, seed=draw)
+
+    return lambda x: reconstruct(tf.constant(x), tf.constant(seed * 2**31 + next(calls), tf.int64)).numpy()
+
+
+def distances(project: Projection, x: np.ndarray, *, batch_size: int = 500) -> np.ndarray:
+    """d_pi of each image, (N,) float64; x: (N, H, W, C) float32 in [-1, 1]. Memory is bounded by the batch."""
+    parts = []
+    for lo in range(0, len(x), batch_size):
+        batch = x[lo : lo + batch_size]
+        delta = (batch - project(batch)).reshape(len(batch), -1).astype(np.float64)
+        parts.append(np.sqrt(np.sum(np.square(delta), axis=1)))
+    return np.concatenate(parts)
+
+
+def changed(clean_logits: np.ndarray, adversarial_logits: np.ndarray) -> np.ndarray:
+    """Which attacks changed the prediction, (N,) bool; both arguments are logits (N, classes) of one network.
+
+    The authors judge the attacks on every network by the *standard* network; the `corrected` variant asks the network
+    that was attacked.
+    """
+    return clean_logits.argmax(axis=-1) != adversarial_logits.argmax(axis=-1)
+
+
+def relative(values: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Distances on the axis of the authors' Figure 1: the nearest reference (test) image at 0, the farthest at 1."""
+    low, high = float(reference.min()), float(reference.max())
+    return (values - low) / (high - low)
+
+
+@dataclass(frozen=True, eq=False)
+class Density:
+    """A kernel density estimate on a lattice, (500,) each, and where it peaks."""
+
+    x: np.ndarray
+    y: np.ndarray
+    mode: float
+
+
+def density(values: np.ndarray, limits: tuple[float, float] = (0.0, 1.0)) -> Density | None:
+    """Gaussian kernel density of `values` (N,) over `limits`, bandwidth a quarter of the sample standard deviation.
+
+    None where there is no density to estimate: fewer than two values, or all equal.
+    """
+    if len(values) < 2 or np.ptp(values) <= 1e-12 * max(1.0, float(np.abs(values).max())):
+        return None
+    x = np.linspace(*limits, KDE_POINTS)
+    y = gaussian_kde(values, bw_method=KDE_FACTOR)(x)
+    return Density(x, y, float(x[np.argmax(y)]))
+
+
+def mode(values: np.ndarray, limits: tuple[float, float] = (0.0, 1.0)) -> float:
+    """Where the density of `values` peaks; NaN where there is none."""
+    found = density(values, limits)
+    return np.nan if found is None else found.mode
+
+
+def order_probability(groups: list[np.ndarray], *, n_resamples: int = 200, seed: int = 0) -> float | None:
+    """Bootstrap share of resamples in which the modes of the groups rise in the order given.
+
+    None if a group has no density. Each group is resampled by itself, with replacement.
+    """
+    limits = (min(float(g.min()) for g in groups if len(g)), max(float(g.max()) for g in groups if len(g)))
+    if any(density(g, limits) is None for g in groups):
+        return None
+    rng = np.random.default_rng(seed)
+    hits = 0
+    for _ in range(n_resamples):
+        modes = [mode(rng.choice(g, len(g)), limits) for g in groups]
+        hits += all(a < b for a, b in pairwise(modes))
+    return hits / n_resamples
+
+
+@dataclass(frozen=True)
+class Paired:
+    """How often one network's adversarial image lies nearer the manifold than another's on the same test image."""
+
+    share: float
+    n: int
+    interval: tuple[float, float]  # Wilson's, 95%
+
+
+def nearer(ours: np.ndarray, theirs: np.ndarray, valid: np.ndarray) -> Paired | None:
+    """Share of `valid` images whose distance in `ours` is below that in `theirs`, (N,) each; None if none is valid."""
+    n = int(valid.sum())
+    if n == 0:
+        return None
+    hits = int(np.sum(ours[valid] < theirs[valid]))
+    interval = binomtest(hits, n).proportion_ci(method="wilson")
+    return Paired(hits / n, n, (float(interval.low), float(interval.high)))

@@ -1,0 +1,78 @@
+import goldens
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from robint_tf import manifold, vae_gan
+
+
+def test_density_equals_the_authors():
+    golden = goldens.load("plots")
+    test = golden["dist_test_f64"]
+    for name, values in {"test": test, "adv": golden["dist_adv_f64"]}.items():
+        found = manifold.density(manifold.relative(values, test))
+        np.testing.assert_allclose(found.x, golden[f"kde_{name}_x_f64"], atol=1e-12)
+        np.testing.assert_allclose(found.y, golden[f"kde_{name}_y_f64"], rtol=1e-9, atol=1e-12)
+        assert found.mode == golden[f"kde_{name}_x_f64"][golden[f"kde_{name}_y_f64"].argmax()]
+
+
+@pytest.mark.parametrize("values", [[], [0.5], [0.5] * 10], ids=["none", "one", "equal"])
+def test_there_is_no_density_of_too_little(values):
+    assert manifold.density(np.array(values)) is None
+    assert np.isnan(manifold.mode(np.array(values)))
+
+
+def test_distances_are_l2_and_do_not_depend_on_batches():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (7, 4, 4, 3)).astype("float32")
+    found = manifold.distances(lambda batch: 0.5 * batch, x, batch_size=3)
+    np.testing.assert_allclose(found, np.linalg.norm(0.5 * x.reshape(7, -1), axis=1), rtol=1e-6)
+
+
+def test_projections_sample_anew_or_decode_the_mean():
+    model = vae_gan.build("mnist")
+    x = np.random.default_rng(0).uniform(-1, 1, (3, 28, 28, 1)).astype("float32")
+    sample, again = manifold.projector(model, seed=1), manifold.projector(model, seed=1)
+    first, second = sample(x), sample(x)
+    assert np.abs(first - second).max() > 1e-4  # as the authors': fresh noise at each call
+    np.testing.assert_array_equal(first, again(x))  # but a run can be repeated
+    mean = manifold.projector(model, z="mean")
+    np.testing.assert_array_equal(mean(x), mean(x))
+    assert mean(x).shape == x.shape
+
+
+@given(st.floats(0.1, 10), st.floats(-5, 5))
+def test_the_relative_scale_ignores_units_and_offset(factor, offset):
+    rng = np.random.default_rng(0)
+    test, adversarial = rng.gamma(3, size=50), rng.gamma(5, size=50)
+    expected = manifold.relative(adversarial, test)
+    np.testing.assert_allclose(
+        manifold.relative(factor * adversarial + offset, factor * test + offset), expected, atol=1e-9
+    )
+    assert manifold.relative(test, test).min() == 0
+    assert manifold.relative(test, test).max() == 1
+
+
+def test_changed_predictions():
+    clean = np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
+    adversarial = np.array([[0.0, 1.0], [0.0, 2.0], [0.1, 0.0]])
+    assert manifold.changed(clean, adversarial).tolist() == [True, False, False]
+
+
+def test_order_probability_is_sure_of_what_is_clear_and_unsure_of_what_is_not():
+    rng = np.random.default_rng(0)
+    near, middle, far = (rng.normal(m, 0.05, 100) for m in (0.2, 0.5, 0.8))
+    assert manifold.order_probability([near, middle, far], n_resamples=50) == 1
+    assert manifold.order_probability([far, middle, near], n_resamples=50) == 0
+    alike = [rng.normal(0.5, 0.05, 100) for _ in range(2)]
+    assert 0 < manifold.order_probability(alike, n_resamples=100) < 1
+    assert manifold.order_probability([near, far[:1]]) is None
+
+
+def test_nearer_counts_pairs_of_valid_images():
+    ours, theirs = np.array([1.0, 2.0, 3.0, 0.0]), np.array([2.0, 1.0, 4.0, 9.0])
+    found = manifold.nearer(ours, theirs, np.array([True, True, True, False]))
+    assert (found.share, found.n) == (2 / 3, 3)
+    assert found.interval[0] < 2 / 3 < found.interval[1]
+    assert manifold.nearer(ours, theirs, np.zeros(4, bool)) is None
