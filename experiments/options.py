@@ -201,14 +201,13 @@ def command_line(ctx: click.Context) -> str:
     """The command that gives the same results elsewhere: its name and what was given, without places."""
     words = ["robint", ctx.info_name or ""]
     for param in ctx.command.params:
+        value = ctx.params[param.name or ""]
+        if isinstance(param, click.Argument):
+            words += [Path(item).name for item in (value if param.nargs == -1 else [value])]
         given = ctx.get_parameter_source(param.name or "") == click.core.ParameterSource.COMMANDLINE
         if not given or param.name in PLACES or not isinstance(param, click.Option):
             continue
-        value = ctx.params[param.name]
         for item in value if param.multiple else [value]:
-            words += (
-                [param.opts[0]]
-                if param.is_flag
-                else [param.opts[0], f"{item:g}" if isinstance(item, float) else str(item)]
-            )
+            text = f"{item:g}" if isinstance(item, float) else str(item)
+            words += [param.opts[0]] if param.is_flag else [param.opts[0], text]
     return " ".join(words)
