@@ -10,18 +10,6 @@ import pytest
 from click.testing import CliRunner
 
 
-def pytest_addoption(parser):
-    parser.addoption("--slow", action="store_true", help="run the tests marked slow, too")
-
-
-def pytest_collection_modifyitems(config, items):
-    if config.getoption("--slow"):
-        return
-    for item in items:
-        if "slow" in item.keywords:
-            item.add_marker(pytest.mark.skip(reason="minutes long; run with --slow"))
-
-
 @pytest.fixture
 def linear_network():
     """Logits x W + b over a 3 x 3 x 1 image: gradients and attacks can be worked by hand."""

@@ -1,0 +1,45 @@
+"""What the README tells people to type exists."""
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+from robint_experiments.cli import COMMANDS, main
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+TYPED = sorted(set(re.findall(r"robint [a-z][^`\n#|&]*", README.replace(r"\|", "/"))))
+
+
+def test_the_readme_shows_every_command():
+    for command in COMMANDS:
+        assert f"robint {command}" in README
+
+
+@pytest.mark.parametrize("line", TYPED)
+def test_commands_in_the_readme_have_the_options_shown(line):
+    _, name, *words = shlex.split(line)
+    if name not in COMMANDS:
+        assert not re.search(rf"`robint {re.escape(name)}", README)  # a word of the text, not a command
+        return
+    command = main.get_command(click.Context(main), name)
+    context = click.Context(command, info_name=name)
+    words = [re.sub("/.*", "", w) if "smoke/" in w else w for w in words]
+    options, rest, _ = command.make_parser(context).parse_args(words)
+    for option in command.params:
+        if isinstance(option, click.Option) and option.name in options:
+            option.type_cast_value(context, options[option.name])
+    assert len(rest) <= sum(isinstance(p, click.Argument) and p.nargs != 0 for p in command.params) * 9
+
+
+def test_the_python_example_of_the_readme_is_up_to_date():
+    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    compile(example, "README.md", "exec")
+    for module, names in re.findall(r"from (robint_tf[\w.]*) import ([\w, ]+)", example):
+        imported = __import__(module, fromlist=names.split(", "))
+        for name in names.split(", "):
+            assert hasattr(imported, name)
+    for module, name in re.findall(r"\b(attacks|classifiers|data|evaluation|training)\.(\w+)\(", example):
+        assert hasattr(__import__(f"robint_tf.{module}", fromlist=[name]), name)
