@@ -19,8 +19,8 @@ ROWS = [
     {"norms", "losses", "artifacts", "device", "idx", "layers"},
     {"classifiers", "results", "sources", "spectral"},
     {"data", "vae_gan_networks"},
-    {"attacks", "models", "plots", "vae_gan", "manifold"},
-    {"evaluation", "training"},
+    {"attacks", "models", "plots", "vae_gan"},
+    {"evaluation", "training", "manifold"},
     {"recipes"},
 ]
 RANK = {name: row for row, names in enumerate(ROWS) for name in names}
