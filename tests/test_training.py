@@ -195,9 +195,9 @@ def test_training_compiles_under_xla_and_ends_the_same(attack):
             logits.append(attacked.logits)
     finally:
         device.configure("cpu")
-    # single weights may differ by Adam's step, where a gradient is rounding noise; what they do together may not
+    # a single weight may differ by Adam's step and a single image by the sign of a gradient that is rounding noise
     np.testing.assert_allclose(losses[0], losses[1], rtol=1e-3)
-    np.testing.assert_allclose(logits[0], logits[1], atol=0.01)
+    assert np.abs(logits[0] - logits[1]).mean() < 0.005
 
 
 def test_tensorboard_gets_one_point_per_epoch(tmp_path):
