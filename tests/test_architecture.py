@@ -16,7 +16,7 @@ EXPERIMENTS = Path(robint_experiments.__file__).parent
 ROWS = [
     {"__init__"},
     {"specs", "interrupts", "published", "boundary"},
-    {"norms", "losses", "artifacts", "device", "idx", "layers"},
+    {"norms", "losses", "artifacts", "device", "idx", "layers", "occlusion"},
     {"classifiers", "results", "sources", "spectral"},
     {"data", "vae_gan_networks"},
     {"attacks", "models", "plots", "vae_gan", "manifold"},
