@@ -15,7 +15,7 @@ EXPERIMENTS = Path(robint_experiments.__file__).parent
 
 ROWS = [
     {"__init__"},
-    {"specs", "interrupts", "published", "boundary"},
+    {"specs", "interrupts", "published", "boundary", "scores"},
     {"norms", "losses", "artifacts", "device", "idx", "layers", "occlusion"},
     {"classifiers", "results", "sources", "spectral"},
     {"data", "vae_gan_networks"},
