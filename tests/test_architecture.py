@@ -20,7 +20,7 @@ ROWS = [
     {"classifiers", "results", "sources", "spectral"},
     {"data", "vae_gan_networks"},
     {"attacks", "models", "plots", "vae_gan", "manifold"},
-    {"evaluation", "training"},
+    {"evaluation", "training", "attributions"},
     {"recipes"},
 ]
 RANK = {name: row for row, names in enumerate(ROWS) for name in names}
