@@ -130,7 +130,7 @@ def attack_dataset(
     eps, step_size = tf.constant(attack.eps), tf.constant(attack.step_size)
     x_adv = np.empty_like(x)
     logits, clean_logits, n_zero = [], [], []
-    for lo, hi in _batches(len(x), batch_size):
+    for lo, hi in batches(len(x), batch_size):
         xb, yb = tf.constant(x[lo:hi]), tf.constant(y[lo:hi], tf.int32)
         start = _random_start(attack, lo, xb) if attack.random_start else tf.zeros_like(xb)
         adv, adv_logits, batch_logits, zero = run(xb, yb, eps, step_size, tf.constant(attack.n_steps), start)
@@ -146,7 +146,7 @@ def attack_dataset(
 def predict(network: Network, x: np.ndarray, *, batch_size: int = 500) -> np.ndarray:
     """Logits of a data set, (N, classes) float32, in inference mode."""
     run = _compiled_forward(network)
-    return np.concatenate([run(tf.constant(x[lo:hi])).numpy() for lo, hi in _batches(len(x), batch_size)])
+    return np.concatenate([run(tf.constant(x[lo:hi])).numpy() for lo, hi in batches(len(x), batch_size)])
 
 
 def check_inputs(network: Network, x: np.ndarray, y: np.ndarray) -> None:
@@ -175,7 +175,8 @@ def check_inputs(network: Network, x: np.ndarray, y: np.ndarray) -> None:
         raise ValueError("two calls of the network differ; switch off dropout or noise that is active at inference.")
 
 
-def _batches(n: int, batch_size: int) -> Iterator[tuple[int, int]]:
+def batches(n: int, batch_size: int) -> Iterator[tuple[int, int]]:
+    """First and one past the last index of each batch of n examples."""
     return ((lo, min(lo + batch_size, n)) for lo in range(0, n, batch_size))
 
 
@@ -195,7 +196,7 @@ def batch_signature(network: Network) -> tuple[tf.TensorSpec, tf.TensorSpec]:
 _COMPILED: "weakref.WeakKeyDictionary[Network, dict]" = weakref.WeakKeyDictionary()
 
 
-def _per_network(network: Network, key: object, make: Callable[[Network], Callable]) -> Callable:
+def per_network(network: Network, key: object, make: Callable[[Network], Callable]) -> Callable:
     """One compiled function per network and key, which dies with its network."""
     functions = _COMPILED.setdefault(network, {})
     if key not in functions:
@@ -224,7 +225,7 @@ def _compiled(network: Network, norm: str, loss: str) -> Callable:
 
         return run
 
-    return _per_network(network, (norm, loss), make)
+    return per_network(network, (norm, loss), make)
 
 
 def _compiled_forward(network: Network) -> Callable:
@@ -235,4 +236,4 @@ def _compiled_forward(network: Network) -> Callable:
 
         return run
 
-    return _per_network(network, "forward", make)
+    return per_network(network, "forward", make)

@@ -15,12 +15,12 @@ EXPERIMENTS = Path(robint_experiments.__file__).parent
 
 ROWS = [
     {"__init__"},
-    {"specs", "interrupts", "published", "boundary"},
-    {"norms", "losses", "artifacts", "device", "idx", "layers"},
+    {"specs", "interrupts", "published", "boundary", "scores"},
+    {"norms", "losses", "artifacts", "device", "idx", "layers", "occlusion"},
     {"classifiers", "results", "sources", "spectral"},
     {"data", "vae_gan_networks"},
     {"attacks", "models", "plots", "vae_gan"},
-    {"evaluation", "training", "manifold"},
+    {"evaluation", "training", "manifold", "attributions"},
     {"recipes"},
 ]
 RANK = {name: row for row, names in enumerate(ROWS) for name in names}

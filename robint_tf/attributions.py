@@ -1,0 +1,118 @@
+"""How much each pixel matters to a network's loss: the gradient and gradient * input (sections 3.1 and 3.2), Figure 6.
+
+J is the cross entropy of the label that the network itself predicts, without a gradient through the label, as in the
+authors' notebooks 3.3 and 3.4; the text does not say which label. The random baseline g_Rand needs no network: it is
+`occlusion.random_mask`.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from robint_tf import device
+from robint_tf.attacks import Progress, batch_signature, batches, check_inputs, per_network
+from robint_tf.classifiers import Network
+from robint_tf.losses import xent
+
+
+def gradient(network: Network, x: tf.Tensor) -> tf.Tensor:
+    """dJ / dx, signed and like x (N, H, W, C) float32; unchecked, and meant to be called inside a `tf.function`."""
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(x)
+        logits = tf.cast(network(x, training=False), tf.float32)
+        loss = xent(logits, tf.argmax(logits, axis=-1, output_type=tf.int32))
+    return tape.gradient(loss, x)
+
+
+def gradient_x_input(network: Network, x: tf.Tensor) -> tf.Tensor:
+    """x * dJ / dx with x on the [-1, 1] scale, signed and like x (Shrikumar et al., 2017); see `gradient`."""
+    return x * gradient(network, x)
+
+
+ATTRIBUTIONS: dict[str, Callable[[Network, tf.Tensor], tf.Tensor]] = {
+    "gradient": gradient,
+    "gradient_x_input": gradient_x_input,
+}
+"""The paper's g_G and g_GX; an attribution is a function like `gradient`."""
+
+
+def magnitude(attributions: tf.Tensor) -> tf.Tensor:
+    """Sum over the channels of absolute values, (N, H, W)."""
+    return tf.reduce_sum(tf.abs(attributions), axis=-1)
+
+
+def signed(attributions: tf.Tensor) -> tf.Tensor:
+    """Sum over the channels, (N, H, W)."""
+    return tf.reduce_sum(attributions, axis=-1)
+
+
+REDUCTIONS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
+    "magnitude": magnitude,
+    "signed": signed,
+    "none": tf.identity,
+}
+"""What is made of the channels of a pixel."""
+
+RANKING: dict[str, str] = {"authors": "magnitude", "paper": "signed", "corrected": "magnitude"}
+"""The reduction by which each variant orders pixels: the text speaks of signed scores, the code takes magnitudes."""
+
+
+def attribute(
+    network: Network,
+    x: np.ndarray,
+    attribution: str,
+    *,
+    reduction: str = "magnitude",
+    batch_size: int = 500,
+    check: bool = True,
+    progress: Progress | None = None,
+) -> np.ndarray:
+    """Attribution maps of a data set in batches, in bounded memory beyond inputs and outputs.
+
+    x: (N, H, W, C) float32 in [-1, 1]; attribution and reduction: names in `ATTRIBUTIONS` and `REDUCTIONS`. Returns
+    float32 (N, H, W), or (N, H, W, C) for the reduction "none". With `check`, images and network are examined as for
+    attacks. `ValueError` for unknown names, inputs that are not images, and what `attacks.check_inputs` refuses.
+    """
+    for what, name, table in (("attribution", attribution, ATTRIBUTIONS), ("reduction", reduction, REDUCTIONS)):
+        if name not in table:
+            raise ValueError(f"{what} is {name!r}; choose one of {', '.join(table)}.")
+    if x.ndim != 4:
+        raise ValueError(f"inputs have shape {x.shape}; attributions need images (N, H, W, C).")
+    if batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}; give a whole number of at least 1.")
+    if check:
+        check_inputs(network, x, np.zeros(len(x), np.int32))  # any label will do: only the network's own is used
+    run = _compiled(network, attribution, reduction)
+    maps = np.empty(x.shape if reduction == "none" else x.shape[:-1], np.float32)
+    for lo, hi in batches(len(x), batch_size):
+        maps[lo:hi] = run(tf.constant(x[lo:hi])).numpy()
+        if progress is not None:
+            progress(hi, len(x))
+    return maps
+
+
+def heat_map(attributions: np.ndarray, *, low: float = 0.5, high: float = 99.5) -> np.ndarray:
+    """Attributions (N, H, W, C) as Figure 6 draws them: summed over channels, capped at two percentiles of each image.
+
+    Returns (N, H, W) of the same dtype. Values below the lower percentile become 0 where that percentile is positive
+    (the authors' `utils.py`; the text does not say so). Figure 6 shows the gradient of *minus* J:
+    `heat_map(-attribute(network, x, "gradient", reduction="none"))`. `ValueError` unless 0 <= low <= high <= 100.
+    """
+    if not 0 <= low <= high <= 100:
+        raise ValueError(f"the percentiles are {low} and {high}; give 0 <= low <= high <= 100.")
+    summed = attributions.sum(axis=-1)
+    floor, ceiling = np.percentile(summed, [low, high], axis=(1, 2), keepdims=True)
+    capped = np.clip(summed, floor, ceiling)
+    return np.where((summed < floor) & (floor > 0), 0, capped).astype(attributions.dtype)
+
+
+def _compiled(network: Network, attribution: str, reduction: str) -> Callable:
+    def make(net: Network) -> Callable:
+        @tf.function(input_signature=batch_signature(net)[:1], jit_compile=device.jit_compile())
+        def run(x: tf.Tensor) -> tf.Tensor:
+            return REDUCTIONS[reduction](ATTRIBUTIONS[attribution](net, x))
+
+        return run
+
+    return per_network(network, ("attribution", attribution, reduction), make)

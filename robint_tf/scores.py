@@ -1,0 +1,216 @@
+"""The interpretability scores of section 3.2 and how they go with attack strength and accuracy (notebook 3.5)."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from scipy.integrate import trapezoid
+from scipy.special import ndtri
+from scipy.stats import rankdata
+
+LEVEL = 0.95  # of every interval
+
+
+class Ends(NamedTuple):
+    """Test accuracy where a curve ends: after training on the images as they are, and on images without content."""
+
+    intact: float
+    blank: float
+
+
+AUTHORS_ENDS = Ends(0.7366, 0.1)
+"""The authors write the accuracy of their standard network and chance into every curve; better measure both."""
+
+
+def area_under_curve(fractions: np.ndarray, accuracies: np.ndarray, ends: Ends = AUTHORS_ENDS) -> np.ndarray:
+    """Area under accuracy against the fraction of pixels replaced, trapezoidal rule over [0, 1]; shape (...).
+
+    fractions: (K,) of the pixels *replaced*, rising and inside (0, 1); accuracies: (..., K). The curve starts at
+    `ends.intact` and ends at `ends.blank`. `ValueError` for fractions or accuracies that are no such numbers.
+    """
+    fractions, accuracies = _checked(fractions, accuracies)
+    return _area(fractions, accuracies, *ends)
+
+
+def roar_score(fractions: np.ndarray, accuracies: np.ndarray, random: np.ndarray) -> np.ndarray:
+    """mu_ROAR: area over the ROAR curve of an attribution minus that of random attributions; shape (...).
+
+    fractions: (K,) of the pixels *removed*, rising and inside (0, 1); accuracies: (..., K) of the attribution, random:
+    the same or (K,). Positive where the attribution finds pixels that matter. Curves share their end points (nothing
+    removed, everything removed), which cancel: no value of `Ends` changes a score. `ValueError` as in
+    `area_under_curve`.
+    """
+    fractions, accuracies = _checked(fractions, accuracies)
+    _, random = _checked(fractions, random)
+    return _area(fractions, random - accuracies, 0.0, 0.0)
+
+
+def kar_score(fractions: np.ndarray, accuracies: np.ndarray, random: np.ndarray) -> np.ndarray:
+    """mu_KAR: area under the KAR curve of an attribution minus that of random attributions; shape (...).
+
+    As `roar_score`, but fractions are of the pixels *kept*. The area is the same over the fractions replaced.
+    """
+    return -roar_score(fractions, accuracies, random)
+
+
+SCORES = {"remove": roar_score, "keep": kar_score}
+"""The score that belongs to each occlusion."""
+
+
+def margin(adversarial: np.ndarray, standard: np.ndarray) -> float:
+    """Lowest score of the adversarially trained networks minus highest of the standard ones.
+
+    Section 3.2 asks whether it is above 0: whether every adversarially trained network is more interpretable.
+    adversarial, standard: scores of at least one network each, any shape. `ValueError` if there are none.
+    """
+    adversarial, standard = np.asarray(adversarial, float), np.asarray(standard, float)
+    if not adversarial.size or not standard.size:
+        raise ValueError(
+            f"there are {adversarial.size} adversarially trained and {standard.size} standard networks; "
+            "give at least one of each."
+        )
+    return float(adversarial.min() - standard.max())
+
+
+class Interval(NamedTuple):
+    """A 95% confidence interval."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """How two quantities go together over n networks.
+
+    pearson_interval: Fisher's z; spearman_interval: z with the variance of Bonett and Wright (2000). The bootstrap
+    intervals resample networks (percentile method), and assume no distribution.
+    """
+
+    n: int
+    pearson: float
+    spearman: float
+    pearson_interval: Interval
+    spearman_interval: Interval
+    pearson_bootstrap: Interval
+    spearman_bootstrap: Interval
+
+
+def correlation(x: np.ndarray, y: np.ndarray, *, n_resamples: int = 10_000, seed: int = 0) -> Correlation | None:
+    """Linear and rank correlation of x and y (n,), with intervals; seed: of the bootstrap.
+
+    None where there is none: fewer than three points, or x or y constant. `ValueError` for shapes that differ and for
+    values that are not finite.
+    """
+    x, y = _paired(x, y)
+    if _undefined(x, y):
+        return None
+    n = len(x)
+    draws = np.random.default_rng(seed).integers(n, size=(n_resamples, n))
+    xs, ys = x[draws], y[draws]
+    varied = (np.ptp(xs, axis=1) > 0) & (np.ptp(ys, axis=1) > 0)  # a resample may repeat one point
+    xs, ys = xs[varied], ys[varied]
+    pearson, spearman = float(_pearson(x, y)), float(_spearman(x, y))
+    return Correlation(
+        n=n,
+        pearson=pearson,
+        spearman=spearman,
+        pearson_interval=fisher_interval(pearson, n),
+        spearman_interval=bonett_wright_interval(spearman, n),
+        pearson_bootstrap=_middle(_pearson(xs, ys)),
+        spearman_bootstrap=_middle(_spearman(xs, ys)),
+    )
+
+
+def fisher_interval(r: float, n: int) -> Interval:
+    """Interval of a linear correlation over n points: tanh(artanh r +- 1.96 / sqrt(n - 3)) (Fisher, 1921).
+
+    The whole of [-1, 1] for n of 3 or less.
+    """
+    return _z_interval(r, n, 1.0)
+
+
+def bonett_wright_interval(r: float, n: int) -> Interval:
+    """Interval of Spearman's rank correlation over n points, as Fisher's with the variance (1 + r^2 / 2) / (n - 3).
+
+    Bonett and Wright (2000), Sample size requirements for estimating Pearson, Kendall and Spearman correlations.
+    """
+    return _z_interval(r, n, 1 + r**2 / 2)
+
+
+class Line(NamedTuple):
+    """y = slope * x + intercept."""
+
+    slope: float
+    intercept: float
+
+
+def fit_line(x: np.ndarray, y: np.ndarray) -> Line | None:
+    """The least-squares line through points x, y (n,); None for fewer than two points or constant x."""
+    x, y = _paired(x, y)
+    if len(x) < 2 or _constant(x):
+        return None
+    centred = x - x.mean()
+    slope = float(centred @ y / (centred @ centred))
+    return Line(slope, float(y.mean() - slope * x.mean()))
+
+
+def _checked(fractions: np.ndarray, accuracies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    fractions, accuracies = np.asarray(fractions, float), np.asarray(accuracies, float)
+    if fractions.ndim != 1 or not np.all(np.diff(np.concatenate([[0.0], fractions, [1.0]])) > 0):
+        raise ValueError(f"fractions are {fractions.tolist()}; give rising numbers inside (0, 1).")
+    if accuracies.shape[-1:] != fractions.shape:
+        raise ValueError(f"accuracies have shape {accuracies.shape}; the last axis needs {len(fractions)} fractions.")
+    if not np.all((accuracies >= 0) & (accuracies <= 1)):
+        raise ValueError("accuracies hold NaN or lie outside [0, 1]; give shares of right answers.")
+    return fractions, accuracies
+
+
+def _area(fractions: np.ndarray, values: np.ndarray, first: float, last: float) -> np.ndarray:
+    """Trapezoidal rule over [0, 1] along the last axis, with given values at 0 and 1."""
+    pad = [(0, 0)] * (values.ndim - 1) + [(1, 1)]
+    padded = np.pad(values, pad, constant_values=(first, last))
+    return trapezoid(padded, np.concatenate([[0.0], fractions, [1.0]]), axis=-1)
+
+
+def _paired(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    if x.ndim != 1 or x.shape != y.shape:
+        raise ValueError(f"x has shape {x.shape} and y {y.shape}; give two lists of equal length.")
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise ValueError("x or y holds NaN or infinite values; leave those networks out.")
+    return x, y
+
+
+def _constant(x: np.ndarray) -> bool:
+    return bool(np.ptp(x) <= 1e-12 * np.abs(x).max())
+
+
+def _undefined(x: np.ndarray, y: np.ndarray) -> bool:
+    return len(x) < 3 or _constant(x) or _constant(y)
+
+
+def _pearson(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Linear correlation along the last axis."""
+    x, y = (v - v.mean(axis=-1, keepdims=True) for v in (x, y))
+    x, y = (v / np.linalg.norm(v, axis=-1, keepdims=True) for v in (x, y))
+    return np.clip(np.sum(x * y, axis=-1), -1, 1)
+
+
+def _spearman(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return _pearson(rankdata(x, axis=-1), rankdata(y, axis=-1))
+
+
+def _z_interval(r: float, n: int, variance: float) -> Interval:
+    if n <= 3:
+        return Interval(-1.0, 1.0)
+    with np.errstate(divide="ignore"):  # r = 1 has z = inf, and the interval [1, 1]
+        z = np.arctanh(r)
+    half = ndtri((1 + LEVEL) / 2) * np.sqrt(variance / (n - 3))
+    return Interval(float(np.tanh(z - half)), float(np.tanh(z + half)))
+
+
+def _middle(values: np.ndarray) -> Interval:
+    """The interval that leaves equal shares of `values` out at both ends."""
+    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(float(low), float(high))
