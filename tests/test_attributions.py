@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from robint_tf import attacks, attributions, classifiers
+from robint_tf import attacks, attributions, classifiers, specs
 
 NETWORKS = {"MNIST_CNN": "mnist_cnn", "CIFAR_CNN": "cifar_cnn"}
 NAMES = {"gradient": "saliency", "gradient_x_input": "gradxinput"}
@@ -26,10 +26,11 @@ def assert_golden(found, key):
     np.testing.assert_allclose(found, GOLDEN[key], rtol=0, atol=goldens.atol("attributions", key), err_msg=key)
 
 
+@pytest.mark.parametrize("variant", ["authors", "corrected"])
 @pytest.mark.parametrize("attribution", NAMES)
-def test_signed_attributions_equal_the_authors(golden, attribution):
+def test_signed_attributions_equal_the_authors(golden, attribution, variant):
     name, network, x = golden
-    found = attributions.attribute(network, x, attribution, reduction="none")
+    found = attributions.attribute(network, x, attribution, variant=variant, reduction="none")
     assert_golden(found, f"{name}/{NAMES[attribution]}")
 
 
@@ -82,8 +83,35 @@ def test_the_gradient_of_a_linear_network_by_hand(linear_network, images):
     expected = ((shares - np.eye(3)[logits.argmax(axis=1)]) @ w.T).reshape(x.shape)
     found = attributions.attribute(linear_network, x, "gradient", reduction="none", batch_size=3)
     np.testing.assert_allclose(found, expected, atol=1e-6)
-    product = attributions.attribute(linear_network, x, "gradient_x_input", reduction="signed")
+    product = attributions.attribute(linear_network, x, "gradient_x_input", variant="paper")
     np.testing.assert_allclose(product, (x * expected).sum(axis=-1), atol=1e-6)
+
+
+@pytest.mark.parametrize("gap", [1.0, 30.0, 80.0])
+def test_the_corrected_gradient_survives_confidence(linear_network, images, gap):
+    x, _ = images
+    w, _ = linear_network.get_weights()
+    linear_network.set_weights([w, np.array([gap, 0, 0], np.float32)])
+    logits = linear_network(x).numpy().astype("float64")
+    assert (logits.argmax(axis=1) == 0).all() or gap == 1
+    x, logits = x[logits.argmax(axis=1) == 0], logits[logits.argmax(axis=1) == 0]
+    others = np.exp(logits[:, 1:] - logits[:, :1])
+    expected = (others / (1 + others.sum(axis=1, keepdims=True))) @ (w[:, 1:] - w[:, :1]).T
+    found, authors = (
+        attributions.attribute(linear_network, x, "gradient", variant=variant, reduction="none").reshape(expected.shape)
+        for variant in ("corrected", "authors")
+    )
+    scale = np.abs(expected).max(axis=1, keepdims=True)
+    np.testing.assert_allclose(found / scale, expected / scale, atol=3e-5)
+    assert (np.abs(authors - expected).max() > 0.1 * scale.max()) == (gap > 20)  # the predicted class is lost
+
+
+def test_the_precise_loss_is_the_cross_entropy():
+    logits = tf.constant(np.random.default_rng(0).normal(0, 3, (20, 10)).astype("float32"))
+    predicted = tf.argmax(logits, axis=-1, output_type=tf.int32)
+    np.testing.assert_allclose(
+        attributions.precise_xent(logits, predicted), attributions.xent(logits, predicted), rtol=1e-4, atol=1e-6
+    )
 
 
 def test_reductions_of_channels():
@@ -91,6 +119,7 @@ def test_reductions_of_channels():
     found = {name: reduce(values).numpy().ravel().tolist() for name, reduce in attributions.REDUCTIONS.items()}
     assert found == {"magnitude": [4.5], "signed": [-1.5], "none": [1.0, -3.0, 0.5]}
     assert set(attributions.RANKING.values()) <= set(found)
+    assert set(attributions.RANKING) == set(attributions.OBJECTIVES) == set(specs.VARIANTS)
 
 
 def test_images_are_attributed_independently(golden):
@@ -110,7 +139,7 @@ def test_batches_of_any_size_use_one_trace_which_follows_the_weights(linear_netw
             linear_network, x, "gradient", batch_size=batch_size, progress=lambda done, n: seen.append((done, n))
         )
     run = attacks.per_network(
-        linear_network, ("attribution", "gradient", "magnitude"), lambda _: pytest.fail("no memo")
+        linear_network, ("attribution", "gradient", "authors", "magnitude"), lambda _: pytest.fail("no memo")
     )
     assert run.experimental_get_tracing_count() == 1
     assert seen[:4] == [(3, 10), (6, 10), (9, 10), (10, 10)]
@@ -142,6 +171,7 @@ def test_a_mixed_precision_network_has_float32_attributions():
     ("arguments", "message"),
     [
         ({"attribution": "saliency"}, "attribution is 'saliency'; choose one of gradient, gradient_x_input"),
+        ({"variant": "author"}, "variant is 'author'; choose one of authors, paper, corrected"),
         ({"reduction": "abs"}, "reduction is 'abs'; choose one of magnitude, signed, none"),
         ({"batch_size": 0}, "batch_size is 0"),
         ({"x": np.zeros((4, 2), "float32")}, r"inputs have shape \(4, 2\); attributions need images"),
