@@ -7,7 +7,7 @@ import click
 
 from robint_tf.specs import as_dict
 
-from .options import attack_from, attack_options, data_options, device_options, store_option, writable
+from .options import ATTACK_OPTIONS, attack_from, attack_options, data_options, device_options, store_option, writable
 from .run import begin
 
 
@@ -40,8 +40,7 @@ def command(
     """
     from robint_tf import data
 
-    attack_names = ("norm", "step_size", "n_steps", "attack_loss", "random_start", "attack_seed")
-    chosen = {key: options.pop(key) for key in attack_names}
+    chosen = {key: options.pop(key) for key in ATTACK_OPTIONS}
     attacks = [None, *(attack_from(value, **chosen) for value in eps)]
     if json_path is not None:
         writable(json_path.parent)

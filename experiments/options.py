@@ -159,6 +159,10 @@ def attack_options(*, required: bool = False, multiple: bool = False, n_steps: i
     )
 
 
+ATTACK_OPTIONS = ("norm", "step_size", "n_steps", "attack_loss", "random_start", "attack_seed")
+"""Parameters of `attack_options` beside eps, as `attack_from` takes them."""
+
+
 def attack_from(
     eps: float,
     *,

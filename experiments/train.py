@@ -8,6 +8,7 @@ import click
 from robint_tf.specs import ClassifierSpec, Training, as_dict
 
 from .options import (
+    ATTACK_OPTIONS,
     Amount,
     Seed,
     attack_from,
@@ -62,8 +63,7 @@ def command(
     from robint_tf import data
 
     name = data.canonical_name(dataset)
-    attack_names = ("norm", "step_size", "n_steps", "attack_loss", "random_start", "attack_seed")
-    chosen = {key: options.pop(key) for key in attack_names}
+    chosen = {key: options.pop(key) for key in ATTACK_OPTIONS}
     attack = None if eps is None else attack_from(eps, variant=variant, **chosen)
     training_names = ("batch_size", "learning_rate", "shuffle", "seed", "precision")
     spec = ClassifierSpec(
