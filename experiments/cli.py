@@ -19,6 +19,7 @@ COMMANDS = {
     "data": ("data", "Show which data sets are at hand, and how to get the others."),
     "train": ("train", "Train a classifier, on clean or on adversarial images."),
     "evaluate": ("evaluate", "Clean and robust accuracy of a saved classifier."),
+    "section-2-1": ("section_2_1", "Figures 1, 2, 6: distance of adversarial examples to the image manifold."),
     "section-2-2": ("section_2_2", "Figure 3: decision boundaries of three toy networks."),
     "redraw": ("redraw", "Draw figures again from their results files."),
 }

@@ -7,9 +7,9 @@ import click
 
 from robint_tf.specs import as_dict
 
-from . import section_2_2
+from . import section_2_1, section_2_2
 from .options import device_options, out_option, store_option
-from .presets import DEMO_ATTACK, DEMO_NETWORKS, SECTION_2_2
+from .presets import DEMO_2_1, DEMO_ATTACK, DEMO_NETWORKS, SECTION_2_2
 from .run import Run, begin
 
 
@@ -18,10 +18,10 @@ from .run import Run, begin
 @store_option
 @device_options
 def command(out: Path, **places: Any) -> None:
-    """Everything once, small and offline, in under three minutes on two cores.
+    """Everything once, small and offline, in some five minutes on two cores.
 
     Draws Figure 3 from three seeds; trains a standard and an adversarially trained network on 1,000 packaged digits
-    of MNIST and attacks both.
+    of MNIST and attacks both; draws one panel of Figure 1, and Figures 2 and 6, from five networks and a VAE-GAN.
     """
     run = begin(out=out, variant="authors", preset="demo", **places)
     click.echo("Section 2.2: adversarial training removes the tilt of the boundary (Figure 3)")
@@ -33,6 +33,9 @@ def command(out: Path, **places: Any) -> None:
     section_2_2.report(results)
     click.echo("\nA standard and an adversarially trained network on 1,000 MNIST digits")
     paths.append(_networks(run, out))
+    click.echo("\nSection 2.1: distance of adversarial digits to the image manifold (Figures 1, 2, 6)")
+    for stem, figure, found in section_2_1.Work(DEMO_2_1, run, "xent", offline=True).figures("panel"):
+        paths += run.save(stem, found, figure=figure)
     click.echo("\nwrote " + ", ".join(map(str, paths)))
 
 

@@ -8,6 +8,7 @@ import click
 
 if TYPE_CHECKING:
     from robint_tf.training import Position
+    from robint_tf.vae_gan_training import VAEGANPosition
 
 HEARTBEAT_SECONDS = 20.0
 
@@ -43,6 +44,13 @@ class Display:
             f"accuracy {p.accuracy:.2%}{left}",
             force=last,
         )
+
+    def vae_gan(self, p: "VAEGANPosition") -> None:
+        """Callback of `fit_vae_gan`."""
+        last = p.epoch == p.epochs and p.batch == p.batches
+        left = "" if p.seconds_left is None else f", {duration(p.seconds_left)} left"
+        losses = ", ".join(f"{part} {loss:.3f}" for part, loss in p.losses.items())
+        self._show(f"epoch {p.epoch}/{p.epochs}, batch {p.batch}/{p.batches}, losses: {losses}{left}", force=last)
 
     def batches(self, done: int, total: int) -> None:
         """Callback of `attack_dataset`."""

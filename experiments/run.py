@@ -21,15 +21,18 @@ class Run:
     provenance: dict[str, Any]
     out: Path | None = None
 
-    def save(self, name: str, results: dict[str, Any]) -> list[Path]:
-        """Write results and the figure that is drawn from them; the paths written."""
+    def save(self, name: str, results: dict[str, Any], *, figure: str | None = None) -> list[Path]:
+        """Write results and the figure that is drawn from them; the paths written.
+
+        name: of the files; figure: what draws them, a key of `plots.FIGURES`, by default of that name.
+        """
         from robint_tf import plots
         from robint_tf import results as results_files
 
         assert self.out is not None
         path = self.out / f"{name}.json"
-        results_files.write(path, {"figure": name, "provenance": self.provenance, **results})
-        return [path, *plots.save(plots.FIGURES[name](results_files.read(path)), self.out / name)]
+        results_files.write(path, {"figure": figure or name, "provenance": self.provenance, **results})
+        return [path, *plots.save(plots.FIGURES[figure or name](results_files.read(path)), self.out / name)]
 
 
 def begin(

@@ -100,11 +100,14 @@ class Attacked:
     attack: PGD
 
     @property
+    def saturated(self) -> np.ndarray:
+        """Which examples had a zero gradient at every step, so that they never moved, (N,) bool."""
+        return (self.n_zero_gradients == self.attack.n_steps) & (self.attack.n_steps > 0)
+
+    @property
     def n_saturated(self) -> int:
-        """How many examples had a zero gradient at every step, so that they never moved."""
-        if not self.attack.n_steps:
-            return 0
-        return int(np.sum(self.n_zero_gradients == self.attack.n_steps))
+        """How many examples never moved."""
+        return int(np.sum(self.saturated))
 
 
 def attack_dataset(

@@ -6,7 +6,6 @@ in the `corrected` variant. The distance d_pi is the l2 distance between image a
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -87,20 +86,35 @@ def mode(values: np.ndarray, limits: tuple[float, float] = (0.0, 1.0)) -> float:
     return np.nan if found is None else found.mode
 
 
-def order_probability(groups: list[np.ndarray], *, n_resamples: int = 200, seed: int = 0) -> float | None:
+def order_probability(groups: list[np.ndarray], *, n_resamples: int = 1000, seed: int = 0) -> float | None:
     """Bootstrap share of resamples in which the modes of the groups rise in the order given.
 
-    None if a group has no density. Each group is resampled by itself, with replacement.
+    None if a group has no density. Each group is resampled by itself, with replacement. Modes are found on a lattice of
+    BINS points over the range of all groups, with counts in place of values.
     """
     limits = (min(float(g.min()) for g in groups if len(g)), max(float(g.max()) for g in groups if len(g)))
     if any(density(g, limits) is None for g in groups):
         return None
     rng = np.random.default_rng(seed)
-    hits = 0
-    for _ in range(n_resamples):
-        modes = [mode(rng.choice(g, len(g)), limits) for g in groups]
-        hits += all(a < b for a, b in pairwise(modes))
-    return hits / n_resamples
+    modes = np.stack([_resampled_modes(g, limits, n_resamples, rng) for g in groups])
+    return float(np.mean(np.all(np.diff(modes, axis=0) > 0, axis=0)))
+
+
+BINS = 2000
+
+
+def _resampled_modes(values: np.ndarray, limits: tuple[float, float], n: int, rng: np.random.Generator) -> np.ndarray:
+    """Where the densities of n resamples of `values` peak, (n,), in bins of the range `limits`."""
+    edges = np.linspace(*limits, BINS + 1)
+    occupied, weights = np.unique(np.clip(np.digitize(values, edges) - 1, 0, BINS - 1), return_counts=True)
+    draws = rng.multinomial(len(values), weights / len(values), size=n)
+    centre = draws @ occupied / len(values)
+    spread = np.sqrt(draws @ np.square(occupied) / len(values) - np.square(centre))
+    counts = np.zeros((n, 2 * BINS))  # the other half keeps the ends from meeting
+    counts[:, occupied] = draws
+    frequencies = np.fft.rfftfreq(2 * BINS)
+    kernels = np.exp(-2 * np.square(np.pi * np.outer(KDE_FACTOR * spread, frequencies)))
+    return np.fft.irfft(np.fft.rfft(counts) * kernels)[:, :BINS].argmax(axis=1)
 
 
 @dataclass(frozen=True)
@@ -120,3 +134,52 @@ def nearer(ours: np.ndarray, theirs: np.ndarray, valid: np.ndarray) -> Paired | 
     hits = int(np.sum(ours[valid] < theirs[valid]))
     interval = binomtest(hits, n).proportion_ci(method="wilson")
     return Paired(hits / n, n, (float(interval.low), float(interval.high)))
+
+
+@dataclass(frozen=True)
+class Health:
+    """Whether a VAE-GAN can stand for the manifold of its data.
+
+    spread: how far its reconstructions differ from image to image, as a share of how far the images do (standard
+    deviations over the images). error: mean d_pi of the images; constant_error: what their mean image would reach.
+    discriminator_loss: of the last epoch.
+    """
+
+    spread: float
+    error: float
+    constant_error: float
+    discriminator_loss: float
+
+    @property
+    def problems(self) -> list[str]:
+        """Why distances to this manifold mean nothing; empty if there is no reason."""
+        found = []
+        if self.spread < LEAST_SPREAD:
+            found.append(f"its reconstructions are nearly constant (spread {self.spread:.3f} of the images')")
+        if self.error >= self.constant_error:
+            found.append(
+                f"it reconstructs no better than a constant image (mean distance {self.error:.2f}, "
+                f"mean image {self.constant_error:.2f})"
+            )
+        if not LEAST_DISCRIMINATOR_LOSS < self.discriminator_loss < LOG_CAP:
+            found.append(f"its discriminator has collapsed (loss {self.discriminator_loss:.3g})")
+        return found
+
+
+LEAST_SPREAD = 0.05
+LEAST_DISCRIMINATOR_LOSS = 1e-3
+LOG_CAP = 18.0  # each of the three logarithms in the discriminator's loss ends at -log(1e-8) = 18.4
+
+
+def health(x: np.ndarray, project: Projection, discriminator_loss: float, *, batch_size: int = 500) -> Health:
+    """Examine the projection of at least two images x (N, H, W, C); discriminator_loss: mean of the last epoch."""
+    projected = np.concatenate([project(x[lo : lo + batch_size]) for lo in range(0, len(x), batch_size)])
+    between = np.square(x - projected).reshape(len(x), -1).sum(axis=1, dtype=np.float64)
+    around = np.square(x - x.mean(axis=0)).reshape(len(x), -1).sum(axis=1, dtype=np.float64)
+    projected_spread = np.sqrt(projected.var(axis=0, dtype=np.float64).sum())
+    return Health(
+        spread=float(projected_spread / np.sqrt(x.var(axis=0, dtype=np.float64).sum())),
+        error=float(np.sqrt(between).mean()),
+        constant_error=float(np.sqrt(around).mean()),
+        discriminator_loss=float(discriminator_loss),
+    )

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
+from robint_tf import plots_manifold
 from robint_tf.artifacts import atomic_path
 from robint_tf.boundary import WINDOW
 
@@ -124,7 +125,11 @@ def _project(points: Any) -> np.ndarray:
 
 
 FIGURES: dict[str, Callable[[dict[str, Any]], Figure]] = {
+    "manifold_distances": plots_manifold.distances,
+    "adversarial_examples": plots_manifold.adversarial_examples,
+    "loss_gradients": plots_manifold.loss_gradients,
+    "vae_gan": plots_manifold.vae_gan,
     "section_2_2": toy_boundaries,
     "section_2_2_sketch": tilting_sketch,
 }
-"""What draws the results file of each name."""
+"""What draws the results file that names it as its figure."""

@@ -5,3 +5,30 @@ STATED_ACCURACY = {"toy": 1.0, "mnist": 0.986, "fashion_mnist": 0.906, "cifar10"
 
 TOY_TILT_DEGREES = {"standard": 40.0, "weak": 15.0, "strong": 4.0}
 """Angle between boundary and vertical axis, read off the published Figure 3b to about one degree; one network each."""
+
+FIGURE_1_MODES: dict[str, dict[tuple[str, str], tuple[float | None, ...]]] = {
+    "mnist": {
+        ("l2", "xent"): (None, 0.627, 0.591, 0.5, 0.419),
+        ("l2", "cw"): (None, 0.663, 0.595, 0.521, 0.436),
+        ("linf", "xent"): (None, 0.654, 0.589, 0.56, 0.536),
+        ("linf", "cw"): (None, 0.62, 0.575, 0.561, 0.509),
+    },
+    "fashion_mnist": {
+        ("l2", "xent"): (0.195, 0.619, 0.591, 0.528, 0.422),
+        ("l2", "cw"): (0.198, 0.676, 0.637, 0.58, 0.463),
+        ("linf", "xent"): (0.202, 0.657, None, 0.6, 0.517),
+        ("linf", "cw"): (0.179, 0.647, 0.619, 0.577, 0.528),
+    },
+    "cifar10": {
+        ("l2", "xent"): (None, 0.1142, 0.1118, 0.106, 0.0932),
+        ("l2", "cw"): (0.088, 0.1402, 0.1396, 0.1282, 0.1176),
+        ("linf", "xent"): (None, 0.1286, 0.1258, 0.1214, 0.12),
+        ("linf", "cw"): (None, None, 0.1254, 0.1242, 0.118),
+    },
+}
+"""Where the curves of Figure 1 peak, by data set and by norm and loss of the panel's networks.
+
+In each panel: test images, standard network, then the weakest to the strongest adversary. Read back from the published
+figures, in the units of the plot: the nearest test image at 0, the farthest at 1. The two highest curves of a panel can
+lie within the reading error. None where the legend hides part of the curve.
+"""

@@ -1,5 +1,6 @@
 """Results files: JSON from which every figure is drawn, readable by people, equal byte for byte for equal results."""
 
+import base64
 import json
 import math
 from pathlib import Path
@@ -52,6 +53,20 @@ def summary(values: list[float]) -> dict[str, Any]:
 def rounded(array: Any, decimals: int) -> list:
     """An array as nested lists, rounded for files that are drawn from."""
     return (np.round(np.asarray(array, np.float64), decimals) + 0.0).tolist()
+
+
+def packed(images: np.ndarray) -> dict[str, Any]:
+    """Images in [-1, 1] as 256 levels, for files that are drawn from: shape and base64 of the bytes."""
+    levels = np.round((np.clip(images, -1, 1) + 1) * 127.5).astype(np.uint8)
+    return {"shape": list(levels.shape), "uint8": base64.b64encode(levels.tobytes()).decode()}
+
+
+def unpacked(data: dict[str, Any]) -> np.ndarray:
+    """The inverse of `packed`: levels 0 to 255, uint8. `ResultsError` if the data do not fit their shape."""
+    try:
+        return np.frombuffer(base64.b64decode(data["uint8"], validate=True), np.uint8).reshape(data["shape"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise ResultsError(f"images in a results file are damaged ({error}); run its command again.") from error
 
 
 def _render(value: Any, depth: int) -> str:

@@ -129,6 +129,51 @@ class ClassifierSpec:
             _count(self, "n_train", 1)
 
 
+@dataclass(frozen=True, kw_only=True)
+class VAEGANSpec:
+    """A trained VAE-GAN: data set, how many of its first training images, epochs and batch size.
+
+    Images are visited in file order, `round(N / batch_size)` batches an epoch (notebooks 1.1, 2.1, 3.1); networks,
+    optimisers and weights of the losses are those of data set and variant.
+    """
+
+    dataset: str
+    epochs: int
+    batch_size: int = 100
+    n_train: int | None = None
+    seed: int = 0  # of the initial weights and the noise
+    variant: Variant = "authors"
+
+    def __post_init__(self) -> None:
+        _choice(self, "variant", VARIANTS)
+        _count(self, "epochs", 0)
+        _count(self, "batch_size", 1)
+        _count(self, "seed", 0)
+        if self.n_train is not None:
+            _count(self, "n_train", 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistanceSpec:
+    """Distances to the manifold of the first `n_test` test images, attacked on one classifier (section 2.1).
+
+    `attack` None leaves the images as they are. `judge` is the network by whose predictions the authors tell which
+    attacks succeeded. `seed` is that of the noise of the projections.
+    """
+
+    classifier: ClassifierSpec
+    judge: ClassifierSpec
+    vae_gan: VAEGANSpec
+    attack: PGD | None = None
+    n_test: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _count(self, "seed", 0)
+        if self.n_test is not None:
+            _count(self, "n_test", 1)
+
+
 def as_dict(spec: Any) -> dict[str, Any]:
     """A spec as plain JSON data, with the class names that a reader needs to rebuild it."""
     fields = {field.name: getattr(spec, field.name) for field in dataclasses.fields(spec)}
@@ -140,7 +185,7 @@ def as_dict(spec: Any) -> dict[str, Any]:
 
 def from_dict(data: dict[str, Any]) -> Any:
     """The inverse of `as_dict`. `ValueError` if the data name no spec of this module or hold unknown fields."""
-    kinds = {kind.__name__: kind for kind in (PGD, Training, ClassifierSpec)}
+    kinds = {kind.__name__: kind for kind in (PGD, Training, ClassifierSpec, VAEGANSpec, DistanceSpec)}
     fields = dict(data)
     kind = kinds.get(fields.pop("kind", ""))
     if kind is None:

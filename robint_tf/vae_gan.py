@@ -208,16 +208,23 @@ class VAEGAN(keras.Model):
         losses = tf.map_fn(discriminator_run, runs, fn_output_signature=tf.float32, parallel_iterations=1)
         return tf.concat([[encoder_loss, decoder_loss], losses], axis=0)
 
-    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
-        """One training step; reports epoch means of the losses, the discriminator's from its last run."""
-        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+    def descend(self, x: tf.Tensor) -> tf.Tensor:
+        """One training step on the batch x (N, H, W, C) with the noise that belongs to the step.
+
+        Returns the losses of encoder, decoder and the discriminator's last run, (3,) float32.
+        """
         first = tf.cast(self.encoder_optimizer.iterations, tf.int64) * (2 + self.n_dis)
 
         def noise(run: int | tf.Tensor) -> Draws:
             return draw_noise(self.seed, first + tf.cast(run, tf.int64), tf.shape(x)[0], self.latent_dim)
 
         losses = self.update(x, noise)
-        for part, loss in zip(PARTS, (losses[0], losses[1], losses[-1]), strict=True):
+        return tf.stack([losses[0], losses[1], losses[-1]])
+
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
+        """One training step; reports epoch means of the losses, the discriminator's from its last run."""
+        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        for part, loss in zip(PARTS, tf.unstack(self.descend(x), num=len(PARTS)), strict=True):
             self.trackers[part].update_state(loss)
         return {tracker.name: tracker.result() for tracker in self.metrics}
 

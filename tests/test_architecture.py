@@ -18,9 +18,10 @@ ROWS = [
     {"specs", "interrupts", "published", "boundary", "scores"},
     {"norms", "losses", "artifacts", "device", "idx", "layers", "occlusion"},
     {"classifiers", "results", "sources", "spectral"},
-    {"data", "vae_gan_networks"},
+    {"data", "vae_gan_networks", "plots_manifold"},
     {"attacks", "models", "plots", "vae_gan"},
     {"evaluation", "training", "manifold", "attributions"},
+    {"vae_gan_training"},
     {"recipes"},
 ]
 RANK = {name: row for row, names in enumerate(ROWS) for name in names}

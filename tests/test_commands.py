@@ -8,12 +8,15 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from processes import start
 
+from robint_experiments import demo
 from robint_tf import results
 
 FAST = ["--epochs", "1", "--n-train", "200", "--n-test", "20"]
@@ -21,7 +24,7 @@ FAST = ["--epochs", "1", "--n-train", "200", "--n-test", "20"]
 
 def test_help_lists_every_command_and_explains_it(robint):
     text = robint("--help")
-    for command in ("demo", "data", "train", "evaluate", "section-2-2", "redraw"):
+    for command in ("demo", "data", "train", "evaluate", "section-2-1", "section-2-2", "redraw"):
         assert re.search(rf"^  {command} +\S+", text, re.M)
 
 
@@ -167,20 +170,6 @@ def test_a_folder_without_permission_is_refused_before_any_work(robint, tmp_path
     assert not (tmp_path / "store" / "ClassifierSpec").exists()
 
 
-def start(tmp_path, *args):
-    """`robint` as a process of its own."""
-    environment = os.environ | {"ROBINT_STORE": str(tmp_path / "store"), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    code = "from robint_experiments.cli import main; main()"
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *args],
-        cwd=tmp_path,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 @pytest.mark.parametrize(("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
 def test_a_killed_command_continues_and_ends_with_the_same_bytes(tmp_path, signum, code, robint):
     args = ["section-2-2", "--preset", "smoke"]
@@ -219,7 +208,9 @@ def test_installed_command_runs_as_a_process(tmp_path):
     assert (tmp_path / "section_2_2.png").stat().st_size > 10_000
 
 
-def test_demo_runs_offline_and_shows_what_adversarial_training_does(robint, tmp_path):
+def test_demo_runs_offline_and_shows_what_adversarial_training_does(robint, tmp_path, monkeypatch):
+    short = replace(demo.DEMO_2_1, n_train=100, n_test=20, vae_gan_epochs=1)  # `.ci/run` runs the whole demo
+    monkeypatch.setattr(demo, "DEMO_2_1", short)
     text = robint("demo")
     assert "Figure 3" in text
     standard, adversarial = results.read(tmp_path / "demo" / "networks.json")["networks"]

@@ -76,3 +76,42 @@ def test_nearer_counts_pairs_of_valid_images():
     assert (found.share, found.n) == (2 / 3, 3)
     assert found.interval[0] < 2 / 3 < found.interval[1]
     assert manifold.nearer(ours, theirs, np.zeros(4, bool)) is None
+
+
+def test_modes_of_resamples_are_those_of_the_exact_density():
+    values = np.random.default_rng(0).gamma(3, size=300)
+    limits = (float(values.min()), float(values.max()))
+    width = (limits[1] - limits[0]) / manifold.BINS
+    binned = limits[0] + width * (manifold._resampled_modes(values, limits, 300, np.random.default_rng(1)) + 0.5)
+    rng = np.random.default_rng(2)
+    exact = [manifold.mode(rng.choice(values, len(values)), limits) for _ in range(300)]
+    assert np.mean(binned) == pytest.approx(np.mean(exact), abs=4 * np.std(exact) / np.sqrt(150))
+    assert np.std(binned) == pytest.approx(np.std(exact), rel=0.25)
+
+
+def blobs(n=12):
+    rng = np.random.default_rng(0)
+    return rng.uniform(-1, 1, (n, 4, 4, 1)).astype("float32")
+
+
+def test_a_good_projection_is_healthy():
+    x = blobs()
+    found = manifold.health(x, lambda b: 0.9 * b, 2.0, batch_size=5)
+    assert found.problems == []
+    assert found.spread == pytest.approx(0.9, rel=1e-5)
+    assert found.error == pytest.approx(0.1 * np.linalg.norm(x.reshape(12, -1), axis=1).mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("project", "loss", "problem"),
+    [
+        (np.zeros_like, 2.0, "nearly constant"),
+        (lambda b: -b, 2.0, "no better than a constant image"),
+        (np.copy, 0.0, "discriminator has collapsed"),
+        (np.copy, 55.2, "discriminator has collapsed"),
+    ],
+    ids=["constant", "worse than constant", "loss at 0", "loss at its cap"],
+)
+def test_a_collapsed_vae_gan_is_found_out(project, loss, problem):
+    found = manifold.health(blobs(), project, loss).problems
+    assert any(problem in text for text in found)

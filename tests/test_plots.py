@@ -1,8 +1,9 @@
+import goldens
 import matplotlib.image
 import numpy as np
 import pytest
 
-from robint_tf import boundary, plots
+from robint_tf import boundary, plots, plots_manifold
 from robint_tf.results import summary
 
 
@@ -53,3 +54,10 @@ def test_equal_figures_are_equal_files(toy_results, tmp_path):
     files = [plots.save(plots.toy_boundaries(toy_results), tmp_path / name) for name in ("a", "b")]
     for first, second in zip(*files, strict=True):
         assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize("case", ["mixed_pos", "mixed_neg", "positive", "negative", "zero_min"])
+def test_colour_scales_are_the_authors(case):
+    golden = goldens.load("plots")
+    found = plots_manifold.symmetric_range(golden[f"pixel_range_{case}/in_f64"])
+    np.testing.assert_array_equal(found, golden[f"pixel_range_{case}/out_f64"])

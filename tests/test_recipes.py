@@ -2,9 +2,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from robint_tf import classifiers, data, recipes, training
+from robint_tf import attacks, classifiers, data, manifold, recipes, training
 from robint_tf.artifacts import Store
-from robint_tf.specs import ClassifierSpec, Training
+from robint_tf.specs import PGD, ClassifierSpec, DistanceSpec, Training, VAEGANSpec
+from robint_tf.vae_gan import PARTS
 
 SPEC = ClassifierSpec(dataset="toy", training=Training(epochs=1, seed=3))
 
@@ -52,3 +53,70 @@ def test_a_smaller_training_set_is_the_first_images_of_the_whole(tmp_path):
     b = recipes.classifier(spec, few, Store(tmp_path / "b")).network.get_weights()
     for x, y in zip(a, b, strict=True):
         np.testing.assert_array_equal(x, y)
+
+
+VAE_GAN = VAEGANSpec(dataset="mnist_sample", epochs=1, batch_size=4, n_train=8)
+
+
+def test_a_vae_gan_is_trained_once_and_comes_back_the_same(tmp_path, monkeypatch):
+    digits = data.load("mnist_sample", offline=True)
+    first = recipes.trained_vae_gan(VAE_GAN, digits, Store(tmp_path))
+    monkeypatch.setattr(recipes, "fit_vae_gan", None)
+    again = recipes.trained_vae_gan(VAE_GAN, digits, Store(tmp_path))
+    assert first.losses == again.losses
+    x = digits.test.x[:3]
+    np.testing.assert_array_equal(first.model.reconstruct(x), again.model.reconstruct(x))
+    for part in PARTS:
+        for a, b in zip(getattr(first.model, part).variables, getattr(again.model, part).variables, strict=True):
+            np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
+
+
+def test_distances_are_those_of_their_definition_and_are_measured_once(tmp_path):
+    digits, store = data.load("mnist_sample", offline=True), Store(tmp_path)
+    vae_gan = recipes.trained_vae_gan(VAE_GAN, digits, store).model
+    standard = ClassifierSpec(dataset="mnist_sample", training=Training(epochs=1, batch_size=20), n_train=100)
+    robust = replace(standard, attack=PGD(norm="l2", eps=2.0, step_size=2.0, n_steps=1))
+    networks = {s: recipes.classifier(s, digits, store).network for s in (standard, robust)}
+    attack = PGD(norm="l2", eps=12.0, step_size=4.0, n_steps=4)
+    asked = []
+
+    def measurer(spec):
+        def network():
+            asked.append(spec)
+            return networks[spec]
+
+        return recipes.Measurer(network=network, judge=lambda: networks[standard], model=lambda: vae_gan)
+
+    spec = DistanceSpec(classifier=robust, judge=standard, vae_gan=VAE_GAN, attack=attack, n_test=6, seed=5)
+    found = recipes.distances(spec, digits, store, measurer(robust), batch_size=4)
+    again = recipes.distances(spec, digits, store, measurer(robust))
+    assert asked == [robust]
+    x, y = digits.test.x[:6], digits.test.y[:6]
+    attacked = attacks.attack_dataset(networks[robust], x, y, attack)
+    mean = vae_gan.reconstruct(attacked.x_adv, z="mean").numpy()
+    expected = np.linalg.norm((attacked.x_adv - mean).reshape(6, -1), axis=1)
+    np.testing.assert_allclose(found.mean, expected, rtol=1e-4)
+    sampled = manifold.distances(manifold.projector(vae_gan, seed=5), attacked.x_adv, batch_size=4)
+    np.testing.assert_allclose(found.sampled, sampled, rtol=1e-4)
+    judge = networks[standard]
+    changed = manifold.changed(attacks.predict(judge, x), attacks.predict(judge, attacked.x_adv))
+    np.testing.assert_array_equal(found.changed, changed)
+    np.testing.assert_array_equal(found.own_changed, manifold.changed(attacked.clean_logits, attacked.logits))
+    np.testing.assert_array_equal(found.labels, attacked.logits.argmax(axis=-1))
+    np.testing.assert_allclose(found.shown, attacked.x_adv, atol=1e-5)
+    np.testing.assert_array_equal(found.sampled, again.sampled)
+
+
+def test_distances_of_the_test_images_need_no_attack(tmp_path):
+    digits, store = data.load("mnist_sample", offline=True), Store(tmp_path)
+    vae_gan = recipes.trained_vae_gan(VAE_GAN, digits, store).model
+    standard = ClassifierSpec(dataset="mnist_sample", training=Training(epochs=0))
+    network = recipes.classifier(standard, digits, store).network
+    spec = DistanceSpec(classifier=standard, judge=standard, vae_gan=VAE_GAN, n_test=3)
+    measurer = recipes.Measurer(network=lambda: network, judge=lambda: network, model=lambda: vae_gan)
+    found = recipes.distances(spec, digits, store, measurer)
+    assert not found.changed.any()
+    np.testing.assert_array_equal(found.shown, digits.test.x[:3])
+    other_noise = recipes.distances(replace(spec, seed=1), digits, store, measurer)
+    assert np.abs(found.sampled - other_noise.sampled).max() > 0
+    np.testing.assert_array_equal(found.mean, other_noise.mean)

@@ -55,3 +55,18 @@ def test_files_that_cannot_be_used_are_refused_by_name(tmp_path, text, message):
 def test_summary_of_one_value_has_no_spread():
     assert results.summary([2.0]) == {"mean": 2.0, "sd": None, "min": 2.0, "max": 2.0, "values": [2.0]}
     assert results.summary([1.0, 3.0])["sd"] == pytest.approx(np.sqrt(2))
+
+
+def test_images_come_back_to_the_nearest_of_256_levels():
+    images = np.random.default_rng(0).uniform(-1, 1, (2, 3, 4, 3)).astype("float32")
+    levels = results.unpacked(json.loads(json.dumps(results.packed(images))))
+    assert levels.dtype == np.uint8
+    np.testing.assert_allclose(levels / 127.5 - 1, images, atol=1 / 255 + 1e-6)
+    ends = results.unpacked(results.packed(np.array([-1.5, -1.0, 1.0, 1.5])))
+    assert ends.tolist() == [0, 0, 255, 255]
+
+
+@pytest.mark.parametrize("damage", [{"shape": [3]}, {"uint8": "?"}, {"shape": "x"}])
+def test_damaged_images_are_an_error_in_one_line(damage):
+    with pytest.raises(results.ResultsError, match="damaged"):
+        results.unpacked({**results.packed(np.zeros((2, 2))), **damage})

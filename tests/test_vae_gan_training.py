@@ -1,0 +1,90 @@
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from robint_tf import artifacts, training, vae_gan, vae_gan_training
+from robint_tf.interrupts import Interrupted
+from robint_tf.vae_gan import PARTS
+from robint_tf.vae_gan_training import fit_vae_gan, n_batches
+
+
+@pytest.fixture(scope="module")
+def x():
+    return np.random.default_rng(0).uniform(-1, 1, (8, 28, 28, 1)).astype("float32")
+
+
+def weights(model):
+    return [np.asarray(v) for part in PARTS for v in getattr(model, part).variables]
+
+
+@pytest.mark.parametrize(("n", "batches"), [(55_000, 550), (50_000, 500), (140, 1), (150, 2), (160, 2), (30, 1)])
+def test_batches_of_an_epoch_are_the_authors(n, batches):
+    assert n_batches(n, 100) == batches
+
+
+def test_batches_come_in_file_order_and_the_last_may_be_smaller(x, monkeypatch):
+    model = vae_gan.build("mnist")
+    seen = []
+
+    def noted(batch):
+        import tensorflow as tf
+
+        tf.py_function(lambda b: seen.append(b.numpy().copy()), [batch], [])
+        return tf.zeros(3)
+
+    monkeypatch.setattr(model, "descend", noted)
+    fit_vae_gan(model, x[:7], epochs=2, batch_size=4)
+    assert [len(b) for b in seen] == [4, 3, 4, 3]
+    np.testing.assert_array_equal(np.concatenate(seen), np.concatenate([x[:7], x[:7]]))
+
+
+def test_a_step_of_the_loop_is_the_step_of_fit(x):
+    ours, keras_fit = vae_gan.build("mnist", seed=1), vae_gan.build("mnist", seed=1)
+    history = fit_vae_gan(ours, x, epochs=2, batch_size=4)
+    reported = keras_fit.fit(x, batch_size=4, epochs=2, shuffle=False, verbose=0).history
+    for part in PARTS:
+        np.testing.assert_allclose(history.losses[part], reported[f"{part}_loss"], rtol=1e-5)
+    for a, b in zip(weights(ours), weights(keras_fit), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_training_continues_to_the_same_weights(tmp_path, x, signum):
+    whole = vae_gan.build("mnist")
+    expected = fit_vae_gan(whole, x, epochs=3, batch_size=4)
+    checkpoint = artifacts.Checkpoint(tmp_path / "a.checkpoint")
+
+    def stop_here(position):
+        if (position.epoch, position.batch) == (2, 1):
+            os.kill(os.getpid(), signum)
+
+    with pytest.raises(Interrupted):
+        fit_vae_gan(vae_gan.build("mnist"), x, epochs=3, batch_size=4, checkpoint=checkpoint, progress=stop_here)
+    seen = []
+    resumed = vae_gan.build("mnist")
+    history = fit_vae_gan(resumed, x, epochs=3, batch_size=4, checkpoint=checkpoint, progress=seen.append)
+    assert (seen[0].epoch, seen[0].batch) == (2, 2)
+    assert history.losses == expected.losses
+    for a, b in zip(weights(whole), weights(resumed), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_state_is_kept_now_and_then(tmp_path, x, monkeypatch):
+    monkeypatch.setattr(vae_gan_training, "CHECKPOINT_SECONDS", 0.0)
+    checkpoint = artifacts.Checkpoint(tmp_path / "a.checkpoint")
+    fit_vae_gan(vae_gan.build("mnist"), x, epochs=1, batch_size=4, checkpoint=checkpoint)
+    assert int(checkpoint.load()["position"]) == 2
+
+
+def test_a_diverging_training_stops_and_says_where(x):
+    broken = x.copy()
+    broken[5] = np.nan  # in the second batch
+    with pytest.raises(training.DivergedError, match="epoch 1, batch 2"):
+        fit_vae_gan(vae_gan.build("mnist"), broken, epochs=1, batch_size=4)
+
+
+def test_no_images_is_an_error(x):
+    with pytest.raises(ValueError, match="no images"):
+        fit_vae_gan(vae_gan.build("mnist"), x[:0], epochs=1)
