@@ -13,6 +13,7 @@ import tensorflow as tf
 from scipy.stats import binomtest, gaussian_kde
 
 from robint_tf import device
+from robint_tf.attacks import per_network
 
 if TYPE_CHECKING:
     from robint_tf.vae_gan import VAEGAN
@@ -27,10 +28,16 @@ def projector(vae_gan: "VAEGAN", *, z: Literal["sample", "mean"] = "sample", see
     """The projection of batches of images by a VAE-GAN; with z "sample" every call draws anew, as the authors do."""
     calls = iter(range(2**31))
 
-    @tf.function(jit_compile=device.jit_compile(), reduce_retracing=True)
-    def reconstruct(x: tf.Tensor, draw: tf.Tensor) -> tf.Tensor:
-        return vae_gan.reconstruct(x, z=z, seed=draw)
+    def make(model: "VAEGAN") -> Callable:
+        images = tf.TensorSpec([None, *vae_gan.encoder.example_shape], tf.float32)
 
+        @tf.function(input_signature=[images, tf.TensorSpec([], tf.int64)], jit_compile=device.jit_compile())
+        def reconstruct(x: tf.Tensor, draw: tf.Tensor) -> tf.Tensor:
+            return model.reconstruct(x, z=z, seed=draw)
+
+        return reconstruct
+
+    reconstruct = per_network(vae_gan, ("projection", z), make)
     return lambda x: reconstruct(tf.constant(x), tf.constant(seed * 2**31 + next(calls), tf.int64)).numpy()
 
 
