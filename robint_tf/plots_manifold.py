@@ -139,7 +139,7 @@ def vae_gan(results: dict[str, Any]) -> Figure:
     health = results["health"]
     figure.suptitle(
         f"{NAMES[_dataset(results)]}: mean distance to projection {health['error']:.1f} "
-        f"(to the mean image {health['constant_error']:.1f}); {results['vae_gan']['epochs']} epochs",
+        f"(to the mean image {health['constant_error']:.1f}); epochs: {results['vae_gan']['epochs']}",
         fontsize=10,
     )
     return figure
