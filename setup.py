@@ -24,7 +24,7 @@ setup(
     python_requires=">=3.11",
     packages=["robint_tf", "robint_tf.samples", "robint_experiments"],
     package_dir={"robint_experiments": "experiments"},
-    package_data={"robint_tf": ["py.typed"], "robint_tf.samples": ["*.npz", "*.md"]},
+    package_data={"robint_tf": ["py.typed", "authors_results.json"], "robint_tf.samples": ["*.npz", "*.md"]},
     install_requires=[
         "tensorflow>=2.18",
         "keras>=3.6",

@@ -21,6 +21,10 @@ COMMANDS = {
     "evaluate": ("evaluate", "Clean and robust accuracy of a saved classifier."),
     "section-2-1": ("section_2_1", "Figures 1, 2, 6: distance of adversarial examples to the image manifold."),
     "section-2-2": ("section_2_2", "Figure 3: decision boundaries of three toy networks."),
+    "section-3-2": ("section_3_2", "Figure 4: interpretability (ROAR, KAR) against attack strength."),
+    "section-3-3": ("section_3_3", "Figure 5: interpretability against test accuracy."),
+    "roar": ("roar", "ROAR and KAR of your own classifier."),
+    "status": ("status", "How much of the grid of sections 3.2 and 3.3 is done."),
     "redraw": ("redraw", "Draw figures again from their results files."),
 }
 

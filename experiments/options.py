@@ -30,6 +30,16 @@ class Amount(click.ParamType):
         return number
 
 
+class Share(Amount):
+    """A number between 0 and 1, both excluded."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = super().convert(value, param, ctx)
+        if not 0 < number < 1:
+            self.fail(f"{value!r} is not allowed; give a number between 0 and 1, such as 0.5.", param, ctx)
+        return number
+
+
 class Seed(click.IntRange):
     """A whole number that NumPy and TensorFlow take as a seed."""
 

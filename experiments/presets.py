@@ -2,7 +2,17 @@
 
 from dataclasses import dataclass, replace
 
-from robint_tf.specs import PGD, ClassifierSpec, Training, VAEGANSpec, Variant
+from robint_tf.specs import (
+    OCCLUSIONS,
+    PGD,
+    ClassifierSpec,
+    RetrainSpec,
+    SavedNetwork,
+    Training,
+    VAEGANSpec,
+    Variant,
+    canonical,
+)
 
 PRESETS = ("smoke", "quick", "paper")
 
@@ -240,6 +250,145 @@ SECTION_2_1 = {
     },
 }
 """`quick`: 10,000 training images, PGD-5 in training, 500 attacked test images; `smoke`: the packaged sample."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explained:
+    """One network of the grid: the loss and norm it was trained against (None: standard training), eps and seed."""
+
+    loss: str | None
+    norm: str | None
+    eps: float
+    spec: ClassifierSpec
+
+    def __str__(self) -> str:
+        seed = self.spec.training.seed
+        name = "standard" if self.loss is None else f"{self.norm} {self.loss} eps {self.eps:g}"
+        return name + (f", seed {seed}" if seed else "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InterpretabilityStudy:
+    """Sections 3.2 and 3.3 (notebooks 3.4 and 3.5): ROAR and KAR of standard and adversarially trained networks.
+
+    training: of the explained networks; retraining: of those that are trained on occluded images, with seeds of their
+    own, FIRST_RETRAINING_SEED and up. fractions: of pixels removed or kept.
+    """
+
+    training: Training
+    retraining: Training
+    eps: dict[str, tuple[float, ...]]
+    losses: tuple[str, ...] = ("xent", "cw")
+    fractions: tuple[float, ...] = (0.1, 0.3, 0.5, 0.7, 0.9)
+    n_seeds: int = 3
+    n_explained: int = 1
+    n_steps: int = 40
+    step_sizes: dict[str, float]
+    robust_attack: PGD
+    dataset: str = "cifar10"
+    n_train: int | None = None
+    n_test: int | None = None
+    n_attacked: int | None = None  # test images for robust accuracy
+    sample: bool = False
+    variant: Variant = "authors"
+
+    @property
+    def source(self) -> str:
+        """The data set as `data.load` names it."""
+        return f"{self.dataset}_sample" if self.sample else self.dataset
+
+    def networks(self) -> list[Explained]:
+        """The explained networks: for each seed the standard one, then by loss and norm the weakest first."""
+        found = []
+        for seed in range(self.n_explained):
+            standard = ClassifierSpec(
+                dataset=self.source,
+                training=replace(self.training, seed=seed),
+                n_train=self.n_train,
+                variant=self.variant,
+            )
+            found.append(Explained(loss=None, norm=None, eps=0.0, spec=standard))
+            for loss in self.losses:
+                for norm, radii in self.eps.items():
+                    for eps in radii:
+                        attack = PGD(
+                            norm=norm,  # type: ignore[arg-type]
+                            eps=eps,
+                            step_size=self.step_sizes[norm],
+                            n_steps=self.n_steps,
+                            loss=LOSS_IN_TRAINING[self.variant][loss],  # type: ignore[arg-type]
+                        )
+                        found.append(Explained(loss=loss, norm=norm, eps=eps, spec=replace(standard, attack=attack)))
+        return found
+
+    def cells(self, source: ClassifierSpec | SavedNetwork | None) -> list[RetrainSpec]:
+        """The retrainings of one explained network, or of the random baseline for None, best order for `Occluder`."""
+        return [
+            RetrainSpec(
+                dataset=self.source,
+                source=source,
+                attribution=attribution,  # type: ignore[arg-type]
+                occlusion=occlusion,  # type: ignore[arg-type]
+                fraction=fraction,
+                training=replace(self.retraining, seed=FIRST_RETRAINING_SEED + seed),
+                n_train=self.n_train,
+                n_test=self.n_test,
+                variant=self.variant,
+            )
+            for attribution in (("random",) if source is None else ATTRIBUTIONS)
+            for occlusion in OCCLUSIONS
+            for fraction in self.fractions
+            for seed in range(self.n_seeds)
+        ]
+
+
+ATTRIBUTIONS = ("gradient", "gradient_x_input")
+FIRST_RETRAINING_SEED = 1000
+"""Apart from the seeds of the explained networks, which would otherwise start from the same weights."""
+
+STRONGEST = {"l2": 1.6, "linf": 0.04}
+"""The eps that is attack strength 1 (notebook 3.5), whatever part of the grid is run."""
+
+_GRID = InterpretabilityStudy(  # notebook 3.4; the paper's text says l_inf up to 0.4, its networks go to 0.04
+    training=Training(epochs=EPOCHS["cifar10"]),
+    retraining=Training(epochs=EPOCHS["cifar10"]),
+    eps={
+        "l2": tuple(canonical(0.08 * i) for i in range(1, 21)),
+        "linf": tuple(canonical(0.002 * i) for i in range(1, 21)),
+    },
+    step_sizes=STEP_SIZES,
+    robust_attack=PGD(norm="l2", eps=0.4, step_size=STEP_SIZES["l2"]),
+)
+SECTION_3_2 = {
+    "paper": _GRID,
+    "quick": replace(
+        _GRID,
+        training=Training(epochs=6, batch_size=50),
+        retraining=Training(epochs=6, batch_size=50),
+        eps={"l2": (0.16, 0.4, 0.8, 1.2, 1.6), "linf": (0.004, 0.01, 0.02, 0.03, 0.04)},
+        losses=("xent",),
+        fractions=(0.1, 0.5, 0.9),
+        n_seeds=1,
+        n_steps=7,
+        n_train=10_000,
+        n_attacked=500,
+    ),
+    "smoke": replace(
+        _GRID,
+        training=Training(epochs=1, batch_size=50),
+        retraining=Training(epochs=1, batch_size=50),
+        eps={"l2": (0.8, 1.6), "linf": (0.02, 0.04)},
+        losses=("xent",),
+        fractions=(0.1, 0.9),
+        n_seeds=1,
+        n_steps=2,
+        n_train=200,
+        n_test=100,
+        n_attacked=20,
+        sample=True,
+    ),
+}
+"""`quick`: 10,000 training images, 5 eps a norm, cross entropy, 3 fractions, one retraining each."""
 
 
 DEMO_2_1 = replace(

@@ -99,9 +99,20 @@ class Split:
     y: np.ndarray
 
     def take(self, n: int | None) -> "Split":
-        """The first `n` examples, without a copy; all for None. `ValueError` unless 1 <= n <= N."""
+        """The first `n` examples, without a copy; all for None. `ValueError` unless 1 <= n <= N.
+
+        The same object for the same n, so that it is hashed once.
+        """
         n = _checked(n, len(self.y), "n", "the split has {} examples")
-        return self if n == len(self.y) else Split(self.x[:n], self.y[:n])
+        if n == len(self.y):
+            return self
+        if n not in self._taken:
+            self._taken[n] = Split(self.x[:n], self.y[:n])
+        return self._taken[n]
+
+    @cached_property
+    def _taken(self) -> "dict[int, Split]":
+        return {}
 
     @cached_property
     def fingerprint(self) -> Fingerprint:

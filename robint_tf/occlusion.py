@@ -7,14 +7,11 @@ all but the top `fraction`. The functions are pure and safe to call from several
 import math
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 import numpy as np
 
-from robint_tf.specs import VARIANTS, canonical
-
-Occlusion = Literal["remove", "keep"]
-OCCLUSIONS: tuple[str, ...] = get_args(Occlusion)
+from robint_tf.specs import OCCLUSIONS, VARIANTS, canonical
 
 TIE_NOISE = 1e-8  # the authors add uniform noise of this size to every score
 MAX_RANKED = 2**16

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
-from robint_tf import plots_manifold
+from robint_tf import plots_interpretability, plots_manifold
 from robint_tf.artifacts import atomic_path
 from robint_tf.boundary import WINDOW
 
@@ -129,6 +129,7 @@ FIGURES: dict[str, Callable[[dict[str, Any]], Figure]] = {
     "adversarial_examples": plots_manifold.adversarial_examples,
     "loss_gradients": plots_manifold.loss_gradients,
     "vae_gan": plots_manifold.vae_gan,
+    "interpretability": plots_interpretability.interpretability,
     "section_2_2": toy_boundaries,
     "section_2_2_sketch": tilting_sketch,
 }

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from robint_tf import attacks, classifiers, device, manifold, vae_gan
+from robint_tf import attacks, classifiers, device, evaluation, manifold, vae_gan
 from robint_tf.artifacts import Arrays, Store
 from robint_tf.classifiers import Network
 from robint_tf.data import Dataset
+from robint_tf.evaluation import Accuracy
 from robint_tf.manifold import Projection
-from robint_tf.specs import ClassifierSpec, DistanceSpec, VAEGANSpec
+from robint_tf.specs import AccuracySpec, ClassifierSpec, DistanceSpec, VAEGANSpec
 from robint_tf.training import Position, fit_classifier
 from robint_tf.vae_gan import PARTS, VAEGAN
 from robint_tf.vae_gan_training import VAEGANPosition, fit_vae_gan
@@ -72,6 +73,32 @@ def classifier(
     arrays = store.fetch(spec, build, fingerprint)
     network.set_weights([arrays[f"w{i}"] for i in range(len(network.weights))])
     return Trained(network, spec, list(map(float, arrays["epoch_loss"])), list(map(float, arrays["epoch_accuracy"])))
+
+
+def measured_accuracy(
+    spec: AccuracySpec,
+    dataset: Dataset,
+    store: Store,
+    network: Callable[[], Network],
+    *,
+    progress: attacks.Progress | None = None,
+) -> Accuracy:
+    """Accuracy of a trained classifier, measured only if the store lacks it; network: gives the trained one."""
+    train, test = dataset.train.take(spec.classifier.n_train), dataset.test.take(spec.n_test)
+
+    def build() -> tuple[Arrays, dict]:
+        found = evaluation.accuracy(network(), test.x, test.y, spec.attack, progress=progress)
+        return {name: np.array(value) for name, value in vars(found).items()}, {"made_with": device.describe()}
+
+    found = store.fetch(spec, build, train.fingerprint.sha256, test.fingerprint.sha256)
+    low, high = found["interval"].tolist()
+    return Accuracy(
+        value=float(found["value"]),
+        n=int(found["n"]),
+        interval=(low, high),
+        loss=float(found["loss"]),
+        n_saturated=int(found["n_saturated"]),
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -155,6 +155,27 @@ def fit_line(x: np.ndarray, y: np.ndarray) -> Line | None:
     return Line(slope, float(y.mean() - slope * x.mean()))
 
 
+def fit_band(
+    x: np.ndarray, y: np.ndarray, at: np.ndarray, *, n_resamples: int = 2000, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Where the line of `fit_line` would run with other networks: ends of its 95% band at `at`, two arrays like it.
+
+    Percentile bootstrap over the points x, y (n,). None where there is no line.
+    """
+    x, y = _paired(x, y)
+    if fit_line(x, y) is None:
+        return None
+    draws = np.random.default_rng(seed).integers(len(x), size=(n_resamples, len(x)))
+    xs, ys = x[draws], y[draws]
+    varied = np.ptp(xs, axis=1) > 0
+    xs, ys = xs[varied], ys[varied]
+    centred = xs - xs.mean(axis=1, keepdims=True)
+    slopes = np.sum(centred * ys, axis=1) / np.sum(np.square(centred), axis=1)
+    lines = ys.mean(axis=1)[:, None] + slopes[:, None] * (np.asarray(at) - xs.mean(axis=1)[:, None])
+    low, high = np.quantile(lines, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    return low, high
+
+
 def _checked(fractions: np.ndarray, accuracies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     fractions, accuracies = np.asarray(fractions, float), np.asarray(accuracies, float)
     if fractions.ndim != 1 or not np.all(np.diff(np.concatenate([[0.0], fractions, [1.0]])) > 0):

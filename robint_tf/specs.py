@@ -13,12 +13,16 @@ Variant = Literal["authors", "paper", "corrected"]
 Norm = Literal["l2", "linf"]
 AttackLoss = Literal["xent", "cw", "cw_unclamped", "cw_masked"]
 Precision = Literal["float32", "mixed_bfloat16"]
+Attribution = Literal["gradient", "gradient_x_input", "random"]
+Occlusion = Literal["remove", "keep"]
 
 VARIANTS: tuple[str, ...] = get_args(Variant)
 """`authors`: the published code; `paper`: the text where the two differ; `corrected`: where both are doubtful."""
 NORM_NAMES: tuple[str, ...] = get_args(Norm)
 ATTACK_LOSSES: tuple[str, ...] = get_args(AttackLoss)
 PRECISIONS: tuple[str, ...] = get_args(Precision)
+ATTRIBUTION_NAMES: tuple[str, ...] = get_args(Attribution)
+OCCLUSIONS: tuple[str, ...] = get_args(Occlusion)
 
 
 def canonical(value: float) -> float:
@@ -174,6 +178,61 @@ class DistanceSpec:
             _count(self, "n_test", 1)
 
 
+@dataclass(frozen=True, kw_only=True)
+class AccuracySpec:
+    """Accuracy of a trained classifier on the first `n_test` test images, clean or under an attack."""
+
+    classifier: ClassifierSpec
+    attack: PGD | None = None
+    n_test: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.n_test is not None:
+            _count(self, "n_test", 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedNetwork:
+    """A user's network, known by the SHA-256 of its weights and configuration."""
+
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrainSpec:
+    """One cell of the grid of sections 3.2 and 3.3: accuracy after training anew on images with pixels replaced.
+
+    source: the network that is explained, None for the random baseline. fraction: of the pixels removed ("remove",
+    ROAR) or kept ("keep", KAR), inside (0, 1). training: of the new network, with its seed. mask_seed: of random masks
+    and of the noise that breaks ties.
+    """
+
+    dataset: str
+    source: ClassifierSpec | SavedNetwork | None
+    attribution: Attribution
+    occlusion: Occlusion
+    fraction: float
+    training: Training
+    n_train: int | None = None
+    n_test: int | None = None
+    mask_seed: int = 0
+    variant: Variant = "authors"
+
+    def __post_init__(self) -> None:
+        _choice(self, "attribution", ATTRIBUTION_NAMES)
+        _choice(self, "occlusion", OCCLUSIONS)
+        _choice(self, "variant", VARIANTS)
+        _number(self, "fraction", positive=True)
+        _count(self, "mask_seed", 0)
+        if self.fraction >= 1:
+            raise ValueError(f"fraction is {self.fraction!r}; give a number between 0 and 1.")
+        if (self.source is None) != (self.attribution == "random"):
+            raise ValueError(f"attribution is {self.attribution!r}; `random` and no other has no source network.")
+        for name in ("n_train", "n_test"):
+            if getattr(self, name) is not None:
+                _count(self, name, 1)
+
+
 def as_dict(spec: Any) -> dict[str, Any]:
     """A spec as plain JSON data, with the class names that a reader needs to rebuild it."""
     fields = {field.name: getattr(spec, field.name) for field in dataclasses.fields(spec)}
@@ -183,9 +242,12 @@ def as_dict(spec: Any) -> dict[str, Any]:
     }
 
 
+KINDS = (PGD, Training, ClassifierSpec, VAEGANSpec, DistanceSpec, AccuracySpec, SavedNetwork, RetrainSpec)
+
+
 def from_dict(data: dict[str, Any]) -> Any:
     """The inverse of `as_dict`. `ValueError` if the data name no spec of this module or hold unknown fields."""
-    kinds = {kind.__name__: kind for kind in (PGD, Training, ClassifierSpec, VAEGANSpec, DistanceSpec)}
+    kinds = {kind.__name__: kind for kind in KINDS}
     fields = dict(data)
     kind = kinds.get(fields.pop("kind", ""))
     if kind is None:

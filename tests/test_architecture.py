@@ -18,11 +18,11 @@ ROWS = [
     {"specs", "interrupts", "published", "boundary", "scores"},
     {"norms", "losses", "artifacts", "device", "idx", "layers", "occlusion"},
     {"classifiers", "results", "sources", "spectral"},
-    {"data", "vae_gan_networks", "plots_manifold"},
+    {"data", "vae_gan_networks", "plots_manifold", "plots_interpretability"},
     {"attacks", "models", "plots", "vae_gan"},
     {"evaluation", "training", "manifold", "attributions"},
     {"vae_gan_training"},
-    {"recipes"},
+    {"recipes", "retraining"},
 ]
 RANK = {name: row for row, names in enumerate(ROWS) for name in names}
 LIGHT = {"__init__", "specs", "interrupts", "published", "data", "sources", "idx"}

@@ -1,0 +1,186 @@
+"""The grid of sections 3.2 and 3.3: explained networks, their accuracies, and the retrainings that score them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from robint_tf.specs import AccuracySpec, ClassifierSpec, RetrainSpec, SavedNetwork
+
+from .presets import Explained, InterpretabilityStudy
+from .progress import duration
+from .run import Run
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from robint_tf.classifiers import Network
+    from robint_tf.data import Dataset
+    from robint_tf.evaluation import Accuracy
+
+Cells = dict[tuple[str, str], "np.ndarray"]
+"""By attribution and occlusion: accuracies, (fractions, seeds) float64."""
+
+
+class Grid:
+    """Fetches every number of the grid from the store, or makes it; nothing is trained twice."""
+
+    def __init__(
+        self, study: InterpretabilityStudy, run: Run, *, data_dir: Path | None = None, offline: bool = False
+    ) -> None:
+        from robint_tf import data, retraining
+
+        self.study, self.run = study, run
+        self.dataset: Dataset = data.load(study.source, data_dir=data_dir, offline=offline or study.sample)
+        self._occluder = retraining.Occluder(self.dataset, progress=run.display.batches)
+        self._networks: dict[str, Network] = {}
+        self._held: ClassifierSpec | None = None
+        self._done = 0
+
+    def network(self, spec: ClassifierSpec) -> "Network":
+        """The trained network of `spec`, valid until the next call for another."""
+        from robint_tf import recipes
+
+        if self._held != spec:
+            self.run.display.begin(f"training {self._name(spec)}")
+            recipes.classifier(
+                spec,
+                self.dataset,
+                self.run.store,
+                network=self._scratch("explained"),
+                progress=self.run.display.training,
+            )
+            self._held = spec
+        return self._scratch("explained")
+
+    def accuracies(self, spec: ClassifierSpec) -> "tuple[Accuracy, Accuracy]":
+        """Clean test accuracy, and robust accuracy against the study's attack."""
+        from robint_tf import recipes
+
+        wanted = self.accuracy_specs(spec)
+        found = []
+        for accuracy in wanted:
+            self.run.display.begin(f"testing {self._name(spec)}")
+            found.append(
+                recipes.measured_accuracy(
+                    accuracy,
+                    self.dataset,
+                    self.run.store,
+                    lambda: self.network(spec),
+                    progress=self.run.display.batches if accuracy.attack else None,
+                )
+            )
+        return found[0], found[1]
+
+    def accuracy_specs(self, spec: ClassifierSpec) -> tuple[AccuracySpec, AccuracySpec]:
+        """Clean on the study's test images, robust on the first of them."""
+        study = self.study
+        return (
+            AccuracySpec(classifier=spec, n_test=study.n_test),
+            AccuracySpec(classifier=spec, attack=study.robust_attack, n_test=study.n_attacked or study.n_test),
+        )
+
+    def cells(self, source: "ClassifierSpec | SavedNetwork | None", network: "Network | None" = None) -> Cells:
+        """Retrained accuracies for one explained network, or for the random baseline (None).
+
+        network: the explained one where it is a user's own.
+        """
+        import numpy as np
+
+        from robint_tf import retraining
+
+        found: dict[tuple[str, str], list[float]] = {}
+        specs = self.study.cells(source)
+        for i, spec in enumerate(specs):
+            name = "random" if source is None else f"{self._name(source)}, {spec.attribution}"
+            self.run.display.begin(f"{name}, {spec.occlusion} {spec.fraction:g}, retraining {i + 1} of {len(specs)}")
+            accuracy = retraining.retrained_accuracy(
+                spec,
+                self.dataset,
+                self.run.store,
+                self._occluder,
+                None if source is None else lambda: network or self.network(source),  # type: ignore[arg-type]
+                network=self._scratch("retrained"),
+                progress=self.run.display.training,
+            )
+            found.setdefault((spec.attribution, spec.occlusion), []).append(accuracy)
+        shape = (len(self.study.fractions), self.study.n_seeds)
+        return {key: np.array(values).reshape(shape) for key, values in found.items()}
+
+    def inventory(self) -> "Iterator[tuple[str, int, int]]":
+        """By network: its name, and how many of its artifacts are there, of how many. Reads the store only."""
+        yield "random", *self._count(self.study.cells(None))
+        for explained in self.study.networks():
+            yield str(explained), *self._count(self.artifacts(explained))
+
+    def artifacts(self, explained: Explained) -> list[Any]:
+        """Everything that is made for one explained network: itself, its accuracies, its cells."""
+        return [explained.spec, *self.accuracy_specs(explained.spec), *self.study.cells(explained.spec)]
+
+    def has(self, spec: Any) -> bool:
+        """Whether the store holds what `spec` describes."""
+        return self.run.store.has(spec, *self._inputs(spec))
+
+    def say_estimate(self) -> None:
+        """Print how much of the grid is missing, and how long it takes on this device, from a few measured steps."""
+        from .estimate import classifier_cost
+
+        study = self.study
+        networks = study.networks()
+        train = self.dataset.train.take(study.n_train)
+        missing = [e for e in networks if not self.has(e.spec)]
+        cells = [c for source in (None, *(e.spec for e in networks)) for c in study.cells(source)]
+        cells_missing = [c for c in cells if not self.has(c)]
+        self.run.display.begin("measuring a few steps")
+        scratch = self._scratch("retrained")
+        cost = classifier_cost(scratch, train, study.training.batch_size)
+        training = sum(cost.training(len(train.y), study.training.epochs, e.spec.attack) for e in missing)
+        retraining = len(cells_missing) * cost.training(len(train.y), study.retraining.epochs, None)
+        n_attacked = len(self.dataset.test.take(study.n_attacked or study.n_test).y)
+        untested = sum(not self.has(self.accuracy_specs(e.spec)[1]) for e in networks)
+        testing = untested * cost.attack(n_attacked, study.robust_attack)
+        weights = sum(w.size * 4 for w in map(_array, scratch.weights))
+        disk = len(missing) * weights + len(cells_missing) * CELL_BYTES
+        click.echo(
+            f"{len(missing)} of {len(networks)} networks to train, about {duration(training)}; "
+            f"{untested} to attack, about {duration(testing)}; "
+            f"{len(cells_missing)} of {len(cells)} retrainings, about {duration(retraining)}; "
+            f"disk {disk / 2**20:.0f} MiB. On this device {duration(training + testing + retraining)} in all."
+        )
+
+    def _count(self, specs: list[Any]) -> tuple[int, int]:
+        return sum(self.has(spec) for spec in specs), len(specs)
+
+    def _inputs(self, spec: Any) -> tuple[str, ...]:
+        train, test = self.dataset.train, self.dataset.test
+        if isinstance(spec, ClassifierSpec):
+            return (train.take(spec.n_train).fingerprint.sha256,)
+        n_train = spec.n_train if isinstance(spec, RetrainSpec) else spec.classifier.n_train
+        return train.take(n_train).fingerprint.sha256, test.take(spec.n_test).fingerprint.sha256
+
+    def _name(self, source: "ClassifierSpec | SavedNetwork") -> str:
+        if isinstance(source, SavedNetwork):
+            return "your network"
+        return next((str(e) for e in self.study.networks() if e.spec == source), "network")
+
+    def _scratch(self, role: str) -> "Network":
+        """One network object per role, refilled for each spec, so that only the first one pays for compiling."""
+        from robint_tf import classifiers
+
+        if role not in self._networks:
+            training = self.study.retraining if role == "retrained" else self.study.training
+            architecture = classifiers.architecture_for(self.dataset.train.x.shape[1:])
+            self._networks[role] = classifiers.build(
+                architecture, variant=self.study.variant, precision=training.precision
+            )
+        return self._networks[role]
+
+
+CELL_BYTES = 4096  # a cell's two small files and their folder
+
+
+def _array(weight: Any) -> "np.ndarray":
+    import numpy as np
+
+    return np.asarray(weight)
