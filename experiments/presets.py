@@ -393,11 +393,14 @@ SECTION_3_2 = {
 
 DEMO_2_1 = replace(
     SECTION_2_1["smoke"]["mnist"],
+    training=Training(epochs=2, batch_size=20),
     n_train=1000,
+    n_steps=3,
     n_test=200,
     norms=("l2",),
     losses=("xent",),
-    vae_gan_epochs=10,
+    vae_gan_epochs=8,
+    vae_gan_batch_size=10,
 )
 """One panel of Figure 1, with the least training that makes the VAE-GAN's projections better than a constant image."""
 

@@ -31,8 +31,8 @@ def symmetric_range(heat_map: np.ndarray) -> tuple[float, float]:
 def distances(results: dict[str, Any]) -> Figure:
     """Figure 1: densities of the distance to the manifold, one panel per norm and loss of training."""
     panels = results["panels"]
-    figure = Figure(figsize=(4 * len(panels), 3.4), layout="constrained")
-    for axes, panel in zip(figure.subplots(1, len(panels)), panels, strict=True):
+    figure = Figure(figsize=(4 * max(len(panels), 2), 3.4), layout="constrained")
+    for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         _distance_panel(axes, panel, results)
     sample = " (packaged sample)" if results["dataset"].endswith("_sample") else ""
     successful = "of the network itself" if results["judged_by"] == "attacked network" else "of the standard network"
