@@ -162,18 +162,26 @@ def fit_band(
 
     Percentile bootstrap over the points x, y (n,). None where there is no line.
     """
-    x, y = _paired(x, y)
     if fit_line(x, y) is None:
         return None
+    lines = line_resamples(x, y, at, n_resamples, seed)
+    low, high = np.quantile(lines, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    return low, high
+
+
+def line_resamples(x: np.ndarray, y: np.ndarray, at: np.ndarray, n_resamples: int, seed: int) -> np.ndarray:
+    """Values at `at` (K,) of least-squares lines through resampled points x, y (n,); (up to n_resamples, K).
+
+    Resamples whose x are all equal have no line and are left out.
+    """
+    x, y = _paired(x, y)
     draws = np.random.default_rng(seed).integers(len(x), size=(n_resamples, len(x)))
     xs, ys = x[draws], y[draws]
     varied = np.ptp(xs, axis=1) > 0
     xs, ys = xs[varied], ys[varied]
     centred = xs - xs.mean(axis=1, keepdims=True)
     slopes = np.sum(centred * ys, axis=1) / np.sum(np.square(centred), axis=1)
-    lines = ys.mean(axis=1)[:, None] + slopes[:, None] * (np.asarray(at) - xs.mean(axis=1)[:, None])
-    low, high = np.quantile(lines, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-    return low, high
+    return ys.mean(axis=1)[:, None] + slopes[:, None] * (np.asarray(at) - xs.mean(axis=1)[:, None])
 
 
 def _checked(fractions: np.ndarray, accuracies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -16,8 +16,8 @@ EXPERIMENTS = Path(robint_experiments.__file__).parent
 ROWS = [
     {"__init__"},
     {"specs", "interrupts", "published", "boundary", "scores"},
-    {"norms", "losses", "artifacts", "device", "idx", "layers", "occlusion"},
-    {"classifiers", "results", "sources", "spectral"},
+    {"norms", "losses", "artifacts", "device", "idx", "layers", "occlusion", "verdicts"},
+    {"classifiers", "results", "sources", "spectral", "claims"},
     {"data", "vae_gan_networks", "plots_manifold", "plots_interpretability"},
     {"attacks", "models", "plots", "vae_gan"},
     {"evaluation", "training", "manifold", "attributions"},
