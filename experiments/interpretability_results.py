@@ -7,7 +7,7 @@ import click
 
 from robint_tf import published
 
-from .presets import ATTRIBUTIONS, LOSS_LABELS, NORM_LABELS, STRONGEST, Explained, InterpretabilityStudy
+from .presets import ATTRIBUTIONS, LOSS_LABELS, NORM_LABELS, STRONGEST, InterpretabilityStudy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,36 +83,87 @@ def _series(
     axis: str,
     key: tuple[str, str],
 ) -> dict[str, Any]:
+    occlusion, attribution = key
+    found = [
+        score_of(study, cells[attribution, occlusion], baseline["random", occlusion], occlusion) for *_, cells in rows
+    ]
+    return series(
+        (loss, norm, occlusion, attribution),
+        axis,
+        eps=[explained.eps for explained, *_ in rows],
+        accuracy=[clean.value for _, clean, *_ in rows],
+        y=[score for score, _ in found],
+        errors=[error for _, error in found],
+    )
+
+
+def series(
+    key: tuple[str, str, str, str],
+    axis: str,
+    *,
+    eps: list[float],
+    accuracy: list[float],
+    y: list[float],
+    errors: list[float | None],
+) -> dict[str, Any]:
+    """One series of a panel: its points, correlations with intervals, the authors', line and band.
+
+    key: loss, norm, occlusion, attribution. The standard networks are those with eps 0.
+    """
     import numpy as np
 
     from robint_tf import scores
 
-    occlusion, attribution = key
-    x = [_position(explained, clean.value, norm, axis) for explained, clean, _, _ in rows]
-    y, errors = [], []
-    for *_, cells in rows:
-        score, error = score_of(study, cells[attribution, occlusion], baseline["random", occlusion], occlusion)
-        y.append(score)
-        errors.append(error)
-    correlation = scores.correlation(np.array(x), np.array(y))
-    line = scores.fit_line(np.array(x), np.array(y))
-    at = np.linspace(min(x), max(x), BAND_POINTS)
-    band = scores.fit_band(np.array(x), np.array(y), at)
-    standard = [value for value, (explained, *_) in zip(y, rows, strict=True) if explained.loss is None]
-    robust = [value for value, (explained, *_) in zip(y, rows, strict=True) if explained.loss is not None]
-    authors = published.printed_correlation(loss, norm, occlusion, attribution, axis)
+    loss, norm, occlusion, attribution = key
+    x = np.array([e / STRONGEST[norm] for e in eps] if axis == "strength" else accuracy)
+    values = np.array(y)
+    correlation, line = scores.correlation(x, values), scores.fit_line(x, values)
+    at = np.linspace(x.min(), x.max(), BAND_POINTS)
+    band = scores.fit_band(x, values, at)
+    standard = np.array(eps) == 0
     return {
         "name": f"{NORM_LABELS[norm]} {LOSS_LABELS[loss]} {SHORT[attribution]}",
         "norm": norm,
         "attribution": attribution,
-        "x": x,
+        "x": x.tolist(),
         "y": y,
         "standard_errors": errors,
         "correlation": correlation and asdict(correlation),
-        "authors": asdict(authors),
+        "authors": asdict(published.printed_correlation(loss, norm, occlusion, attribution, axis)),
         "line": line and line._asdict(),
         "band": band and {"x": at.tolist(), "low": band[0].tolist(), "high": band[1].tolist()},
-        "margin_over_standard": scores.margin(np.array(robust), np.array(standard)) if robust else None,
+        "margin_over_standard": None if standard.all() else scores.margin(values[~standard], values[standard]),
+    }
+
+
+def authors_figure(loss: str, axis: str) -> dict[str, Any]:
+    """The published Figure 4 (axis "strength") or 5 ("accuracy"), from the numbers read back from it."""
+    panels = []
+    for occlusion, title in TITLES.items():
+        entries = []
+        for attribution in reversed(ATTRIBUTIONS):
+            for norm in NORM_LABELS:
+                table = published.series(loss, norm)
+                y = list(table.scores[occlusion, attribution])
+                entries.append(
+                    series(
+                        (loss, norm, occlusion, attribution),
+                        axis,
+                        eps=list(table.eps),
+                        accuracy=list(table.accuracy),
+                        y=y,
+                        errors=[None] * len(y),
+                    )
+                )
+        panels.append({"occlusion": occlusion, "title": title, "series": entries})
+    return {
+        "figure": "interpretability",
+        "dataset": "the authors, cifar10",
+        "train_data": {"count": 50_000},
+        "axis": axis,
+        "fractions": [0.1, 0.3, 0.5, 0.7, 0.9],
+        "n_seeds": 3,
+        "panels": panels,
     }
 
 
@@ -132,10 +183,6 @@ def score_of(
     per_seed = np.array([score(fractions, a, r) for a, r in zip(accuracies.T, random.T, strict=True)])
     error = float(per_seed.std(ddof=1) / np.sqrt(len(per_seed))) if len(per_seed) > 1 else None
     return float(per_seed.mean()), error
-
-
-def _position(explained: Explained, accuracy: float, norm: str, axis: str) -> float:
-    return explained.eps / STRONGEST[norm] if axis == "strength" else accuracy
 
 
 def report(found: dict[str, Any]) -> None:

@@ -25,6 +25,7 @@ class Claim:
 
     key: str
     section: str
+    group: str  # claims of one kind, e.g. a figure's panels
     statement: str
     needs: str
     command: str
@@ -47,6 +48,7 @@ def _figure_1() -> Iterator[Claim]:
                 yield Claim(
                     key=f"figure_1.order.{dataset}.{norm}.{loss}",
                     section="2.1",
+                    group=f"Figure 1, {title}: order of the modes",
                     statement=f"{panel}: test < strong < middle < weak < standard, in distance to the manifold",
                     needs=needs,
                     command=command,
@@ -56,6 +58,7 @@ def _figure_1() -> Iterator[Claim]:
                 yield Claim(
                     key=f"figure_1.nearer.{dataset}.{norm}.{loss}",
                     section="2.1",
+                    group=f"Figure 1, {title}: robust networks nearer, pair by pair",
                     statement=f"{panel}: attacks on every robust network end nearer than those on the standard one",
                     needs=needs,
                     command=command,
@@ -68,6 +71,7 @@ def _figure_3() -> Iterator[Claim]:
     yield Claim(
         key="figure_3.order",
         section="2.2",
+        group="Figure 3: tilt of the boundary",
         statement="adversarial training takes the tilt out of the boundary, a stronger adversary more of it",
         needs="section_2_2",
         command="robint section-2-2 --preset paper",
@@ -85,6 +89,7 @@ def _accuracies() -> Iterator[Claim]:
         yield Claim(
             key=f"accuracy.{dataset}",
             section="A.2",
+            group="Accuracy of standard training",
             statement=f"standard training on {DATASETS.get(dataset, 'the toy data')} reaches {stated:.1%}",
             needs="section_2_2" if toy else f"{dataset}_standard",
             command="robint section-2-2 --preset paper" if toy else f"robint train --dataset {dataset}",
@@ -102,6 +107,7 @@ def _figures_4_and_5() -> Iterator[Claim]:
             yield _grid_claim(
                 loss,
                 "3.2",
+                "Section 3.2: every robust network above every standard one, " + TESTS[occlusion],
                 f"criterion.{loss}.{norm}.{occlusion}.{attribution}",
                 f"{_name(loss, key)}: every robust network scores above every standard one",
                 partial(verdicts.above_standard, key),
@@ -111,6 +117,7 @@ def _figures_4_and_5() -> Iterator[Claim]:
             yield _grid_claim(
                 loss,
                 "3.2",
+                "Section 3.2: gradient * input above the gradient",
                 f"gx_above_g.{loss}.{norm}.{occlusion}",
                 f"{NORMS[norm]} {LOSSES[loss]}, {TESTS[occlusion]}: gradient * input scores above the gradient",
                 partial(verdicts.gx_above_g, norm, occlusion),
@@ -120,6 +127,7 @@ def _figures_4_and_5() -> Iterator[Claim]:
             yield _grid_claim(
                 loss,
                 "3.3",
+                f"Section 3.3: {better} training better at equal accuracy, {TESTS[occlusion]}",
                 f"resistance.{loss}.{occlusion}.{attribution}",
                 f"{LOSSES[loss]} {ATTRIBUTIONS[attribution]}, {TESTS[occlusion]}: "
                 f"at equal accuracy, {better} training scores above {worse} training",
@@ -146,6 +154,7 @@ def _correlation(loss: str, axis: str, section: str, stem: str, key: verdicts.Ke
     return Claim(
         key=f"{axis}.{loss}.{'.'.join(key)}",
         section=section,
+        group=f"Figure {4 if axis == 'strength' else 5}: correlation with {against}, {TESTS[key[1]]}",
         statement=f"{_name(loss, key)}: {claimed}",
         needs=f"{stem}_{loss}",
         command=f"robint section-{section.replace('.', '-')} --preset paper --losses {loss}",
@@ -160,6 +169,7 @@ Rule = Callable[[dict[verdicts.Key, verdicts.Points]], Finding]
 def _grid_claim(
     loss: str,
     section: str,
+    group: str,
     key: str,
     statement: str,
     rule: Rule,
@@ -168,6 +178,7 @@ def _grid_claim(
     return Claim(
         key=key,
         section=section,
+        group=group,
         statement=statement,
         needs=f"section_3_2_{loss}",
         command=f"robint section-3-2 --preset paper --losses {loss}",
