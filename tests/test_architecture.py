@@ -19,7 +19,7 @@ ROWS = [
     {"norms", "losses", "artifacts", "device", "idx", "layers", "occlusion", "verdicts"},
     {"classifiers", "results", "sources", "spectral", "claims"},
     {"data", "vae_gan_networks", "plots_manifold", "plots_interpretability"},
-    {"attacks", "models", "plots", "vae_gan"},
+    {"attacks", "models", "plots", "vae_gan", "comparison", "report"},
     {"evaluation", "training", "manifold", "attributions"},
     {"vae_gan_training"},
     {"recipes", "retraining"},

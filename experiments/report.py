@@ -1,0 +1,163 @@
+"""Our results beside the authors', a verdict per claim, on one page."""
+
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import robint_tf
+
+from .options import out_option
+
+if TYPE_CHECKING:
+    from robint_tf.comparison import Collection
+    from robint_tf.report import Picture
+
+BEGIN, END = "<!-- comparison: written by `robint report --readme README.md` -->", "<!-- end of comparison -->"
+DPI = 90
+
+
+@click.command("report")
+@click.option(
+    "--results",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default="figures",
+    show_default=True,
+    help="Folder of the results files, which the sections write beside their figures.",
+)
+@out_option("report")
+@click.option("--allow-mixed", is_flag=True, help="Compare results of different variants or versions, and list them.")
+@click.option(
+    "--readme",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write the summary between the marks in this file.",
+)
+def command(folder: Path, out: Path, allow_mixed: bool, readme: Path | None) -> None:
+    """Compare with the published results: report.html (one self-contained page), report.md and report.json.
+
+    Reads results files only and trains nothing. What is missing is listed with the command that makes it.
+    """
+    write(folder, out, allow_mixed=allow_mixed, readme=readme)
+
+
+def write(folder: Path, out: Path, *, allow_mixed: bool = False, readme: Path | None = None) -> list[Path]:
+    """Write the report of a folder of results; the paths written."""
+    from robint_tf import comparison, report, results
+    from robint_tf.artifacts import atomic_path
+
+    collection = comparison.collect(folder)
+    found = comparison.compare(collection, allow_mixed=allow_mixed)
+    header = _header(found)
+    texts = {
+        "report.html": report.html(found, header, pictures(collection)),
+        "report.md": report.markdown(found, header),
+    }
+    paths = []
+    for name, text in texts.items():
+        paths.append(out / name)
+        with atomic_path(paths[-1]) as scratch:
+            scratch.write_text(text, encoding="utf-8")
+    paths.append(out / "report.json")
+    results.write(paths[-1], {"figure": None, "header": header, **found})
+    if readme is not None:
+        text = summarised(readme.read_text(encoding="utf-8"), report.group_table(found))
+        with atomic_path(readme) as scratch:
+            scratch.write_text(text, encoding="utf-8")
+        paths.append(readme)
+    for row in found["groups"]:
+        click.echo(f"{row['group']:70} {report.counts(row['ours'])}")
+    for place, reason in found["unreadable"].items():
+        click.echo(f"left out {place}: {reason}", err=True)
+    click.echo("wrote " + ", ".join(map(str, paths)))
+    return paths
+
+
+def summarised(text: str, table: str) -> str:
+    """A document with the table between its marks. `UsageError` if it has no marks."""
+    if text.count(BEGIN) != 1 or text.count(END) != 1:
+        raise click.UsageError(f"the document needs one line {BEGIN} and one line {END}.")
+    before, rest = text.split(BEGIN)
+    return f"{before}{BEGIN}\n\n{table}\n\n{END}{rest.split(END)[1]}"
+
+
+def pictures(collection: "Collection") -> "list[Picture]":
+    """The figures of the results, redrawn, with the authors' Figures 4 and 5 beside ours."""
+    from robint_tf import plots, report
+
+    from .interpretability_results import authors_figure
+
+    found = []
+    drawable = [(n, c) for n, c in collection.content.items() if c.get("figure") in KINDS and n.startswith("section_")]
+    for name, content in sorted(drawable, key=lambda item: (list(KINDS).index(item[1]["figure"]), item[0])):
+        section = ".".join(name.split("_")[1:3])
+        drawn = plots.FIGURES[content["figure"]](content)
+        found.append(report.Picture(section, _title(name, content), _alt(name, content), _png(drawn)))
+    for section, figure, axis in (("3.2", 4, "strength"), ("3.3", 5, "accuracy")):
+        for loss in ("xent", "cw"):
+            drawn = plots.FIGURES["interpretability"](authors_figure(loss, axis))
+            title = f"Figure {figure}, the authors' numbers, networks trained with {loss} (read back from their figure)"
+            found.append(report.Picture(section, title, title, _png(drawn)))
+    return found
+
+
+KINDS = {
+    "manifold_distances": "Figure 1: distances of adversarial examples to the image manifold",
+    "adversarial_examples": "Figure 2: adversarial examples by network",
+    "loss_gradients": "Figure 6: loss gradients by network",
+    "vae_gan": "what the VAE-GAN makes of test images and of noise",
+    "interpretability": "ROAR and KAR scores",
+    "section_2_2": "Figure 3b: decision boundaries of three toy networks",
+    "section_2_2_sketch": "Figure 3a: why a tilted boundary sends attacks off the manifold",
+}
+
+
+def _title(name: str, content: dict[str, Any]) -> str:
+    preset = content.get("provenance", {}).get("preset")
+    where = content.get("dataset", "")
+    return f"{KINDS[content['figure']]}{f', {where}' if where else ''}, ours (preset {preset}; {name}.json)"
+
+
+def _alt(name: str, content: dict[str, Any]) -> str:
+    if content["figure"] == "manifold_distances":
+        orders = (f"{p['title']}: {'holds' if p['order']['holds'] else 'does not hold'}" for p in content["panels"])
+        return f"{KINDS[content['figure']]}, {content['dataset']}. The paper's order: " + "; ".join(orders)
+    return _title(name, content)
+
+
+def _png(figure: Any) -> str:
+    import base64
+    import io
+
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=DPI, format="png", bbox_inches="tight", metadata={"Software": None})
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def _header(found: dict[str, Any]) -> dict[str, str]:
+    """Variant, presets, versions and device of what was compared, and the package that compared it."""
+    sources = found["sources"]
+
+    def all_of(values: Any) -> str:
+        return ", ".join(sorted({str(v) for v in values if v})) or "none"
+
+    versions = [source["versions"] for source in sources]
+    return {
+        "Variant": all_of(source["variant"] for source in sources),
+        "Presets": all_of(source["preset"] for source in sources),
+        "Device": all_of(v.get("device") for v in versions),
+        "TensorFlow, Keras": all_of(f"{v.get('tensorflow')}, {v.get('keras')}" for v in versions),
+        "Package": f"robint_tf {robint_tf.__version__}" + (f", commit {commit}" if (commit := _commit()) else ""),
+    }
+
+
+def _commit() -> str | None:
+    """The commit of a source checkout; None for an installed package."""
+    root = Path(robint_tf.__file__).parents[1]
+    if not (root / ".git").exists():
+        return None
+    done = subprocess.run(
+        ["git", "-C", root, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip() or None
