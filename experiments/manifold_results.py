@@ -138,11 +138,14 @@ def _in_order(found: "dict[str, np.ndarray]", low: float, high: float) -> "list[
 
 
 def _window(groups: "list[np.ndarray]") -> tuple[float, float]:
-    """Where densities are estimated: [0, 1] as the authors do, or more if attacks go beyond the farthest test image."""
+    """Where densities are estimated: [0, 1] as the authors do, wider if 5% of an attack's distances lie outside."""
     import numpy as np
 
+    groups = [group for group in groups if len(group)]
     pooled = np.concatenate(groups)
-    return (0.0, 1.0) if np.mean(pooled > 1) < 0.01 else (0.0, float(np.ceil(pooled.max() * 10) / 10))
+    low = 0.0 if all(np.mean(group < 0) < 0.05 for group in groups) else float(np.floor(pooled.min() * 10) / 10)
+    high = 1.0 if all(np.mean(group > 1) < 0.05 for group in groups) else float(np.ceil(pooled.max() * 10) / 10)
+    return low, high
 
 
 def _quantiles(values: "np.ndarray") -> list[float] | None:

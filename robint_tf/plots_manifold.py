@@ -88,10 +88,10 @@ def _distance_limits(axes: Axes, panel: dict[str, Any], dataset: str) -> None:
         axes.set(xlim=(0, right), ylim=(0, top))
         return
     ticks = np.linspace(low, high, len(drawn[0]))
-    highest = max(float(y.max()) for y in drawn)
-    reach = max(float(ticks[np.nonzero(y > 0.01 * highest)[0][-1]]) for y in drawn)
-    axes.set_xlim(0, right if reach <= right else min(high, 1.02 * reach))
-    axes.set_ylim(0, top if highest <= top else 1.05 * highest)
+    envelope = np.max(drawn, axis=0)
+    reach = ticks[envelope > 0.01 * envelope.max()][-1]
+    axes.set_xlim(low, right if reach <= right else min(high, 1.02 * reach))
+    axes.set_ylim(0, top if envelope.max() <= top else 1.05 * envelope.max())
 
 
 def adversarial_examples(results: dict[str, Any]) -> Figure:

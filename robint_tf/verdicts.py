@@ -100,6 +100,8 @@ def card_accuracy(stated: float, results: Results) -> Finding:
     """The clean accuracy on the card of a saved network."""
     found = results["clean_accuracy"]
     low, high = found["interval_95"]
+    if results["spec"]["n_train"] is not None or results["spec"]["attack"] is not None:
+        return Finding("inconclusive", "the network has seen a part of the images, or attacked ones", found["value"])
     return accuracy(stated, found["value"], (low, high))
 
 
@@ -118,15 +120,21 @@ def tilt_order(results: Results) -> Finding:
     return Finding(verdict, f"tilt standard > weak > strong in {hits} of {n} seeds", hits / n, ends)
 
 
-def _panel(results: Results, norm: str, loss: str) -> Results:
-    return next(p for p in results["panels"] if (p["norm"], p["loss"]) == (norm, loss))
+NOT_AMONG = Finding("not run", "these networks are not among the results")
+
+
+def _panel(results: Results, norm: str, loss: str) -> Results | None:
+    return next((p for p in results["panels"] if (p["norm"], p["loss"]) == (norm, loss)), None)
 
 
 def manifold_order(norm: str, loss: str, results: Results) -> Finding:
     """Figure 1: the order of a panel's modes, judged by its bootstrap probability."""
     if results["problems"]:
         return Finding("inconclusive", "the VAE-GAN is invalid: " + "; ".join(results["problems"]))
-    order = _panel(results, norm, loss)["order"]
+    panel = _panel(results, norm, loss)
+    if panel is None:
+        return NOT_AMONG
+    order = panel["order"]
     probability = order["bootstrap_probability"]
     if probability is None:
         return Finding("inconclusive", "a network has too few successful attacks")
@@ -153,7 +161,10 @@ def manifold_nearer(norm: str, loss: str, results: Results) -> Finding:
     """Whether every robust network's attacked images lie nearer than the standard network's, more often than not."""
     if results["problems"]:
         return Finding("inconclusive", "the VAE-GAN is invalid: " + "; ".join(results["problems"]))
-    rows = _panel(results, norm, loss)["nearer_than_standard"]
+    panel = _panel(results, norm, loss)
+    if panel is None:
+        return NOT_AMONG
+    rows = panel["nearer_than_standard"]
     if any(row["share"] is None for row in rows):
         return Finding("inconclusive", "a network has no successful attack")
     least = min(rows, key=lambda row: row["interval"][0])
@@ -170,6 +181,8 @@ def manifold_nearer(norm: str, loss: str, results: Results) -> Finding:
 
 def correlation(key: Key, axis: str, sign: int, series: dict[Key, Points]) -> Finding:
     """Figures 4 and 5: the sign of a linear correlation; sign 0 asks for an exception, that it is not the usual one."""
+    if key not in series:
+        return NOT_AMONG
     p = series[key]
     usual = 1 if axis == "strength" else -1
     x = p.eps if axis == "strength" else p.accuracy
@@ -184,6 +197,8 @@ def correlation(key: Key, axis: str, sign: int, series: dict[Key, Points]) -> Fi
 
 def above_standard(key: Key, series: dict[Key, Points], *, exact: bool = False) -> Finding:
     """The criterion of section 3.2. exact: the scores are taken as they are, where their errors are unknown."""
+    if key not in series:
+        return NOT_AMONG
     p = series[key]
     standard = p.eps == 0
     margin = scores.margin(p.score[~standard], p.score[standard])
@@ -200,6 +215,8 @@ def above_standard(key: Key, series: dict[Key, Points], *, exact: bool = False) 
 
 def gx_above_g(norm: str, occlusion: str, series: dict[Key, Points]) -> Finding:
     """Section 3.2: mean difference of the two attributions over the networks, with its t interval."""
+    if (norm, occlusion, "gradient") not in series:
+        return NOT_AMONG
     gap = series[norm, occlusion, "gradient_x_input"].score - series[norm, occlusion, "gradient"].score
     if len(gap) < 2:
         return Finding("inconclusive", "one network is too few")
@@ -213,6 +230,8 @@ def l2_above_linf(occlusion: str, attribution: str, series: dict[Key, Points]) -
 
     Bootstrap over networks. The claim is l2 above l_inf for ROAR, and below for KAR.
     """
+    if any((norm, occlusion, attribution) not in series for norm in NORMS):
+        return NOT_AMONG
     a, b = (series[norm, occlusion, attribution] for norm in NORMS)
     low = max(a.accuracy.min(), b.accuracy.min())
     high = min(a.accuracy.max(), b.accuracy.max())

@@ -150,3 +150,27 @@ def test_an_invalid_vae_gan_decides_nothing():
         found = rule("l2", "xent", invalid)
         assert found.verdict == "inconclusive"
         assert "collapsed" in found.text
+
+
+@pytest.mark.parametrize(("n_train", "verdict"), [(None, "reproduced"), (1000, "inconclusive")])
+def test_a_network_trained_on_a_part_decides_nothing(n_train, verdict):
+    card = {
+        "spec": {"n_train": n_train, "attack": None},
+        "clean_accuracy": {"value": 0.986, "interval_95": [0.984, 0.988]},
+    }
+    assert CLAIMS["accuracy.mnist"].evaluate(card).verdict == verdict
+
+
+def test_a_part_of_the_grid_or_of_the_panels_decides_its_part_only():
+    one = {**panel([0.7] * 3)}
+    assert CLAIMS["figure_1.nearer.mnist.l2.xent"].evaluate(one).verdict == "reproduced"
+    assert CLAIMS["figure_1.nearer.mnist.linf.xent"].evaluate(one).verdict == "not run"
+    assert CLAIMS["figure_1.order.mnist.linf.xent"].evaluate(one).verdict == "not run"
+    other = series([0.01, 0.03, 0.04])
+    for rule in (
+        lambda: verdicts.correlation(("linf", "remove", "gradient"), "strength", 1, other),
+        lambda: verdicts.above_standard(("linf", "remove", "gradient"), other),
+        lambda: verdicts.gx_above_g("linf", "remove", other),
+        lambda: verdicts.l2_above_linf("remove", "gradient", other),
+    ):
+        assert rule().verdict == "not run"

@@ -174,6 +174,15 @@ def test_attacks_beyond_the_farthest_test_image_stay_visible(tmp_path):
     assert drawn.axes[0].get_xlim()[1] > 1.5
 
 
+def test_attacks_nearer_than_the_nearest_test_image_stay_visible(tmp_path):
+    found = measured(centres=(5, -3, -4, -5, -6))
+    panel = manifold_results.figure_1(found, [], "panel")["panels"][0]
+    assert panel["window"][0] < -0.25
+    assert panel["curves"][1]["mode"] == pytest.approx(-3 / 20, abs=0.02)
+    drawn = plots.FIGURES["manifold_distances"](_file(manifold_results.figure_1(found, [], "panel"), tmp_path))
+    assert drawn.axes[0].get_xlim()[0] < -0.25
+
+
 def _file(figure, tmp_path):
     """The figure's content as its file holds it."""
     path = tmp_path / "f.json"
