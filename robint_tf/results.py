@@ -1,6 +1,7 @@
 """Results files: JSON from which every figure is drawn, readable by people, equal byte for byte for equal results."""
 
 import base64
+import hashlib
 import json
 import math
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from robint_tf.artifacts import atomic_path
 
 SCHEMA = 1
-WIDTH = 110
+DIGEST = "sha256"
 
 
 class ResultsError(ValueError):
@@ -19,14 +20,21 @@ class ResultsError(ValueError):
 
 
 def write(path: Path, results: dict[str, Any]) -> None:
-    """Write a results file atomically. Arrays become lists; NaN and infinity are refused with `ValueError`."""
-    text = _render({"schema": SCHEMA, **results}, 0) + "\n"
+    """Write a results file atomically. Arrays become lists; NaN and infinity are refused with `ValueError`.
+
+    The last line is a hash of the rest, so that `read` can tell a file that was changed afterwards.
+    """
+    content = {"schema": SCHEMA, **results}
+    text = _render({**content, DIGEST: _digest(content)}, 0) + "\n"
     with atomic_path(path) as scratch:
         scratch.write_text(text, encoding="utf-8")
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The content of a results file. `ResultsError` if it is missing, no JSON, or of another schema."""
+    """The content of a results file.
+
+    `ResultsError` if it is missing, no JSON, of another schema, or changed after it was written.
+    """
     try:
         results = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -36,7 +44,13 @@ def read(path: Path) -> dict[str, Any]:
     schema = results.get("schema") if isinstance(results, dict) else None
     if schema != SCHEMA:
         raise ResultsError(f"{path} has schema {schema!r}, this version reads {SCHEMA}; run its command again.")
+    if results.pop(DIGEST, None) != _digest(results):
+        raise ResultsError(f"{path} was changed after it was written (its {DIGEST} differs); run its command again.")
     return results
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(_render(content, 0).encode()).hexdigest()
 
 
 def summary(values: list[float]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The commands as users meet them: results, repeats, wrong input, interruption."""
 
-import json
 import os
 import re
 import shutil
@@ -149,7 +148,7 @@ def odd_files(tmp_path_factory):
         "code": [layers.Input((2,)), layers.Lambda(lambda x: x)],
     }.items():
         keras.Sequential(stack).save(folder / f"{name}.keras")
-    (folder / "other.json").write_text(json.dumps({"schema": results.SCHEMA, "figure": "poem"}))
+    results.write(folder / "other.json", {"figure": "poem"})
     return folder
 
 

@@ -1,7 +1,6 @@
 """`robint report`: what it collects, refuses and writes, and the page in a real browser."""
 
 import base64
-import json
 import re
 import shutil
 import subprocess
@@ -27,9 +26,9 @@ def folder(tmp_path):
 
 
 def change(path, **changes):
-    content = json.loads(path.read_text())
+    content = results.read(path)
     content["provenance"] |= changes
-    path.write_text(json.dumps(content))
+    results.write(path, content)
 
 
 def test_the_report_of_a_part_lists_what_is_missing(robint, folder):
@@ -72,8 +71,12 @@ def test_variants_and_versions_are_not_mixed_unasked(robint, folder, changes, na
     assert "Mixed results" in (folder.parent / "report" / "report.html").read_text()
 
 
-def test_a_damaged_file_is_left_out_and_named(robint, folder):
-    (folder / "section_2_2.json").write_text("{")
+@pytest.mark.parametrize(
+    "damage", [lambda text: "{", lambda text: text.replace("20,", "19,", 1)], ids=["torn", "edited"]
+)
+def test_a_damaged_or_edited_file_is_left_out_and_named(robint, folder, damage):
+    path = folder / "section_2_2.json"
+    path.write_text(damage(path.read_text()))
     text = robint("report")
     assert "left out section_2_2.json" in text
     found = results.read(folder.parent / "report" / "report.json")

@@ -52,6 +52,19 @@ def test_files_that_cannot_be_used_are_refused_by_name(tmp_path, text, message):
     assert "\n" not in str(refusal.value)
 
 
+def test_a_file_that_was_changed_afterwards_is_refused(tmp_path):
+    path = tmp_path / "a.json"
+    results.write(path, {"a": 0.25, "b": "x"})
+    for change in (("0.25", "0.26"), ('"x"', '"y"'), ('"sha256"', '"other"')):
+        edited = tmp_path / "b.json"
+        edited.write_text(path.read_text().replace(*change))
+        with pytest.raises(ResultsError, match=r"b\.json was changed after it was written"):
+            results.read(edited)
+    spaced = tmp_path / "c.json"
+    spaced.write_text(json.dumps(json.loads(path.read_text())))  # another layout is no other content
+    assert results.read(spaced) == results.read(path)
+
+
 def test_summary_of_one_value_has_no_spread():
     assert results.summary([2.0]) == {"mean": 2.0, "sd": None, "min": 2.0, "max": 2.0, "values": [2.0]}
     assert results.summary([1.0, 3.0])["sd"] == pytest.approx(np.sqrt(2))
