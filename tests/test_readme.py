@@ -43,3 +43,10 @@ def test_the_python_example_of_the_readme_is_up_to_date():
             assert hasattr(imported, name)
     for module, name in re.findall(r"\b(attacks|classifiers|data|evaluation|training)\.(\w+)\(", example):
         assert hasattr(__import__(f"robint_tf.{module}", fromlist=[name]), name)
+
+
+def test_the_tests_named_in_the_documents_exist():
+    tests = "".join(p.read_text(encoding="utf-8") for p in Path(__file__).parent.glob("test_*.py"))
+    for document in (Path(__file__).parents[1] / "docs").glob("*.md"):
+        for name in re.findall(r"`(test_\w+)`", document.read_text(encoding="utf-8")):
+            assert f"def {name}(" in tests, f"{document.name} names {name}"
