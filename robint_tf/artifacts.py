@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 import uuid
 import warnings
 import zipfile
@@ -91,6 +92,7 @@ class Store:
                 {"recipe_version": RECIPE_VERSION, "spec": as_dict(spec), "inputs": inputs, "notes": notes},
             )
             self.checkpoint(spec, *inputs).clear()
+            _sweep(self.folder(spec, *inputs))
         return arrays
 
     def checkpoint(self, spec: Any, *inputs: str) -> "Checkpoint":
@@ -171,6 +173,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
         os.replace(scratch, path)
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left of their tries at this folder; the tries of running ones are younger."""
+    for scratch in folder.parent.glob(f"{folder.name}.part-*"):
+        with contextlib.suppress(OSError):
+            if time.time() - scratch.stat().st_mtime > ABANDONED_SECONDS:
+                shutil.rmtree(scratch, ignore_errors=True)
+
+
+ABANDONED_SECONDS = 3600.0
 
 
 def _flush(file: Any) -> None:
