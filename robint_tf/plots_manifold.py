@@ -90,8 +90,9 @@ def _distance_limits(axes: Axes, panel: dict[str, Any], dataset: str) -> None:
     ticks = np.linspace(low, high, len(drawn[0]))
     envelope = np.max(drawn, axis=0)
     reach = ticks[envelope > 0.01 * envelope.max()][-1]
-    axes.set_xlim(low, right if reach <= right else min(high, 1.02 * reach))
-    axes.set_ylim(0, top if envelope.max() <= top else 1.05 * envelope.max())
+    fits = low == 0 and reach <= right and envelope.max() <= top
+    axes.set_xlim(low, right if fits else min(high, 1.02 * reach))
+    axes.set_ylim(0, top if fits else 1.05 * envelope.max())
 
 
 def adversarial_examples(results: dict[str, Any]) -> Figure:

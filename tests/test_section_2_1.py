@@ -31,10 +31,10 @@ def distances(sampled, *, changed=True, mean=None, own_changed=None, saturated=F
     )
 
 
-def measured(study=PAPER["mnist"], centres=(5.0, 9.0, 8.0, 7.0, 6.0), loss="xent", n=200, **options):
+def measured(study=PAPER["mnist"], centres=(5.0, 9.0, 8.0, 7.0, 6.0), loss="xent", n=200, spread=0.3, **options):
     """Distances around the given centres: test, standard, weakest to strongest."""
     rng = np.random.default_rng(0)
-    draws = [rng.normal(c, 0.3, n) for c in centres]
+    draws = [rng.normal(c, spread, n) for c in centres]
     draws[0] = np.concatenate([[0.0, 20.0], draws[0][2:]])
     panels = {
         key: {name: distances(d, **options) for name, d in zip(networks, draws[1:], strict=True)}
@@ -156,9 +156,9 @@ def test_a_collapsed_vae_gan_makes_every_panel_invalid(tmp_path, capsys):
 
 
 def test_figure_1_has_the_authors_axes_and_legend(tmp_path):
-    found = measured()
+    found = measured(spread=3)
     drawn = plots.FIGURES["manifold_distances"](_file(manifold_results.figure_1(found, [], "panel"), tmp_path))
-    assert [axes.get_xlim() for axes in drawn.axes] == [(0, 1)] * 4
+    assert [(axes.get_xlim(), axes.get_ylim()) for axes in drawn.axes] == [((0, 1), (0, 5))] * 4
     assert _legend(drawn)[:3] == ["Test Data", "Standard", "L2 1 XEnt"]
     assert "mode, authors" in _legend(drawn)
     titles = [axes.get_title().splitlines()[0] for axes in drawn.axes]
