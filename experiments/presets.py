@@ -399,7 +399,7 @@ DEMO_2_1 = replace(
     n_test=200,
     norms=("l2",),
     losses=("xent",),
-    vae_gan_epochs=8,
+    vae_gan_epochs=12,
     vae_gan_batch_size=10,
 )
 """One panel of Figure 1, with the least training that makes the VAE-GAN's projections better than a constant image."""
