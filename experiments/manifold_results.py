@@ -90,9 +90,9 @@ def _panel(
                 "n_saturated": None if attacked is None else int(attacked.saturated.sum()),
                 "mode": modes[-1],
                 "mode_authors": authors,
-                "mean": float(values.mean()) if len(values) else None,
+                "mean": _mean(values),
                 "quantiles": _quantiles(values),
-                "distance_mean": float(raw[name].mean()) if len(values) else None,
+                "distance_mean": _mean(raw[name]),
                 "distance_quantiles": _quantiles(raw[name]),
                 "density": None if density is None else results.rounded(density.y, 4),
             }
@@ -109,6 +109,8 @@ def _panel(
             "rule": "modes: test images < strongest adversary < middle < weakest < standard",
             "holds": None if invalid else _rises(modes),
             "bootstrap_probability": None if invalid else order_probability(list(relative.values())),
+            "means_hold": None if invalid else _rises([_mean(values) for values in raw.values()]),
+            "means_bootstrap_probability": None if invalid else mean_order_probability(list(raw.values())),
             "holds_otherwise": None
             if invalid
             else _rises([manifold.mode(v) for v in _in_order(curves(measured, index, other), low, high)]),
@@ -170,6 +172,18 @@ def order_probability(groups: "list[np.ndarray]") -> float | None:
     return manifold.order_probability([test, *reversed(falling)])
 
 
+def mean_order_probability(groups: "list[np.ndarray]") -> float | None:
+    """The same of mean distances."""
+    from robint_tf import manifold
+
+    test, *falling = groups
+    return manifold.mean_order_probability([test, *reversed(falling)])
+
+
+def _mean(values: "np.ndarray") -> float | None:
+    return float(values.mean()) if len(values) else None
+
+
 def paired(networks: "dict[str, Distances]", reading: Reading) -> list[dict[str, Any]]:
     """For each robust network, how often its attacked image lies nearer to the manifold than the standard network's."""
     from robint_tf import manifold
@@ -212,7 +226,10 @@ def report(dataset: str, figure: dict[str, Any]) -> None:
         verdict = {True: "holds", False: "does not hold", None: "cannot be told"}[order["holds"]]
         probability = order["bootstrap_probability"]
         chance = "" if probability is None else f", bootstrap probability {probability:.2f}"
-        click.echo(f"  the paper's order {verdict}{chance}")
+        means = {True: "holds", False: "does not hold", None: "cannot be told"}[order["means_hold"]]
+        probability = order["means_bootstrap_probability"]
+        mean_chance = "" if probability is None else f", bootstrap probability {probability:.2f}"
+        click.echo(f"  the paper's order of modes {verdict}{chance}; of means {means}{mean_chance}")
 
 
 def _cell(value: float | None, form: str) -> str:

@@ -56,6 +56,15 @@ def _figure_1() -> Iterator[Claim]:
                     authors=partial(verdicts.authors_manifold_order, dataset, norm, loss),
                 )
                 yield Claim(
+                    key=f"figure_1.means.{dataset}.{norm}.{loss}",
+                    section="2.1",
+                    group=f"Figure 1, {title}: order of the mean distances",
+                    statement=f"{panel}: the same order of mean distances",
+                    needs=needs,
+                    command=command,
+                    evaluate=partial(verdicts.manifold_order, norm, loss, of="means"),
+                )
+                yield Claim(
                     key=f"figure_1.nearer.{dataset}.{norm}.{loss}",
                     section="2.1",
                     group=f"Figure 1, {title}: robust networks nearer, pair by pair",

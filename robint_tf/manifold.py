@@ -107,6 +107,20 @@ def order_probability(groups: list[np.ndarray], *, n_resamples: int = 1000, seed
     return float(np.mean(np.all(np.diff(modes, axis=0) > 0, axis=0)))
 
 
+def mean_order_probability(groups: list[np.ndarray], *, n_resamples: int = 1000, seed: int = 0) -> float | None:
+    """Bootstrap share of resamples in which the means of the groups rise in the order given; None for an empty group.
+
+    Means are far less noisy than modes: with 500 images they order what the modes leave open.
+    """
+    if not all(len(group) for group in groups):
+        return None
+    rng = np.random.default_rng(seed)
+    means = np.stack(
+        [[rng.choice(group, len(group)).mean() for _ in range(n_resamples)] for group in groups]  # bounded memory
+    )
+    return float(np.mean(np.all(np.diff(means, axis=0) > 0, axis=0)))
+
+
 BINS = 2000
 
 

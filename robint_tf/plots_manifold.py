@@ -38,7 +38,7 @@ def distances(results: dict[str, Any]) -> Figure:
     successful = "of the network itself" if results["judged_by"] == "attacked network" else "of the standard network"
     heading = (
         f"{NAMES[_dataset(results)]}{sample}: {results['n_attacked']} test images, attacked by {results['attack']}; "
-        f"attacks that change the prediction {successful}"
+        f"attacks that change the prediction {successful}; in brackets: number of images, bootstrap probability"
     )
     if results["problems"]:
         heading += "\nINVALID, the VAE-GAN cannot stand for the manifold: " + "; ".join(results["problems"])
@@ -73,10 +73,13 @@ def _distance_panel(axes: Axes, panel: dict[str, Any], results: dict[str, Any]) 
 def _verdict(order: dict[str, Any]) -> str:
     if order["holds"] is None:
         return "no verdict on the order"
-    chance = order["bootstrap_probability"]
-    return f"paper's order {'holds' if order['holds'] else 'does not hold'}" + (
-        "" if chance is None else f", bootstrap probability {chance:.0%}"
-    )
+    words = []
+    for of, holds, chance in (
+        ("modes", order["holds"], order["bootstrap_probability"]),
+        ("means", order["means_hold"], order["means_bootstrap_probability"]),
+    ):
+        words.append(f"{of} {'yes' if holds else 'no'} ({chance:.0%})")
+    return "paper's order: " + ", ".join(words)
 
 
 def _distance_limits(axes: Axes, panel: dict[str, Any], dataset: str) -> None:

@@ -127,15 +127,18 @@ def _panel(results: Results, norm: str, loss: str) -> Results | None:
     return next((p for p in results["panels"] if (p["norm"], p["loss"]) == (norm, loss)), None)
 
 
-def manifold_order(norm: str, loss: str, results: Results) -> Finding:
-    """Figure 1: the order of a panel's modes, judged by its bootstrap probability."""
+ORDERS = {"modes": ("holds", "bootstrap_probability"), "means": ("means_hold", "means_bootstrap_probability")}
+"""Keys of a panel's order in the results of section 2.1."""
+
+
+def manifold_order(norm: str, loss: str, results: Results, *, of: str = "modes") -> Finding:
+    """Figure 1: the order of a panel's modes or means, judged by its bootstrap probability."""
     if results["problems"]:
         return Finding("inconclusive", "the VAE-GAN is invalid: " + "; ".join(results["problems"]))
     panel = _panel(results, norm, loss)
     if panel is None:
         return NOT_AMONG
-    order = panel["order"]
-    probability = order["bootstrap_probability"]
+    holds, probability = (panel["order"][key] for key in ORDERS[of])
     if probability is None:
         return Finding("inconclusive", "a network has too few successful attacks")
     verdict: Verdict = "inconclusive"
@@ -143,8 +146,9 @@ def manifold_order(norm: str, loss: str, results: Results) -> Finding:
         verdict = "reproduced"
     elif probability <= 1 - scores.LEVEL:
         verdict = "not reproduced"
-    state = "in" if order["holds"] else "not in"
-    return Finding(verdict, f"modes {state} order, bootstrap probability {probability:.2f}", probability)
+    return Finding(
+        verdict, f"{of} {'in' if holds else 'not in'} order, bootstrap probability {probability:.2f}", probability
+    )
 
 
 def authors_manifold_order(dataset: str, norm: str, loss: str) -> Finding:

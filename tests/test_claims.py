@@ -15,7 +15,7 @@ def test_every_claim_of_the_paper_is_there_once():
     assert len(CLAIMS) == len(claims.all_claims())
     kinds = Counter(key.split(".")[0] for key in CLAIMS)
     assert kinds == {
-        "figure_1": 24,  # 12 panels: order of the modes, pairs
+        "figure_1": 36,  # 12 panels: order of the modes, of the means, pairs
         "figure_3": 1,
         "accuracy": 4 + 16,  # appendix A.2; Figure 5
         "strength": 16,
@@ -125,6 +125,7 @@ def test_norms_are_compared_at_equal_accuracy():
 def panel(shares, probability=0.99, holds=True):
     rows = [{"name": str(i), "share": s, "n": 100, "interval": [s - 0.1, s + 0.1]} for i, s in enumerate(shares)]
     order = {"holds": holds, "bootstrap_probability": probability}
+    order |= {"means_hold": holds, "means_bootstrap_probability": probability}
     return {"problems": [], "panels": [{"norm": "l2", "loss": "xent", "order": order, "nearer_than_standard": rows}]}
 
 
@@ -141,7 +142,9 @@ def test_every_robust_network_must_be_nearer(shares, verdict):
     [(0.96, "reproduced"), (0.6, "inconclusive"), (0.02, "not reproduced"), (None, "inconclusive")],
 )
 def test_the_order_of_modes_is_judged_by_its_bootstrap(probability, verdict):
-    assert verdicts.manifold_order("l2", "xent", panel([0.7] * 3, probability)).verdict == verdict
+    for of in ("modes", "means"):
+        found = verdicts.manifold_order("l2", "xent", panel([0.7] * 3, probability), of=of)
+        assert found.verdict == verdict
 
 
 def test_an_invalid_vae_gan_decides_nothing():

@@ -70,6 +70,16 @@ def test_order_probability_is_sure_of_what_is_clear_and_unsure_of_what_is_not():
     assert manifold.order_probability([near, far[:1]]) is None
 
 
+def test_the_order_of_means_is_surer_than_that_of_modes():
+    rng = np.random.default_rng(0)
+    groups = [rng.normal(m, 0.2, 400) for m in (0.4, 0.5, 0.6)]
+    assert manifold.mean_order_probability(groups, n_resamples=200) == 1
+    assert manifold.mean_order_probability(groups[::-1], n_resamples=200) == 0
+    assert manifold.order_probability(groups) < 1
+    assert 0 < manifold.mean_order_probability([groups[0], groups[0] + 0.001], n_resamples=200) < 1
+    assert manifold.mean_order_probability([groups[0], groups[0][:0]]) is None
+
+
 def test_nearer_counts_pairs_of_valid_images():
     ours, theirs = np.array([1.0, 2.0, 3.0, 0.0]), np.array([2.0, 1.0, 4.0, 9.0])
     found = manifold.nearer(ours, theirs, np.array([True, True, True, False]))

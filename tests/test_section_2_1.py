@@ -100,6 +100,8 @@ def test_the_papers_order_is_recognised():
     panel = manifold_results.figure_1(measured(), [], "panel")["panels"][0]
     assert panel["order"]["holds"] is True
     assert panel["order"]["bootstrap_probability"] == 1
+    assert panel["order"]["means_hold"] is True
+    assert panel["order"]["means_bootstrap_probability"] == 1
     assert panel["scale"] == [0.0, 20.0]
     modes = {curve["name"]: curve["mode"] for curve in panel["curves"]}
     assert modes["Standard"] == pytest.approx(9 / 20, abs=0.01)
@@ -114,6 +116,8 @@ def test_another_order_is_recognised_too():
     for panel in figure["panels"]:
         assert panel["order"]["holds"] is False
         assert panel["order"]["bootstrap_probability"] == 0
+        assert panel["order"]["means_hold"] is False
+        assert panel["order"]["means_bootstrap_probability"] == 0
         assert all(row["share"] < 0.1 for row in panel["nearer_than_standard"])
 
 
