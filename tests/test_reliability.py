@@ -104,9 +104,9 @@ def test_deterministic_runs_are_equal_byte_for_byte(tmp_path):
 
 WORDS = st.one_of(
     st.sampled_from(
-        ["", "nan", "inf", "-inf", "-1", "0", "1e400", "8/0", "8/255", "é", "--", "None", "[]", "\x00", "l2"]
+        ["", "nan", "inf", "-inf", "-1", "0", "1e400", "8/0", "8/255", "é", "--", "None", "[]", "\x7f", "l2"]
     ),
-    st.text(max_size=8),
+    st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8),  # no argument can hold NUL
     st.integers().map(str),
     st.floats().map(str),
 )
