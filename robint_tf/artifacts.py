@@ -105,11 +105,19 @@ class Checkpoint:
     """The last two states of an unfinished training. A torn or damaged state is skipped in favour of the one before."""
 
     def __init__(self, folder: Path) -> None:
+        """`ValueError` where `ROBINT_CHECKPOINT_SECONDS` is no number of seconds."""
         self.folder = folder
+        self._seconds = _checkpoint_seconds()
+        self._last_save = time.monotonic()
+
+    def due(self) -> bool:
+        """Whether the last state, or the beginning, lies further back than a training should lose."""
+        return time.monotonic() - self._last_save >= self._seconds
 
     def save(self, position: int, arrays: Arrays) -> None:
         """Keep a state; `position` (batches done) orders the states."""
         write_folder(self.folder / f"{position:012d}", arrays, {})
+        self._last_save = time.monotonic()
         for old in self._states()[:-2]:
             shutil.rmtree(old, ignore_errors=True)
 
@@ -128,6 +136,15 @@ class Checkpoint:
 
     def _states(self) -> list[Path]:
         return sorted(p for p in self.folder.glob("*") if p.name.isdigit()) if self.folder.exists() else []
+
+
+def _checkpoint_seconds() -> float:
+    """Seconds between two states of a training: `ROBINT_CHECKPOINT_SECONDS`, else a minute."""
+    text = os.environ.get("ROBINT_CHECKPOINT_SECONDS", "60")
+    with contextlib.suppress(ValueError):
+        if (seconds := float(text)) >= 0:
+            return seconds
+    raise ValueError(f"ROBINT_CHECKPOINT_SECONDS is {text!r}; give a number of seconds from 0 up, e.g. 60.")
 
 
 class DamagedError(Exception):

@@ -25,7 +25,6 @@ from robint_tf.norms import NORMS
 from robint_tf.specs import PGD, Training
 
 ADAM_EPSILON = 1e-8  # TensorFlow 1's default, which the authors ran with; Keras has 1e-7
-CHECKPOINT_SECONDS = 60.0
 CHUNK_SECONDS = 0.5  # how long one call of the compiled loop should take: the reaction time to Ctrl-C
 
 
@@ -108,7 +107,7 @@ def fit_classifier(
         state.restore(saved)
     writer = tf.summary.create_file_writer(str(log_dir)) if log_dir is not None else None
     data = tf.constant(x), tf.constant(y, tf.int32)
-    began = warm = last_save = time.monotonic()
+    began = warm = time.monotonic()
     total, chunk = training.epochs * n_batches, 1
     warm_position = None  # where the clock of the estimate starts: after the first call, which compiles
 
@@ -135,10 +134,8 @@ def fit_classifier(
                 else:
                     left = (now - warm) / (state.position - warm_position) * (total - state.position)
                 progress(state.describe(epoch, training.epochs, hi, n_batches, left))
-            due = now - last_save > CHECKPOINT_SECONDS or pending.signum is not None
-            if checkpoint is not None and due:
+            if checkpoint is not None and (pending.signum is not None or checkpoint.due()):
                 checkpoint.save(state.position, state.arrays())
-                last_save = time.monotonic()
             if pending.signum is not None:
                 raise Interrupted(pending.signum)
     return History(state.epoch_loss, state.epoch_accuracy, time.monotonic() - began)

@@ -10,7 +10,7 @@ import tensorflow as tf
 from robint_tf import device
 from robint_tf.artifacts import Arrays, Checkpoint
 from robint_tf.interrupts import Interrupted, held_back
-from robint_tf.training import CHECKPOINT_SECONDS, DivergedError
+from robint_tf.training import DivergedError
 from robint_tf.vae_gan import PARTS, VAEGAN
 
 
@@ -78,7 +78,7 @@ def fit_vae_gan(
         values = {f"v{i}": np.asarray(v) for i, v in enumerate(variables)}
         return values | {"position": np.array(position), "history": history, "current": current}
 
-    began = warm = last_save = time.monotonic()
+    began = warm = time.monotonic()
     warm_position: int | None = None
     with held_back() as pending:
         while position < total:
@@ -100,9 +100,8 @@ def fit_vae_gan(
             if progress is not None:
                 by_part = dict(zip(PARTS, map(float, means), strict=True))
                 progress(VAEGANPosition(epoch + 1, epochs, i + 1, batches, by_part, left))
-            if checkpoint is not None and (now - last_save > CHECKPOINT_SECONDS or pending.signum is not None):
+            if checkpoint is not None and (pending.signum is not None or checkpoint.due()):
                 checkpoint.save(position, state())
-                last_save = time.monotonic()
             if pending.signum is not None:
                 raise Interrupted(pending.signum)
     by_part_history = {part: history[:, i].tolist() for i, part in enumerate(PARTS)}

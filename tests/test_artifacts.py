@@ -163,3 +163,22 @@ def test_atomic_path_keeps_the_old_file_when_writing_fails(tmp_path):
         fail_half_way()
     assert target.read_text() == "old"
     assert os.listdir(tmp_path) == ["a.json"]
+
+
+@pytest.mark.parametrize("seconds", ["soon", "-1", "nan", ""])
+def test_a_checkpoint_period_that_is_none_is_refused(tmp_path, monkeypatch, seconds):
+    monkeypatch.setenv("ROBINT_CHECKPOINT_SECONDS", seconds)
+    with pytest.raises(ValueError, match="ROBINT_CHECKPOINT_SECONDS is"):
+        Checkpoint(tmp_path / "x.checkpoint")
+
+
+def test_a_state_is_due_once_the_period_is_over(tmp_path, monkeypatch):
+    monkeypatch.setenv("ROBINT_CHECKPOINT_SECONDS", "0")
+    assert Checkpoint(tmp_path / "x.checkpoint").due()
+    monkeypatch.setenv("ROBINT_CHECKPOINT_SECONDS", "1000")
+    checkpoint = Checkpoint(tmp_path / "x.checkpoint")
+    assert not checkpoint.due()
+    checkpoint._last_save -= 1001
+    assert checkpoint.due()
+    checkpoint.save(1, {"a": np.zeros(1)})
+    assert not checkpoint.due()

@@ -36,8 +36,8 @@ def test_a_second_ctrl_c_stops_at_once_and_leaves_a_usable_state(tmp_path, monke
     toy = data.load("toy").train.take(300)
     whole = classifiers.build("gaussian_mlp")
     fit_classifier(whole, toy.x, toy.y, Training(epochs=3))
+    monkeypatch.setenv("ROBINT_CHECKPOINT_SECONDS", "0")
     checkpoint = artifacts.Checkpoint(tmp_path / "a.checkpoint")
-    monkeypatch.setattr("robint_tf.training.CHECKPOINT_SECONDS", 0.0)
     monkeypatch.setattr("robint_tf.training.CHUNK_SECONDS", 0.0)
 
     def twice(position):

@@ -4,7 +4,7 @@ import signal
 import numpy as np
 import pytest
 
-from robint_tf import artifacts, training, vae_gan, vae_gan_training
+from robint_tf import artifacts, training, vae_gan
 from robint_tf.interrupts import Interrupted
 from robint_tf.vae_gan import PARTS
 from robint_tf.vae_gan_training import fit_vae_gan, n_batches
@@ -72,7 +72,7 @@ def test_an_interrupted_training_continues_to_the_same_weights(tmp_path, x, sign
 
 
 def test_a_state_is_kept_now_and_then(tmp_path, x, monkeypatch):
-    monkeypatch.setattr(vae_gan_training, "CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setenv("ROBINT_CHECKPOINT_SECONDS", "0")
     checkpoint = artifacts.Checkpoint(tmp_path / "a.checkpoint")
     fit_vae_gan(vae_gan.build("mnist"), x, epochs=1, batch_size=4, checkpoint=checkpoint)
     assert int(checkpoint.load()["position"]) == 2
