@@ -1,6 +1,6 @@
 """The grid of sections 3.2 and 3.3: explained networks, their accuracies, and the retrainings that score them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 Cells = dict[tuple[str, str], "np.ndarray"]
 """By attribution and occlusion: accuracies, (fractions, seeds) float64."""
+
+Artifact = ClassifierSpec | AccuracySpec | RetrainSpec
+"""What the grid consists of."""
 
 
 class Grid:
@@ -56,22 +59,21 @@ class Grid:
 
     def accuracies(self, spec: ClassifierSpec) -> "tuple[Accuracy, Accuracy]":
         """Clean test accuracy, and robust accuracy against the study's attack."""
+        clean, robust = map(self.accuracy, self.accuracy_specs(spec))
+        return clean, robust
+
+    def accuracy(self, spec: AccuracySpec) -> "Accuracy":
+        """One accuracy of an explained network."""
         from robint_tf import recipes
 
-        wanted = self.accuracy_specs(spec)
-        found = []
-        for accuracy in wanted:
-            self.run.display.begin(f"testing {self._name(spec)}")
-            found.append(
-                recipes.measured_accuracy(
-                    accuracy,
-                    self.dataset,
-                    self.run.store,
-                    lambda: self.network(spec),
-                    progress=self.run.display.batches if accuracy.attack else None,
-                )
-            )
-        return found[0], found[1]
+        self.run.display.begin(f"testing {self._name(spec.classifier)}")
+        return recipes.measured_accuracy(
+            spec,
+            self.dataset,
+            self.run.store,
+            lambda: self.network(spec.classifier),
+            progress=self.run.display.batches if spec.attack else None,
+        )
 
     def accuracy_specs(self, spec: ClassifierSpec) -> tuple[AccuracySpec, AccuracySpec]:
         """Clean on the study's test images, robust on the first of them."""
@@ -88,25 +90,54 @@ class Grid:
         """
         import numpy as np
 
-        from robint_tf import retraining
-
         found: dict[tuple[str, str], list[float]] = {}
         specs = self.study.cells(source)
         for i, spec in enumerate(specs):
-            name = "random" if source is None else f"{self._name(source)}, {spec.attribution}"
-            self.run.display.begin(f"{name}, {spec.occlusion} {spec.fraction:g}, retraining {i + 1} of {len(specs)}")
-            accuracy = retraining.retrained_accuracy(
-                spec,
-                self.dataset,
-                self.run.store,
-                self._occluder,
-                None if source is None else lambda: network or self.network(source),  # type: ignore[arg-type]
-                network=self._scratch("retrained"),
-                progress=self.run.display.training,
-            )
+            accuracy = self.cell(spec, network, f", retraining {i + 1} of {len(specs)}")
             found.setdefault((spec.attribution, spec.occlusion), []).append(accuracy)
         shape = (len(self.study.fractions), self.study.n_seeds)
         return {key: np.array(values).reshape(shape) for key, values in found.items()}
+
+    def cell(self, spec: RetrainSpec, network: "Network | None" = None, place: str = "") -> float:
+        """One retrained accuracy. network: the explained one where it is a user's own; place: shown with the name."""
+        from robint_tf import retraining
+
+        source = spec.source
+        name = "random" if source is None else f"{self._name(source)}, {spec.attribution}"
+        self.run.display.begin(f"{name}, {spec.occlusion} {spec.fraction:g}{place}")
+        return retraining.retrained_accuracy(
+            spec,
+            self.dataset,
+            self.run.store,
+            self._occluder,
+            None if source is None else lambda: network or self.network(source),  # type: ignore[arg-type]
+            network=self._scratch("retrained"),
+            progress=self.run.display.training,
+        )
+
+    def make(self, spec: "Artifact") -> None:
+        """Put what `spec` describes into the store, if it is not there."""
+        if isinstance(spec, RetrainSpec):
+            self.cell(spec)
+        elif isinstance(spec, AccuracySpec):
+            self.accuracy(spec)
+        else:
+            self.network(spec)
+
+    def portions(self) -> "Iterator[tuple[str, list[Artifact], list[Artifact]]]":
+        """The grid in pieces of work that go together: name, what it makes, what must have been made before.
+
+        A network and its accuracies are one piece; what one attribution of it explains is another.
+        """
+        yield "random", list(self.study.cells(None)), []
+        for explained in self.study.networks():
+            first: list[Artifact] = [explained.spec, *self.accuracy_specs(explained.spec)]
+            yield f"{explained}, training", first, []
+            by_attribution: dict[str, list[Artifact]] = {}
+            for cell in self.study.cells(explained.spec):
+                by_attribution.setdefault(cell.attribution, []).append(cell)
+            for attribution, cells in by_attribution.items():
+                yield f"{explained}, {attribution}", cells, first
 
     def inventory(self) -> "Iterator[tuple[str, int, int]]":
         """By network: its name, and how many of its artifacts are there, of how many. Reads the store only."""
@@ -114,11 +145,11 @@ class Grid:
         for explained in self.study.networks():
             yield str(explained), *self._count(self.artifacts(explained))
 
-    def artifacts(self, explained: Explained) -> list[Any]:
+    def artifacts(self, explained: Explained) -> list[Artifact]:
         """Everything that is made for one explained network: itself, its accuracies, its cells."""
         return [explained.spec, *self.accuracy_specs(explained.spec), *self.study.cells(explained.spec)]
 
-    def has(self, spec: Any) -> bool:
+    def has(self, spec: Artifact) -> bool:
         """Whether the store holds what `spec` describes."""
         return self.run.store.has(spec, *self._inputs(spec))
 
@@ -149,10 +180,11 @@ class Grid:
             f"disk {disk / 2**20:.0f} MiB. On this device {duration(training + testing + retraining)} in all."
         )
 
-    def _count(self, specs: list[Any]) -> tuple[int, int]:
+    def _count(self, specs: Iterable[Artifact]) -> tuple[int, int]:
+        specs = list(specs)
         return sum(self.has(spec) for spec in specs), len(specs)
 
-    def _inputs(self, spec: Any) -> tuple[str, ...]:
+    def _inputs(self, spec: Artifact) -> tuple[str, ...]:
         train, test = self.dataset.train, self.dataset.test
         if isinstance(spec, ClassifierSpec):
             return (train.take(spec.n_train).fingerprint.sha256,)

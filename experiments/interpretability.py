@@ -62,6 +62,10 @@ study_options = chain(
 options = chain(
     study_options,
     click.option("--dry-run", is_flag=True, help="Say what is missing and how long it takes here, then stop."),
+    click.option(
+        "--workers", type=click.IntRange(1), help="Processes on this machine, one GPU each if there are any (Dask)."
+    ),
+    click.option("--scheduler", metavar="tcp://HOST:PORT", help="A running Dask scheduler, whose workers do the work."),
     out_option("figures"),
     store_option,
     data_options,
@@ -104,10 +108,23 @@ def chosen_study(
 STUDY = ("preset", "losses", "norms", "radii", "fractions", "n_seeds", "n_explained", "variant")
 
 
-def run(axis: str, stem: str, *, dry_run: bool, out: Path, data_dir: Path | None, offline: bool, **given: Any) -> None:
+def run(
+    axis: str,
+    stem: str,
+    *,
+    dry_run: bool,
+    workers: int | None,
+    scheduler: str | None,
+    out: Path,
+    data_dir: Path | None,
+    offline: bool,
+    **given: Any,
+) -> None:
     """Measure the grid and draw it against an axis, one figure per training loss."""
     from .grid import Grid
 
+    if workers is not None and scheduler is not None:
+        raise click.UsageError("--workers starts processes here, --scheduler uses those elsewhere; give one of them.")
     study = chosen_study(**{name: given.pop(name) for name in STUDY})
     surroundings = begin(out=out, variant=study.variant, preset=_preset_name(), **given)
     grid = Grid(study, surroundings, data_dir=data_dir, offline=offline)
@@ -115,6 +132,17 @@ def run(axis: str, stem: str, *, dry_run: bool, out: Path, data_dir: Path | None
         grid.say_estimate()
     if dry_run:
         return
+    if workers is not None or scheduler is not None:
+        from . import cluster
+
+        site = cluster.Site(
+            study=study,
+            store=surroundings.store.root.absolute(),
+            data_dir=data_dir and data_dir.absolute(),
+            offline=offline,
+            **{name: given[name] for name in ("device", "jit", "threads", "deterministic")},
+        )
+        cluster.make(grid, site, cluster.Workers(workers, scheduler))
     measured = measure(grid)
     surroundings.display.end()
     about = {

@@ -203,6 +203,8 @@ PLACES = {
     "save",
     "device",
     "threads",
+    "workers",
+    "scheduler",
     "tensorboard",
     "offline",
     "json_path",

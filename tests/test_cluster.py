@@ -1,0 +1,183 @@
+"""The grid on several processes, scheduled by Dask: what comes out, and what happens when one of them dies."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+from processes import start
+
+from robint_experiments import cluster
+from robint_experiments.grid import Grid
+from robint_experiments.presets import SECTION_3_2
+from robint_experiments.progress import Display
+from robint_experiments.run import Run
+from robint_tf.artifacts import Store
+
+distributed = pytest.importorskip("distributed")
+psutil = pytest.importorskip("psutil")
+
+TINY = ["section-3-2", "--preset", "smoke", "--norms", "l2", "--eps", "1.6", "--fractions", "0.9", "--threads", "1"]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """What one process makes of the tiny grid."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    process = start(folder, *TINY)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    return (folder / "figures" / "section_3_2_xent.json").read_bytes()
+
+
+def wait_for_cells(folder, n, process):
+    deadline = time.monotonic() + 300
+    while len(list((folder / "store").glob("RetrainSpec/*/manifest.json"))) < n:
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def finish(folder, process, expected):
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    assert "Traceback" not in errors
+    assert (folder / "figures" / "section_3_2_xent.json").read_bytes() == expected
+
+
+def test_a_running_scheduler_of_which_a_worker_is_killed_gives_the_bytes_of_one_process(tmp_path, undisturbed):
+    address = tmp_path / "scheduler.json"
+    dask = [sys.executable, "-m", "dask"]
+    here = ["--host", "127.0.0.1", "--scheduler-file", address]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with contextlib.ExitStack() as stack:
+        commands = [[*dask, "scheduler", *here, "--port", "0", "--no-dashboard"]]
+        commands += 2 * [[*dask, "worker", *here, "--no-nanny", "--nthreads", "1"]]
+        processes = []
+        for command in commands:
+            processes.append(subprocess.Popen(command, cwd=tmp_path, **quiet))
+            stack.callback(processes[-1].wait)
+            stack.callback(processes[-1].kill)
+        deadline = time.monotonic() + 60
+        while not address.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        with distributed.Client(scheduler_file=str(address)) as client:
+            client.wait_for_workers(2, timeout=60)
+            tcp = client.scheduler.address
+        process = start(tmp_path, *TINY, "--scheduler", tcp)
+        wait_for_cells(tmp_path, 3, process)
+        processes[1].send_signal(signal.SIGKILL)
+        finish(tmp_path, process, undisturbed)
+
+
+def test_a_local_worker_that_is_killed_is_replaced(tmp_path, undisturbed):
+    process = start(tmp_path, *TINY, "--workers", "2")
+    wait_for_cells(tmp_path, 2, process)
+    workers = [p for p in psutil.Process(process.pid).children(recursive=True) if "spawn_main" in " ".join(p.cmdline())]
+    assert len(workers) == 2
+    os.kill(workers[0].pid, signal.SIGKILL)
+    finish(tmp_path, process, undisturbed)
+
+
+STUDY = replace(SECTION_3_2["smoke"], eps={"l2": (0.8, 1.6)})
+
+
+@pytest.fixture
+def grid(tmp_path):
+    return Grid(STUDY, Run(Store(tmp_path), Display(), {}))
+
+
+@pytest.fixture
+def site(grid):
+    return cluster.Site(
+        study=STUDY,
+        store=grid.run.store.root,
+        data_dir=None,
+        offline=True,
+        device="cpu",
+        jit="auto",
+        threads=None,
+        deterministic=False,
+    )
+
+
+@pytest.fixture
+def workers(monkeypatch):
+    """One worker in this process, so that tests can change what it calls."""
+
+    @contextlib.contextmanager
+    def client(self, site):
+        with (
+            distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as c,
+            distributed.Client(c) as found,
+        ):
+            yield found, site
+
+    monkeypatch.setattr(cluster.Workers, "client", client)
+    return cluster.Workers(local=1)
+
+
+def test_the_portions_are_the_grid_once(grid):
+    pieces = [piece for _, piece, _ in grid.portions()]
+    everything = [*STUDY.cells(None), *(a for e in STUDY.networks() for a in grid.artifacts(e))]
+    made = [artifact for piece in pieces for artifact in piece]
+    assert len(made) == len(set(made))
+    assert set(made) == set(everything)
+
+
+def test_a_piece_that_fails_stops_only_what_needs_it(grid, site, workers, monkeypatch):
+    strongest = STUDY.networks()[-1].spec
+    made = []
+
+    def make(self, spec):
+        if spec == strongest:
+            raise OSError("no space left")
+        made.append(spec)
+
+    monkeypatch.setattr(Grid, "make", make)
+    monkeypatch.setattr(cluster, "RETRIES", 1)
+    with pytest.raises(cluster.click.ClickException) as caught:
+        cluster.make(grid, site, workers)
+    assert "3 of 10 pieces" in caught.value.message  # its training, and what two attributions of it explain
+    assert "l2 xent eps 1.6, training: no space left" in caught.value.message
+    everything = {*STUDY.cells(None), *(a for e in STUDY.networks()[:-1] for a in grid.artifacts(e))}
+    assert set(made) == everything
+
+
+def test_what_is_in_the_store_is_not_sent(grid, site, workers, monkeypatch):
+    monkeypatch.setattr(Grid, "has", lambda self, spec: True)
+    monkeypatch.setattr(cluster, "_distributed", lambda: pytest.fail("Dask was asked"))
+    cluster.make(grid, site, workers)
+
+
+def test_a_worker_that_does_not_see_the_store_is_named(grid, site, workers, monkeypatch):
+    monkeypatch.setattr(cluster, "_exists", lambda path: False)
+    with pytest.raises(cluster.click.UsageError, match=r"does not see .*; give --store"):
+        cluster.make(grid, site, workers)
+
+
+def test_a_scheduler_that_does_not_answer_is_one_line(robint, monkeypatch):
+    monkeypatch.setattr(cluster, "WAIT_SECONDS", 1)
+    text = robint(*TINY, "--scheduler", "tcp://127.0.0.1:1", code=2)
+    assert "no Dask scheduler answers at tcp://127.0.0.1:1" in text
+
+
+def test_workers_without_dask_say_what_to_install(robint, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    assert "robint-tf[dask]" in robint(*TINY, "--workers", "2", code=2)
+
+
+def test_workers_and_a_scheduler_exclude_each_other(robint):
+    assert "give one of them" in robint(*TINY, "--workers", "2", "--scheduler", "tcp://127.0.0.1:1", code=2)
+
+
+def test_local_workers_take_one_gpu_each(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
+    found = [cluster.Workers(local=3)._local_worker(i, "auto")["options"]["env"] for i in range(3)]
+    assert [e["CUDA_VISIBLE_DEVICES"] for e in found] == ["2", "5", "2"]
+    assert cluster.Workers(local=3)._local_worker(0, "cpu")["options"]["env"] == {}
