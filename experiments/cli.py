@@ -25,6 +25,7 @@ COMMANDS = {
     "section-3-3": ("section_3_3", "Figure 5: interpretability against test accuracy."),
     "roar": ("roar", "ROAR and KAR of your own classifier."),
     "status": ("status", "How much of the grid of sections 3.2 and 3.3 is done."),
+    "plan": ("plan", "What a section costs, before it is run."),
     "report": ("report", "Our results beside the authors', a verdict per claim, on one page."),
     "redraw": ("redraw", "Draw figures again from their results files."),
 }

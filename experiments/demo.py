@@ -7,7 +7,8 @@ import click
 
 from robint_tf.specs import as_dict
 
-from . import report, section_2_1, section_2_2
+from . import report, section_2_2
+from .manifold_work import Work
 from .options import device_options, out_option, store_option
 from .presets import DEMO_2_1, DEMO_ATTACK, DEMO_NETWORKS, SECTION_2_2
 from .run import Run, begin
@@ -35,7 +36,7 @@ def command(out: Path, **places: Any) -> None:
     click.echo("\nA standard and an adversarially trained network on 1,000 MNIST digits")
     paths.append(_networks(run, out))
     click.echo("\nSection 2.1: distance of adversarial digits to the image manifold (Figures 1, 2, 6)")
-    for stem, figure, found in section_2_1.Work(DEMO_2_1, run, "xent", offline=True).figures("panel"):
+    for stem, figure, found in Work(DEMO_2_1, run, "xent", offline=True).figures("panel"):
         paths += run.save(stem, found, figure=figure)
     click.echo("\nwrote " + ", ".join(map(str, paths)))
     click.echo("\nThe paper's claims, as far as this goes (robint report)")

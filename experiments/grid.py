@@ -4,12 +4,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from robint_tf.specs import AccuracySpec, ClassifierSpec, RetrainSpec, SavedNetwork
 
+from .estimate import Costs, Load, classifier_flops, classifier_seconds
 from .presets import Explained, InterpretabilityStudy
-from .progress import duration
 from .run import Run
 
 if TYPE_CHECKING:
@@ -153,32 +151,59 @@ class Grid:
         """Whether the store holds what `spec` describes."""
         return self.run.store.has(spec, *self._inputs(spec))
 
-    def say_estimate(self) -> None:
-        """Print how much of the grid is missing, and how long it takes on this device, from a few measured steps."""
-        from .estimate import classifier_cost
+    @property
+    def name(self) -> str:
+        """As an estimate calls it."""
+        return f"grid on {self.study.dataset}"
 
-        study = self.study
-        networks = study.networks()
-        train = self.dataset.train.take(study.n_train)
-        missing = [e for e in networks if not self.has(e.spec)]
-        cells = [c for source in (None, *(e.spec for e in networks)) for c in study.cells(source)]
-        cells_missing = [c for c in cells if not self.has(c)]
-        self.run.display.begin("measuring a few steps")
-        scratch = self._scratch("retrained")
-        cost = classifier_cost(scratch, train, study.training.batch_size)
-        training = sum(cost.training(len(train.y), study.training.epochs, e.spec.attack) for e in missing)
-        retraining = len(cells_missing) * cost.training(len(train.y), study.retraining.epochs, None)
+    def loads(self) -> list[Load]:
+        """What the grid consists of, and what of it the store lacks."""
+        study, networks = self.study, self.study.networks()
+        n_train, n_test = len(self.dataset.train.take(study.n_train).y), len(self.dataset.test.take(study.n_test).y)
         n_attacked = len(self.dataset.test.take(study.n_attacked or study.n_test).y)
-        untested = sum(not self.has(self.accuracy_specs(e.spec)[1]) for e in networks)
-        testing = untested * cost.attack(n_attacked, study.robust_attack)
-        weights = sum(w.size * 4 for w in map(_array, scratch.weights))
-        disk = len(missing) * weights + len(cells_missing) * CELL_BYTES
-        click.echo(
-            f"{len(missing)} of {len(networks)} networks to train, about {duration(training)}; "
-            f"{untested} to attack, about {duration(testing)}; "
-            f"{len(cells_missing)} of {len(cells)} retrainings, about {duration(retraining)}; "
-            f"disk {disk / 2**20:.0f} MiB. On this device {duration(training + testing + retraining)} in all."
-        )
+        untrained = [e for e in networks if not self.has(e.spec)]
+        untested = [e for e in networks if not all(map(self.has, self.accuracy_specs(e.spec)))]
+        cells = [c for source in (None, *(e.spec for e in networks)) for c in study.cells(source)]
+        missing = [c for c in cells if not self.has(c)]
+        explained = {(c.source, c.attribution) for c in missing if c.source is not None}
+        weights = sum(w.size * 4 for w in map(_array, self._scratch("retrained").weights))
+        steps = (0 if e.spec.attack is None else e.spec.attack.n_steps for e in untrained)
+        return [
+            Load(
+                name="networks to train",
+                total=len(networks),
+                missing=len(untrained),
+                updates=len(untrained) * study.training.epochs * n_train,
+                attack_steps=sum(steps) * study.training.epochs * n_train,
+                size=len(untrained) * weights,
+            ),
+            Load(
+                name="networks to attack",
+                total=len(networks),
+                missing=len(untested),
+                attack_steps=len(untested) * n_attacked * study.robust_attack.n_steps,
+                size=len(untested) * CELL_BYTES,
+            ),
+            Load(
+                name="retrainings",
+                total=len(cells),
+                missing=len(missing),
+                updates=len(missing) * study.retraining.epochs * n_train,
+                attack_steps=len(explained) * (n_train + n_test),  # the maps
+                size=len(missing) * CELL_BYTES,
+            ),
+        ]
+
+    def seconds(self, budget: float = 0.0) -> Costs:
+        """What a unit of work takes on this device, measured for `budget` seconds, at least once."""
+        study = self.study
+        self.run.display.begin("measuring this device")
+        train = self.dataset.train.take(study.n_train)
+        return classifier_seconds(self._scratch("retrained"), train, study.training.batch_size, budget)
+
+    def flops(self) -> Costs:
+        """What a unit of work takes in floating-point operations."""
+        return classifier_flops(self._scratch("retrained"), self.dataset.train.x.shape[1:])
 
     def _count(self, specs: Iterable[Artifact]) -> tuple[int, int]:
         specs = list(specs)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -21,7 +21,10 @@ from .options import (
     variant_option,
 )
 from .presets import SECTION_3_2, InterpretabilityStudy
-from .run import begin
+from .run import RUN_OPTIONS, begin
+
+if TYPE_CHECKING:
+    from .grid import Grid
 
 study_options = chain(
     preset_option("smoke: does it run, on the packaged sample; quick: some hours of a CPU; paper: the authors' grid."),
@@ -121,6 +124,7 @@ def run(
     **given: Any,
 ) -> None:
     """Measure the grid and draw it against an axis, one figure per training loss."""
+    from .estimate import sentence
     from .grid import Grid
 
     if workers is not None and scheduler is not None:
@@ -129,7 +133,7 @@ def run(
     surroundings = begin(out=out, variant=study.variant, preset=_preset_name(), **given)
     grid = Grid(study, surroundings, data_dir=data_dir, offline=offline)
     if dry_run or _preset_name() == "paper":
-        grid.say_estimate()
+        click.echo(sentence(grid))
     if dry_run:
         return
     if workers is not None or scheduler is not None:
@@ -160,6 +164,15 @@ def run(
         paths = surroundings.save(f"{stem}_{loss}", found, figure="interpretability")
         report(found)
         click.echo("wrote " + ", ".join(map(str, paths)))
+
+
+def planned(*, data_dir: Path | None, offline: bool, **given: Any) -> "list[Grid]":
+    """The study of these options, for `robint plan`."""
+    from .grid import Grid
+
+    study = chosen_study(**{name: given[name] for name in STUDY})
+    run = begin(variant=study.variant, preset=given["preset"], **{name: given[name] for name in RUN_OPTIONS})
+    return [Grid(study, run, data_dir=data_dir, offline=offline)]
 
 
 def _preset_name() -> str:

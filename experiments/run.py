@@ -11,6 +11,9 @@ from robint_tf.artifacts import Store, default_root
 from .options import command_line, writable
 from .progress import Display
 
+RUN_OPTIONS = ("store_dir", "device", "jit", "threads", "deterministic")
+"""Parameters of a command that `begin` takes as they are."""
+
 
 @dataclass(frozen=True)
 class Run:

@@ -2,27 +2,17 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 import click
 
-from robint_tf.specs import ClassifierSpec, DistanceSpec
-
-from .manifold_results import Measured, figure_1, report
+from .estimate import sentence
+from .manifold_work import Work
 from .options import data_options, device_options, out_option, preset_option, store_option, variant_option
 from .presets import SECTION_2_1, ManifoldStudy
-from .run import Run, begin
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from robint_tf.classifiers import Network
-    from robint_tf.data import Dataset
-    from robint_tf.recipes import Distances, TrainedVAEGAN
-
+from .run import RUN_OPTIONS, begin
 
 DATASETS = ("mnist", "fashion_mnist", "cifar10")
-SHEET_IMAGES = 10
 
 
 @click.command("section-2-1")
@@ -75,10 +65,9 @@ def command(
     """
     run = begin(out=out, variant=variant, preset=preset, **places)
     for name in DATASETS if dataset == "all" else (dataset,):
-        study = replace(SECTION_2_1[preset][name], variant=variant)  # type: ignore[arg-type]
-        work = Work(study, run, attack_loss, data_dir=data_dir, offline=offline)
+        work = Work(_study(preset, name, variant), run, attack_loss, data_dir=data_dir, offline=offline)
         if dry_run or preset == "paper":
-            work.say_estimate()
+            click.echo(sentence(work))
         if dry_run:
             continue
         paths = []
@@ -87,227 +76,16 @@ def command(
         click.echo("wrote " + ", ".join(map(str, paths)))
 
 
-class Work:
-    """One data set's share of the section: fetches or makes each part, and makes none twice."""
+def planned(
+    *, dataset: str, attack_loss: str, preset: str, variant: str, data_dir: Path | None, offline: bool, **given: Any
+) -> list[Work]:
+    """The studies of these options, for `robint plan`."""
+    run = begin(variant=variant, preset=preset, **{name: given[name] for name in RUN_OPTIONS})
+    return [
+        Work(_study(preset, name, variant), run, attack_loss, data_dir=data_dir, offline=offline)
+        for name in (DATASETS if dataset == "all" else (dataset,))
+    ]
 
-    def __init__(
-        self, study: ManifoldStudy, run: Run, loss: str, *, data_dir: Path | None = None, offline: bool = False
-    ) -> None:
-        from robint_tf import classifiers, data
 
-        self.study, self.run, self.loss = study, run, loss
-        self.dataset: Dataset = data.load(study.source, data_dir=data_dir, offline=offline or study.sample)
-        architecture = classifiers.architecture_for(self.dataset.train.x.shape[1:])
-        # One for the standard network, which judges, and one for the others in turn, so that no trace is paid twice.
-        self._networks = [classifiers.build(architecture, variant=study.variant) for _ in range(2)]
-        self._held: dict[int, ClassifierSpec] = {}
-        self._vae_gan: TrainedVAEGAN | None = None
-
-    def classifiers(self) -> dict[ClassifierSpec, str]:
-        """Every network of the section once, and its name."""
-        named: dict[ClassifierSpec, str] = {}
-        for networks in (*self.study.panels().values(), self.study.gradient_networks()):
-            for spec_name, spec in networks.items():
-                name = (
-                    spec_name if spec.attack is None else str(spec.attack).split(" PGD, ")[0] + f" {spec.attack.eps:g}"
-                )
-                named.setdefault(spec, name if spec.attack is None else f"{name} {spec.attack.loss}")
-        return named
-
-    def network(self, spec: ClassifierSpec) -> "Network":
-        """The trained network of `spec`, valid until the next call for another one that is not standard."""
-        from robint_tf import recipes
-
-        slot = 0 if spec == self.study.standard else 1
-        if self._held.get(slot) != spec:
-            names = self.classifiers()
-            self.run.display.begin(
-                f"{self.study.dataset}: network {list(names).index(spec) + 1} of {len(names)}, {names[spec]}"
-            )
-            recipes.classifier(
-                spec, self.dataset, self.run.store, network=self._networks[slot], progress=self.run.display.training
-            )
-            self._held[slot] = spec
-        return self._networks[slot]
-
-    def vae_gan(self) -> "TrainedVAEGAN":
-        """The trained VAE-GAN."""
-        from robint_tf import recipes
-
-        if self._vae_gan is None:
-            self.run.display.begin(f"{self.study.dataset}: VAE-GAN")
-            self._vae_gan = recipes.trained_vae_gan(
-                self.study.vae_gan, self.dataset, self.run.store, progress=self.run.display.vae_gan
-            )
-        return self._vae_gan
-
-    def distances(self, spec: DistanceSpec) -> "Distances":
-        """The distances of `spec`."""
-        from robint_tf import recipes
-
-        def network() -> "Network":
-            found = self.network(spec.classifier)
-            self.run.display.begin(f"{self.study.dataset}: attacking {self.classifiers()[spec.classifier]}")
-            return found
-
-        measurer = recipes.Measurer(
-            network=network, judge=lambda: self.network(self.study.standard), model=lambda: self.vae_gan().model
-        )
-        return recipes.distances(spec, self.dataset, self.run.store, measurer, progress=self.run.display.batches)
-
-    def say_estimate(self) -> None:
-        """Print what the store lacks and how long that takes on this device, from a few measured steps."""
-        from robint_tf import vae_gan_training
-
-        from .estimate import classifier_cost, vae_gan_cost
-        from .progress import duration
-
-        study, store = self.study, self.run.store
-        train, images = self.dataset.train.take(study.n_train), self.dataset.train.take(study.vae_gan_n_train)
-        self.run.display.begin(f"{study.dataset}: measuring a few steps")
-        networks = self.classifiers()
-        untrained = [spec for spec in networks if not store.has(spec, train.fingerprint.sha256)]
-        cost = classifier_cost(self._networks[1], train, study.training.batch_size)
-        self._held.pop(1, None)
-        training = sum(cost.training(len(train.y), study.training.epochs, spec.attack) for spec in untrained)
-        n_test = len(self.dataset.test.take(study.n_test).y)
-        shown = {spec for panel in study.panels().values() for spec in panel.values()}
-        attacking = len(shown) * cost.attack(n_test, study.test_attack(self.loss))
-        vae_gan, steps = 0.0, 0
-        if not store.has(study.vae_gan, images.fingerprint.sha256):
-            steps = study.vae_gan.epochs * vae_gan_training.n_batches(len(images.y), study.vae_gan.batch_size)
-            vae_gan = steps * vae_gan_cost(study.vae_gan, images)
-        click.echo(
-            f"{study.dataset}: {len(untrained)} of {len(networks)} networks to train, about {duration(training)}; "
-            f"VAE-GAN, {steps} steps, about {duration(vae_gan)}; {len(shown)} attacks on {n_test} images, about "
-            f"{duration(attacking)}. On this device {duration(training + vae_gan + attacking)} in all."
-        )
-
-    def figures(self, scale: str) -> list[tuple[str, str, dict[str, Any]]]:
-        """Everything this section draws of the data set: file name, kind of figure, content."""
-        measured = self.measure()
-        vae_gan = self.vae_gan_sheet()
-        about = self.about()
-        dataset = self.study.dataset
-        figures = [
-            (
-                f"section_2_1_{dataset}_{self.loss}",
-                "manifold_distances",
-                about | figure_1(measured, vae_gan["problems"], scale),
-            ),
-            (f"section_2_1_attacks_{dataset}_{self.loss}", "adversarial_examples", about | self.attacks(measured)),
-            (f"section_2_1_gradients_{dataset}", "loss_gradients", about | self.gradients()),
-            (f"section_2_1_vae_gan_{dataset}", "vae_gan", about | vae_gan),
-        ]
-        self.run.display.end()
-        report(dataset, figures[0][2])
-        return figures
-
-    def about(self) -> dict[str, Any]:
-        """What every file says of its networks and data."""
-        from robint_tf.specs import as_dict
-
-        study = self.study
-        return {
-            "dataset": study.source,
-            "train_data": self.dataset.train.take(study.n_train).fingerprint.as_json(),
-            "test_data": self.dataset.test.take(study.n_test).fingerprint.as_json(),
-            "test_data_verified": self.dataset.verified,
-            "training": as_dict(study.training),
-            "training_attack_steps": study.n_steps,
-            "training_attack_step_sizes": study.step_sizes,
-            "vae_gan": as_dict(study.vae_gan),
-        }
-
-    def measure(self) -> Measured:
-        """Every distance of the data set, trained and attacked for where the store lacks it."""
-        study, standard = self.study, self.study.standard
-        attack = study.test_attack(self.loss)
-        self.network(standard)
-        self.vae_gan()
-
-        def spec(classifier: ClassifierSpec, **options: Any) -> DistanceSpec:
-            return DistanceSpec(
-                classifier=classifier, judge=standard, vae_gan=study.vae_gan, n_test=study.n_test, **options
-            )
-
-        panels = {
-            key: {name: self.distances(spec(classifier, attack=attack)) for name, classifier in networks.items()}
-            for key, networks in study.panels().items()
-        }
-        tests = [self.distances(spec(standard, seed=panel)) for panel in range(len(panels))]
-        return Measured(study, self.loss, tests, panels)
-
-    def attacks(self, measured: Measured) -> dict[str, Any]:
-        """Figure 2: one test image, and its adversarial examples by network of the l2 cross-entropy panel."""
-        from robint_tf import results
-
-        names, i = self.dataset.class_names, self.study.pictured
-        rows = {"Original": measured.tests[0], **measured.panels["l2", "xent"]}
-        return {
-            "attack": str(self.study.test_attack(self.loss)),
-            "test_image": i,
-            "true_class": names[self.dataset.test.y[i]],
-            "images": [
-                {"name": name, "taken_for": names[d.labels[i]], "image": results.packed(d.shown[i])}
-                for name, d in rows.items()
-            ],
-        }
-
-    def gradients(self) -> dict[str, Any]:
-        """Figure 6: gradients of minus the loss on a few test images, capped, each scaled by its largest magnitude."""
-        import numpy as np
-
-        from robint_tf import attributions, results
-
-        chosen = list(self.study.explained)
-        x, y = self.dataset.test.x[chosen], self.dataset.test.y[chosen]
-        rows = []
-        for name, spec in self.study.gradient_networks().items():
-            gradient = attributions.attribute(
-                self.network(spec), x, "gradient", variant=self.study.variant, reduction="none"
-            )
-            maps = attributions.heat_map(-gradient)
-            largest = np.abs(maps).max(axis=(1, 2))
-            scaled = maps / np.where(largest > 0, largest, 1)[:, None, None]
-            rows.append(
-                {
-                    "name": name,
-                    "training_attack": spec.attack and str(spec.attack),
-                    "largest": largest.tolist(),
-                    "maps": results.rounded(scaled, 3),
-                }
-            )
-        return {
-            "test_images": chosen,
-            "classes": [self.dataset.class_names[label] for label in y],
-            "images": results.packed(x),
-            "networks": rows,
-        }
-
-    def vae_gan_sheet(self) -> dict[str, Any]:
-        """What the VAE-GAN makes of test images and of noise, and whether it has collapsed."""
-        from robint_tf import manifold, results
-
-        trained = self.vae_gan()
-        x = self.dataset.test.take(self.study.n_test).x
-        corrected = self.study.variant == "corrected"
-        project = manifold.projector(trained.model, z="mean" if corrected else "sample")
-        health = manifold.health(x, project, trained.losses["discriminator"][-1])
-        shown = x[:SHEET_IMAGES]
-        return {
-            "losses": {part: results.rounded(losses, 4) for part, losses in trained.losses.items()},
-            "health": vars(health),
-            "problems": health.problems,
-            "rows": [
-                {"name": "test image", "images": results.packed(shown)},
-                {"name": "projection\n(random z)", "images": results.packed(self._projected(shown, "sample"))},
-                {"name": "projection\n(mean z)", "images": results.packed(self._projected(shown, "mean"))},
-                {"name": "sample", "images": results.packed(trained.model.sample(len(shown)).numpy())},
-            ],
-        }
-
-    def _projected(self, x: "np.ndarray", z: Literal["sample", "mean"]) -> "np.ndarray":
-        from robint_tf import manifold
-
-        return manifold.projector(self.vae_gan().model, z=z)(x)
+def _study(preset: str, dataset: str, variant: str) -> ManifoldStudy:
+    return replace(SECTION_2_1[preset][dataset], variant=variant)  # type: ignore[arg-type]

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
+from .estimate import Costs, Load, classifier_flops, classifier_seconds
 from .options import device_options, out_option, preset_option, store_option, variant_option
 from .presets import SECTION_2_2, ToyStudy
-from .run import Run, begin
+from .run import RUN_OPTIONS, Run, begin
 
 if TYPE_CHECKING:
     from robint_tf.classifiers import Network
@@ -35,14 +36,67 @@ def command(preset: str, n_seeds: int | None, variant: str, out: Path, **places:
     Writes section_2_2 (Figure 3b) and section_2_2_sketch (Figure 3a) as .png, .pdf and .json. The tilt of a boundary is
     its angle from the vertical axis; the paper's claim is that adversarial training removes it.
     """
-    study = replace(SECTION_2_2[preset], variant=variant)  # type: ignore[arg-type]
-    if n_seeds is not None:
-        study = replace(study, n_seeds=n_seeds)
+    study = _study(preset, variant, n_seeds)
     run = begin(out=out, variant=variant, preset=preset, **places)
     results = measure(study, run)
     paths = [*run.save("section_2_2", results), *run.save("section_2_2_sketch", {"sketch": SKETCH})]
     report(results)
     click.echo("wrote " + ", ".join(map(str, paths)))
+
+
+def planned(*, preset: str, n_seeds: int | None, variant: str, **given: Any) -> "list[Plan]":
+    """The study of these options, for `robint plan`."""
+    run = begin(variant=variant, preset=preset, **{name: given[name] for name in RUN_OPTIONS})
+    return [Plan(_study(preset, variant, n_seeds), run)]
+
+
+def _study(preset: str, variant: str, n_seeds: int | None) -> ToyStudy:
+    study = replace(SECTION_2_2[preset], variant=variant)  # type: ignore[arg-type]
+    return study if n_seeds is None else replace(study, n_seeds=n_seeds)
+
+
+class Plan:
+    """The section as `robint plan` sees it."""
+
+    name = "toy"
+
+    def __init__(self, study: ToyStudy, run: Run) -> None:
+        from robint_tf import classifiers, data
+
+        self.study, self.run = study, run
+        self.dataset = data.load("toy")
+        self._network = classifiers.build("gaussian_mlp", variant=study.variant)
+
+    def loads(self) -> list[Load]:
+        """What the section consists of, and what of it the store lacks."""
+        study, train, test = self.study, self.dataset.train, self.dataset.test
+        specs = [spec for of_name in study.classifiers().values() for spec in of_name]
+        untrained = [spec for spec in specs if not self.run.store.has(spec, train.fingerprint.sha256)]
+        visits = study.training.epochs * len(train.y)
+        return [
+            Load(
+                name="networks to train",
+                total=len(specs),
+                missing=len(untrained),
+                updates=len(untrained) * visits,
+                attack_steps=sum(0 if s.attack is None else s.attack.n_steps for s in untrained) * visits,
+                size=len(untrained) * 4 * self._network.count_params(),
+            ),
+            Load(  # never stored
+                name="networks to attack",
+                total=len(specs),
+                missing=len(specs),
+                attack_steps=len(specs) * len(test.y) * study.test_attack.n_steps,
+            ),
+        ]
+
+    def seconds(self, budget: float = 0.0) -> Costs:
+        """What a unit of work takes on this device, measured for `budget` seconds, at least once."""
+        return classifier_seconds(self._network, self.dataset.train, self.study.training.batch_size, budget)
+
+    def flops(self) -> Costs:
+        """What a unit of work takes in floating-point operations."""
+        return classifier_flops(self._network, self.dataset.train.x.shape[1:])
 
 
 def measure(study: ToyStudy, run: Run) -> dict[str, Any]:

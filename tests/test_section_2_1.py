@@ -238,8 +238,8 @@ def test_a_killed_smoke_run_continues_without_repeating_finished_networks(robint
 def test_a_dry_run_says_what_it_would_do_and_does_nothing(robint, tmp_path):
     text = robint(*SMOKE, "--dry-run")
     assert "13 of 13 networks to train" in text
-    assert "VAE-GAN, 50 steps" in text
-    assert "13 attacks on 40 images" in text
+    assert "1 of 1 VAE-GANs to train" in text
+    assert "13 of 13 networks to attack" in text
     assert not list((tmp_path / "store").rglob("manifest.json"))
     assert not list((tmp_path / "figures").iterdir())
 

@@ -1,0 +1,90 @@
+"""`robint plan`: how much work a study is, and how long it takes."""
+
+import re
+
+import pytest
+
+from robint_experiments import estimate
+from robint_experiments.estimate import Costs, Load
+from robint_tf import classifiers, data
+from robint_tf.specs import VAEGANSpec
+
+# Positions x kernel x channels in x channels out of every convolution, then the dense layers.
+MULTIPLICATIONS = {
+    "cifar_cnn": 1024 * 9 * (3 * 32 + 32 * 32) + 256 * 9 * (32 * 64 + 64 * 64) + 8 * 8 * 64 * 512 + 512 * 10,
+    "mnist_cnn": 784 * 25 * (1 * 32 + 32 * 64) + 196 * 64 * 1024 + 1024 * 10,
+}
+
+
+@pytest.mark.parametrize("architecture", MULTIPLICATIONS)
+def test_flops_of_a_classifier_are_those_of_its_layers(architecture):
+    network = classifiers.build(architecture)
+    costs = estimate.classifier_flops(network, classifiers.INPUT_SHAPES[architecture])
+    forward = 2 * MULTIPLICATIONS[architecture]
+    assert costs.attack_step == pytest.approx(2 * forward, rel=0.02)  # activations and biases count a little
+    assert costs.update == pytest.approx(3 * forward, rel=0.02)
+
+
+def test_a_vae_gan_step_costs_more_on_more_images():
+    few, more = (
+        estimate.vae_gan_flops(VAEGANSpec(dataset="mnist", epochs=1, batch_size=n), (28, 28, 1)) for n in (2, 20)
+    )
+    assert 4 < more / few < 10.5  # spectral normalisation costs the same for any batch
+
+
+def test_costs_add_up():
+    load = Load(name="a", total=3, missing=2, updates=10, attack_steps=100, vae_gan_steps=7)
+    assert Costs(update=1, attack_step=0.1, vae_gan_step=2).of(load) == pytest.approx(34)
+
+
+def test_a_larger_budget_measures_longer():
+    network, digits = classifiers.build("gaussian_mlp"), data.load("toy").train
+    costs = estimate.classifier_seconds(network, digits, 100, budget=0.5)
+    assert costs.attack_step > 0
+    assert 0 < costs.update < 1e-3
+
+
+ROW = r"{}\s+(\d+)\s+(\d+)\s+([\d,]+)\s+([\d,]+)\s+(\d+)"
+
+
+def numbers(name, text):
+    return tuple(int(n.replace(",", "")) for n in re.search(ROW.format(name), text).groups())
+
+
+def test_a_plan_counts_what_is_missing_and_takes_the_sections_options(robint, monkeypatch):
+    tiny = ["section-3-2", "--preset", "smoke", "--norms", "l2", "--eps", "1.6", "--fractions", "0.9"]
+    monkeypatch.setattr(estimate, "classifier_seconds", lambda *args: pytest.fail("measured"))
+    text = robint("plan", "--device-rate", "10", *tiny)
+    assert numbers("networks to train", text) == (2, 2, 200 * 2, 2 * 200, 0)  # images times steps; images
+    assert numbers("networks to attack", text) == (2, 2, 2 * 20 * 40, 0, 0)
+    assert numbers("retrainings", text) == (10, 10, 4 * (200 + 100), 10 * 200, 0)
+    assert "at 10 TFLOP/s" in text
+    monkeypatch.undo()
+
+
+def test_a_plan_of_section_2_1_counts_the_vae_gan(robint, monkeypatch):
+    text = robint("plan", "--device-rate", "0.5", "section-2-1", "--preset", "smoke")
+    assert numbers("VAE-GANs to train", text) == (1, 1, 0, 0, 50)
+    assert numbers("networks to attack", text) == (13, 13, 13 * 40 * 8, 0, 0)
+
+
+def test_what_is_done_is_not_planned(robint, monkeypatch):
+    robint("section-2-2", "--preset", "smoke", "--seeds", "1")
+    text = robint("plan", "--calibrate", "0", "section-2-2", "--preset", "smoke", "--seeds", "2")
+    assert numbers("networks to train", text)[:2] == (6, 3)
+    assert "TFLOP/s reached here: training" in text
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["section-9"], "section-9"),
+        (["section-3-2", "--preset", "big"], "big"),
+        (["--device-rate", "0", "section-2-2"], "above 0"),
+        (["--device-rate", "fast", "section-2-2"], "'fast'"),
+        (["--calibrate", "-1", "section-2-2"], "-1"),
+        ([], "section-2-1"),
+    ],
+)
+def test_wrong_input_is_refused_in_one_line(robint, args, message):
+    assert message in robint("plan", *args, code=2)
