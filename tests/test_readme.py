@@ -37,7 +37,7 @@ def check(name, words):
         if isinstance(option, click.Option) and option.name in options:
             option.type_cast_value(context, options[option.name])
     if name == "plan":
-        check(rest[0], rest[1:])
+        check(options["section"], list(options["options"]))
         return
     assert len(rest) <= sum(isinstance(p, click.Argument) and p.nargs != 0 for p in command.params) * 9
 
