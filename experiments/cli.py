@@ -70,8 +70,15 @@ class LazyGroup(click.Group):
             code = 2 if isinstance(error, ValueError) else 1
             raise Failure(lines[0], code) from error
         except Exception as error:
-            if type(error).__name__ == "DataUnavailable":  # by name: robint_tf.data is not loaded for every command
+            # By name: neither robint_tf.data nor TensorFlow is loaded for every command.
+            if type(error).__name__ == "DataUnavailable":
                 raise Failure(str(error), 3) from error
+            if type(error).__name__ == "ResourceExhaustedError":
+                raise Failure(
+                    "the device ran out of memory; finished work is kept. Choose a smaller --batch-size where there is "
+                    "one, another --device, or end what else uses it.",
+                    1,
+                ) from error
             raise
 
 

@@ -4,8 +4,9 @@ Appendix B and the authors' `attacks.py`: no random start by default, true label
 and clipped to [-1, 1].
 """
 
+import warnings
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -133,23 +134,26 @@ def attack_dataset(
     eps, step_size = tf.constant(attack.eps), tf.constant(attack.step_size)
     x_adv = np.empty_like(x)
     logits, clean_logits, n_zero = [], [], []
-    for lo, hi in batches(len(x), batch_size):
+
+    def attack_batch(lo: int, hi: int) -> None:
         xb, yb = tf.constant(x[lo:hi]), tf.constant(y[lo:hi], tf.int32)
         start = _random_start(attack, lo, xb) if attack.random_start else tf.zeros_like(xb)
-        adv, adv_logits, batch_logits, zero = run(xb, yb, eps, step_size, tf.constant(attack.n_steps), start)
-        x_adv[lo:hi] = adv.numpy()
-        logits.append(adv_logits.numpy())
-        clean_logits.append(batch_logits.numpy())
-        n_zero.append(zero.numpy())
-        if progress is not None:
-            progress(hi, len(x))
+        attacked = run(xb, yb, eps, step_size, tf.constant(attack.n_steps), start)
+        x_adv[lo:hi], adv_logits, batch_logits, zero = (part.numpy() for part in attacked)
+        logits.append(adv_logits)
+        clean_logits.append(batch_logits)
+        n_zero.append(zero)
+
+    in_batches(len(x), batch_size, attack_batch, progress)
     return Attacked(x_adv, np.concatenate(logits), np.concatenate(clean_logits), np.concatenate(n_zero), attack)
 
 
 def predict(network: Network, x: np.ndarray, *, batch_size: int = 500) -> np.ndarray:
     """Logits of a data set, (N, classes) float32, in inference mode."""
     run = _compiled_forward(network)
-    return np.concatenate([run(tf.constant(x[lo:hi])).numpy() for lo, hi in batches(len(x), batch_size)])
+    logits: list[np.ndarray] = []
+    in_batches(len(x), batch_size, lambda lo, hi: logits.append(run(tf.constant(x[lo:hi])).numpy()))
+    return np.concatenate(logits)
 
 
 def check_inputs(network: Network, x: np.ndarray, y: np.ndarray) -> None:
@@ -178,9 +182,25 @@ def check_inputs(network: Network, x: np.ndarray, y: np.ndarray) -> None:
         raise ValueError("two calls of the network differ; switch off dropout or noise that is active at inference.")
 
 
-def batches(n: int, batch_size: int) -> Iterator[tuple[int, int]]:
-    """First and one past the last index of each batch of n examples."""
-    return ((lo, min(lo + batch_size, n)) for lo in range(0, n, batch_size))
+def in_batches(n: int, batch_size: int, run: Callable[[int, int], None], progress: Progress | None = None) -> None:
+    """Call run(first, one past the last) for each batch of n examples whose results do not depend on the batch.
+
+    Where the device runs out of memory the batch is halved, with a warning, and tried again.
+    """
+    lo = 0
+    while lo < n:
+        hi = min(lo + batch_size, n)
+        try:
+            run(lo, hi)
+        except tf.errors.ResourceExhaustedError:
+            if hi - lo == 1:
+                raise
+            batch_size = (hi - lo) // 2
+            warnings.warn(f"out of memory with {hi - lo} images at once; going on with {batch_size}.", stacklevel=3)
+            continue
+        lo = hi
+        if progress is not None:
+            progress(hi, n)
 
 
 def _random_start(attack: PGD, first: int, x: tf.Tensor) -> tf.Tensor:

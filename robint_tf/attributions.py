@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from robint_tf import device
-from robint_tf.attacks import Progress, batch_signature, batches, check_inputs, per_network
+from robint_tf.attacks import Progress, batch_signature, check_inputs, in_batches, per_network
 from robint_tf.classifiers import Network
 from robint_tf.losses import xent
 from robint_tf.specs import VARIANTS
@@ -112,10 +112,11 @@ def attribute(
         check_inputs(network, x, np.zeros(len(x), np.int32))  # any label will do: only the network's own is used
     run = _compiled(network, attribution, variant, reduction)
     maps = np.empty(x.shape if reduction == "none" else x.shape[:-1], np.float32)
-    for lo, hi in batches(len(x), batch_size):
+
+    def explain(lo: int, hi: int) -> None:
         maps[lo:hi] = run(tf.constant(x[lo:hi])).numpy()
-        if progress is not None:
-            progress(hi, len(x))
+
+    in_batches(len(x), batch_size, explain, progress)
     return maps
 
 

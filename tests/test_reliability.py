@@ -3,21 +3,25 @@
 import contextlib
 import errno
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import click
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from processes import start
 
+from robint_experiments import cli
 from robint_experiments.cli import COMMANDS, main
-from robint_tf import artifacts, classifiers, data
-from robint_tf.specs import Training
+from robint_tf import artifacts, attacks, attributions, classifiers, data, training
+from robint_tf.specs import PGD, Training
 from robint_tf.training import fit_classifier
 
 TOY = ["section-2-2", "--preset", "smoke", "--seeds", "1"]
@@ -100,6 +104,68 @@ def test_deterministic_runs_are_equal_byte_for_byte(tmp_path):
         found.append((tmp_path / f"{name}_figures" / "section_2_2.json").read_bytes())
     assert found[0] == found[1]
     assert b'"deterministic": true' in found[0]
+
+
+@pytest.fixture
+def small_device(monkeypatch):
+    """A device that takes three images at once: what is compiled raises TensorFlow's own error for more."""
+    compiled = attacks.per_network
+
+    def per_network(network, key, make):
+        run = compiled(network, key, make)
+
+        def limited(x, *rest):
+            if len(x) > 3:
+                raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+            return run(x, *rest)
+
+        return limited
+
+    for module in (attacks, attributions):
+        monkeypatch.setattr(module, "per_network", per_network)
+
+
+def test_evaluation_out_of_memory_goes_on_with_smaller_batches(linear_network, images, request):
+    x, y = images
+    attack = PGD(norm="l2", eps=0.3, step_size=0.1, n_steps=3, random_start=True)
+    pixels = np.zeros((10, 3, 3, 1), np.float32) + x
+    whole = attacks.attack_dataset(linear_network, x, y, attack)
+    logits = attacks.predict(linear_network, x)
+    maps = attributions.attribute(linear_network, pixels, "gradient")
+    request.getfixturevalue("small_device")
+    with pytest.warns(UserWarning, match="out of memory with 10 images at once; going on with 5"):
+        parts = attacks.attack_dataset(linear_network, x, y, attack)
+    np.testing.assert_allclose(parts.x_adv, whole.x_adv, atol=1e-6)
+    np.testing.assert_array_equal(parts.n_zero_gradients, whole.n_zero_gradients)
+    with pytest.warns(UserWarning, match="out of memory"):
+        np.testing.assert_allclose(attacks.predict(linear_network, x), logits, atol=1e-6)
+    with pytest.warns(UserWarning, match="out of memory"):
+        np.testing.assert_allclose(attributions.attribute(linear_network, pixels, "gradient"), maps, atol=1e-6)
+
+
+def test_training_out_of_memory_is_one_line_and_never_another_batch_size(robint, tmp_path, monkeypatch):
+    def exhausted(*args, **kwargs):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor\nand a long story")
+
+    monkeypatch.setattr(training, "_order", exhausted)
+    text = robint(*TOY, code=1)
+    assert text.splitlines()[-1].startswith("Error: the device ran out of memory")
+
+
+def test_durations_and_order_do_not_come_from_the_wall_clock():
+    """It may jump; only the age of what killed processes left is told by it, which decides nothing else."""
+    users = [p.name for p in sources() if re.search(r"\btime\.time\(|datetime", p.read_text())]
+    assert users == ["artifacts.py"]
+
+
+def test_nothing_is_unpickled_and_no_archive_is_unpacked():
+    """Data come through TFDS or as IDX files, so there is neither a pickle to run nor a path to escape by."""
+    risky = r"\bpickle\b|\bdill\b|joblib|tarfile|unpack_archive|extractall|allow_pickle=True|safe_mode=False|\beval\("
+    assert not [p.name for p in sources() if re.search(risky, p.read_text())]
+
+
+def sources():
+    return [p for package in (artifacts, cli) for p in sorted(Path(package.__file__).parent.glob("*.py"))]
 
 
 WORDS = st.one_of(
