@@ -2,17 +2,15 @@
 
 import importlib
 import os
-import signal
 import sys
 import traceback
 import warnings
-from types import FrameType
 from typing import Any, TextIO
 
 import click
 
 from robint_tf import __version__
-from robint_tf.interrupts import Interrupted
+from robint_tf.interrupts import Interrupted, signals_interrupt
 
 COMMANDS = {
     "demo": ("demo", "Everything once, small and offline: start here."),
@@ -52,9 +50,8 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; what the library refuses becomes one line and an exit code, never a traceback."""
-        signal.signal(signal.SIGTERM, _terminate)
         try:
-            with warnings.catch_warnings():
+            with signals_interrupt(), warnings.catch_warnings():
                 warnings.showwarning = _show_warning
                 return super().invoke(ctx)
         except Interrupted as stop:
@@ -101,10 +98,6 @@ def _show_warning(
     """One line for the user; what libraries say to programmers is not for them."""
     if issubclass(category, UserWarning):
         click.echo(f"Warning: {message}", err=True)
-
-
-def _terminate(signum: int, frame: FrameType | None) -> None:
-    raise Interrupted(signum)
 
 
 @click.group(

@@ -7,8 +7,12 @@ from contextlib import contextmanager
 from types import FrameType
 
 
-class Interrupted(Exception):
-    """Raised by long work after it has saved its state; `exit_code` is 130 for Ctrl-C, 143 for SIGTERM."""
+class Interrupted(KeyboardInterrupt):
+    """Raised by long work after it has saved its state; `exit_code` is 130 for Ctrl-C, 143 for SIGTERM.
+
+    No `Exception`: a signal may arrive inside any library call, and `except Exception`, there or here, must not take
+    it for a broken file.
+    """
 
     def __init__(self, signum: int) -> None:
         super().__init__(f"interrupted by {signal.Signals(signum).name}")
@@ -27,6 +31,39 @@ class Pending:
         self.signum = signum
 
 
+_arrived: int | None = None
+
+
+@contextmanager
+def signals_interrupt() -> Iterator[None]:
+    """While the block runs, SIGINT and SIGTERM raise `Interrupted` wherever the main thread is.
+
+    Python drops an exception raised in a destructor or a callback; `held_back` therefore also looks whether a signal
+    has arrived before it begins. In other threads than the main one, do nothing.
+    """
+    global _arrived
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {s: signal.signal(s, _raise) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    except Exception as error:
+        if _arrived is not None:  # some library made an error of its own of the interruption
+            raise Interrupted(_arrived) from error
+        raise
+    finally:
+        _arrived = None
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+
+
+def _raise(signum: int, frame: FrameType | None) -> None:
+    global _arrived
+    _arrived = signum
+    raise Interrupted(signum)
+
+
 @contextmanager
 def held_back() -> Iterator[Pending]:
     """Hold SIGINT and SIGTERM back while the block runs; in other threads than the main one, do nothing.
@@ -38,6 +75,8 @@ def held_back() -> Iterator[Pending]:
     if threading.current_thread() is not threading.main_thread():
         yield pending
         return
+    if _arrived is not None:
+        raise Interrupted(_arrived)
     before = {s: signal.signal(s, pending.handle) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield pending

@@ -36,6 +36,35 @@ def test_odd_paths_work(robint, tmp_path):
     assert len(list((tmp_path / "a störe").rglob("arrays.npz"))) == 3
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("kept_by", ["nobody", "an except", "an error of its own", "a destructor"])
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_inside_a_library_call_is_never_taken_for_an_error(signum, kept_by, robint, monkeypatch):
+    class Last:
+        def __del__(self):
+            os.kill(os.getpid(), signum)
+
+    def library_call(*args, **keywords):
+        if kept_by == "a destructor":
+            Last()
+            fit_classifier(network, np.zeros((4, 2)), np.zeros(4), Training(epochs=1))
+        try:
+            os.kill(os.getpid(), signum)
+            time.sleep(1)
+        except BaseException as error:
+            if kept_by == "an error of its own":
+                raise RuntimeError("a broken file") from error
+            if kept_by == "an except" and isinstance(error, Exception):
+                raise ValueError("a broken file") from error
+            raise
+
+    network = classifiers.build("gaussian_mlp")
+    monkeypatch.setattr("robint_experiments.data.command.callback", library_call)
+    text = robint("data", code=128 + signum)
+    assert "the same command continues" in text
+    assert "broken" not in text
+
+
 def test_a_second_ctrl_c_stops_at_once_and_leaves_a_usable_state(tmp_path, monkeypatch):
     toy = data.load("toy").train.take(300)
     whole = classifiers.build("gaussian_mlp")
