@@ -76,6 +76,9 @@ class LazyGroup(click.Group):
                     "one, another --device, or end what else uses it.",
                     1,
                 ) from error
+            if type(error).__name__ in ("RuntimeError", "UnimplementedError") and "determinism" in str(error):
+                first = str(error).splitlines()[0]
+                raise Failure(f"{first} Or run without --deterministic: --no-deterministic.", 1) from error
             raise
 
 

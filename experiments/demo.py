@@ -14,7 +14,7 @@ from .presets import DEMO_2_1, DEMO_ATTACK, DEMO_NETWORKS, SECTION_2_2
 from .run import Run, begin
 
 
-@click.command("demo")
+@click.command("demo", context_settings={"default_map": {"deterministic": True}})
 @out_option("demo")
 @store_option
 @device_options

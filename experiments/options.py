@@ -104,7 +104,12 @@ device_options = chain(
         help="XLA for the hot loops; auto: on GPUs only.",
     ),
     click.option("--threads", type=click.IntRange(1), help="CPU threads.  [default: all cores]"),
-    click.option("--deterministic", is_flag=True, help="TensorFlow's deterministic ops (slower on GPUs, no XLA)."),
+    click.option(
+        "--deterministic/--no-deterministic",
+        default=False,
+        show_default=True,
+        help="TensorFlow's deterministic ops (slower on GPUs, no XLA).",
+    ),
 )
 
 variant_option = click.option(

@@ -135,6 +135,28 @@ def test_deterministic_runs_are_equal_byte_for_byte(tmp_path):
     assert b'"deterministic": true' in found[0]
 
 
+UNSEEDED = """
+import tensorflow as tf
+from robint_experiments import cli, data
+
+def draw(**options):
+    from robint_tf import device as devices
+    devices.configure("cpu", deterministic=True)
+    tf.random.normal([2])
+
+data.command.callback = draw
+cli.main(["data"])
+"""
+
+
+def test_an_operation_that_cannot_be_deterministic_is_one_line():
+    """In a process of its own: TensorFlow's determinism cannot be switched off again."""
+    done = subprocess.run([sys.executable, "-c", UNSEEDED], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert re.search(r"Error: .*seed.*determinism.* --no-deterministic", done.stderr)
+
+
 @pytest.fixture
 def small_device(monkeypatch):
     """A device that takes three images at once: what is compiled raises TensorFlow's own error for more."""
