@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from robint_tf.comparison import Collection
     from robint_tf.report import Picture
 
-BEGIN, END = "<!-- comparison: written by `robint report --readme README.md` -->", "<!-- end of comparison -->"
+BEGIN, END = "<!-- {}: written by `robint report --readme README.md` -->", "<!-- end of {} -->"
 DPI = 90
 
 
@@ -32,7 +32,7 @@ DPI = 90
 @click.option(
     "--readme",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Also write the summary between the marks in this file.",
+    help="Also write the tables between the marks in this file: comparison, and sources where it has those.",
 )
 def command(folder: Path, out: Path, allow_mixed: bool, readme: Path | None) -> None:
     """Compare with the published results: report.html (one self-contained page), report.md and report.json.
@@ -62,7 +62,7 @@ def write(folder: Path, out: Path, *, allow_mixed: bool = False, readme: Path | 
     paths.append(out / "report.json")
     results.write(paths[-1], {"figure": None, "header": header, **found})
     if readme is not None:
-        text = summarised(readme.read_text(encoding="utf-8"), report.group_table(found))
+        text = summarised(readme.read_text(encoding="utf-8"), found)
         with atomic_path(readme) as scratch:
             scratch.write_text(text, encoding="utf-8")
         paths.append(readme)
@@ -74,12 +74,19 @@ def write(folder: Path, out: Path, *, allow_mixed: bool = False, readme: Path | 
     return paths
 
 
-def summarised(text: str, table: str) -> str:
-    """A document with the table between its marks. `UsageError` if it has no marks."""
-    if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise click.UsageError(f"the document needs one line {BEGIN} and one line {END}.")
-    before, rest = text.split(BEGIN)
-    return f"{before}{BEGIN}\n\n{table}\n\n{END}{rest.split(END)[1]}"
+def summarised(text: str, found: dict[str, Any]) -> str:
+    """A document with the tables between its marks. `UsageError` if it lacks those of the comparison."""
+    from robint_tf import report
+
+    for name, table in (("comparison", report.group_table), ("sources", report.source_table)):
+        begin, end = BEGIN.format(name), END.format(name)
+        if name != "comparison" and begin not in text and end not in text:
+            continue
+        if text.count(begin) != 1 or text.count(end) != 1:
+            raise click.UsageError(f"the document needs one line {begin} and one line {end}.")
+        before, rest = text.split(begin)
+        text = f"{before}{begin}\n\n{table(found)}\n\n{end}{rest.split(end)[1]}"
+    return text
 
 
 def pictures(collection: "Collection") -> "list[Picture]":

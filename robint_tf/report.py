@@ -58,6 +58,15 @@ def group_table(comparison: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def source_table(comparison: dict[str, Any]) -> str:
+    """The results files that decide, and how to make each again, as a Markdown table."""
+    lines = ["| results | command | preset | made with | data (SHA-256) |", "|---|---|---|---|---|"]
+    for source in comparison["sources"]:
+        cells = (f"`{source['results']}`", f"`{source['command']}`", source["preset"])
+        lines.append(f"| {' | '.join(cells)} | {_pairs(source['versions'])} | {_pairs(source['data'])} |")
+    return "\n".join(lines)
+
+
 def markdown(comparison: dict[str, Any], header: dict[str, str]) -> str:
     """The whole report as Markdown."""
     parts = ["# Comparison with the published results", "", RULE, ""]
@@ -80,11 +89,7 @@ def markdown(comparison: dict[str, Any], header: dict[str, str]) -> str:
     if comparison["missing"]:
         parts += ["", "## Missing", ""]
         parts += [f"- `{item['results']}`: `{item['command']}`" for item in comparison["missing"]]
-    parts += ["", "## Sources", "", "| results | command | versions | data |", "|---|---|---|---|"]
-    for source in comparison["sources"]:
-        parts.append(
-            f"| {source['results']} | `{source['command']}` | {_pairs(source['versions'])} | {_pairs(source['data'])} |"
-        )
+    parts += ["", "## Sources", "", source_table(comparison)]
     for key, values in comparison["mixed"].items():
         for value, names in values.items():
             parts.append(f"\nMixed: {key} {value}: {', '.join(names)}")

@@ -89,12 +89,15 @@ def test_no_results_folder_is_one_line(robint):
 
 def test_the_summary_goes_between_the_marks_of_a_document(robint, folder):
     document = folder.parent / "R.md"
-    document.write_text(f"before\n{command.BEGIN}\nold\n{command.END}\nafter\n")
+    blocks = (f"{command.BEGIN.format(n)}\nold\n{command.END.format(n)}\n" for n in ("comparison", "sources"))
+    document.write_text("before\n" + "between\n".join(blocks) + "after\n")
     robint("report", "--readme", "R.md")
     text = document.read_text()
     assert text.startswith("before\n")
     assert text.endswith("\nafter\n")
     assert "| Figure 3: tilt of the boundary | 1 | 1 reproduced | paper | 1 supported |" in text
+    assert "| `section_2_2.json` | `robint section-2-2" in text
+    assert "between" in text
     assert "old" not in text
     document.write_text("no marks")
     robint("report", "--readme", "R.md", code=2)
@@ -104,7 +107,7 @@ def test_the_summary_goes_between_the_marks_of_a_document(robint, folder):
 def test_the_readme_shows_the_committed_results():
     found = comparison.compare(comparison.collect(COMMITTED))
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    expected = command.summarised(text, report.group_table(found))
+    expected = command.summarised(text, found)
     assert text == expected, "the README is stale: run `robint report --readme README.md`"
 
 
