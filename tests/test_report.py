@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from robint_experiments import report as command
-from robint_tf import comparison, report, results
+from robint_tf import comparison, results
 
 ROOT = Path(__file__).parents[1]
 COMMITTED = ROOT / "figures"
