@@ -69,8 +69,9 @@ def read() -> list[dict]:
 
 
 def append(sample: dict) -> None:
+    torn = SAMPLES.exists() and not SAMPLES.read_bytes().endswith(b"\n")
     with SAMPLES.open("a") as file:
-        file.write(json.dumps(sample) + "\n")
+        file.write("\n" * torn + json.dumps(sample) + "\n")
 
 
 @click.command()
