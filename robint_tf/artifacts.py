@@ -70,7 +70,8 @@ class Store:
             return read_folder(folder)
         except DamagedError as error:
             aside = folder.with_name(f"{folder.name}.damaged-{uuid.uuid4().hex[:8]}")
-            os.replace(folder, aside)
+            with contextlib.suppress(FileNotFoundError):  # another process has moved it already
+                os.replace(folder, aside)
             warnings.warn(f"{error}; moved to {aside} and made again.", stacklevel=2)
             return None
 
@@ -82,15 +83,20 @@ class Store:
             return {}
 
     def fetch(self, spec: Any, build: Callable[[], tuple[Arrays, dict[str, Any]]], *inputs: str) -> Arrays:
-        """The artifact of this recipe, made by `build() -> (arrays, notes)` only if the store lacks it."""
+        """The artifact of this recipe, made by `build() -> (arrays, notes)` only if the store lacks it.
+
+        Of several processes that make it at the same time, the first to finish decides what all of them return.
+        """
         arrays = self.load(spec, *inputs)
         if arrays is None:
             arrays, notes = build()
-            write_folder(
+            published = write_folder(
                 self.folder(spec, *inputs),
                 arrays,
                 {"recipe_version": RECIPE_VERSION, "spec": as_dict(spec), "inputs": inputs, "notes": notes},
             )
+            if not published:
+                arrays = self.load(spec, *inputs) or arrays
             self.checkpoint(spec, *inputs).clear()
             _sweep(self.folder(spec, *inputs))
         return arrays
@@ -163,8 +169,11 @@ def read_folder(folder: Path) -> Arrays:
         raise DamagedError(f"{folder} cannot be read ({type(error).__name__}: {error})") from error
 
 
-def write_folder(folder: Path, arrays: Arrays, manifest: dict[str, Any]) -> None:
-    """Publish a folder with arrays.npz and manifest.json atomically. If it exists already, the first one stays."""
+def write_folder(folder: Path, arrays: Arrays, manifest: dict[str, Any]) -> bool:
+    """Publish a folder with arrays.npz and manifest.json atomically; if it exists already, the first one stays.
+
+    Returns whether it was this call that published it.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f"{folder.name}.part-", dir=folder.parent))
     try:
@@ -174,8 +183,13 @@ def write_folder(folder: Path, arrays: Arrays, manifest: dict[str, Any]) -> None
         with open(scratch / MANIFEST, "w") as file:
             json.dump({**manifest, "sha256": _sha256(scratch / ARRAYS)}, file, indent=1)
             _flush(file)
-        with contextlib.suppress(FileExistsError, OSError) if folder.exists() else contextlib.nullcontext():
+        try:
             os.rename(scratch, folder)
+        except OSError:  # a rename onto a folder that is not empty; asked afterwards, as others may publish meanwhile
+            if not folder.exists():
+                raise
+            return False
+        return True
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 

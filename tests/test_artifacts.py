@@ -125,22 +125,46 @@ def test_a_torn_checkpoint_falls_back_to_the_one_before(tmp_path):
     assert checkpoint.load() is None
 
 
-def _race(root, value, barrier):
-    barrier.wait()
-    Store(root).fetch(SPEC, lambda: build(float(value)))
+def _race(root, value, barrier, results):
+    for round_ in range(50):
+        barrier.wait()
+        results.put((round_, float(Store(root / str(round_)).fetch(SPEC, lambda: build(float(value)))["w0"][0])))
 
 
 def test_processes_that_build_the_same_artifact_do_not_disturb_each_other(tmp_path):
     context = multiprocessing.get_context("spawn")
-    barrier = context.Barrier(3)
-    workers = [context.Process(target=_race, args=(tmp_path, i, barrier)) for i in range(3)]
+    barrier, results = context.Barrier(3), context.Queue()
+    workers = [context.Process(target=_race, args=(tmp_path, i, barrier, results), daemon=True) for i in range(3)]
     for worker in workers:
         worker.start()
+    seen = [results.get(timeout=60) for _ in range(3 * 50)]  # one that died leaves the others at the barrier
     for worker in workers:
         worker.join()
     assert [w.exitcode for w in workers] == [0, 0, 0]
-    assert Store(tmp_path).load(SPEC)["w0"][0] in (0, 1, 2)
+    for round_ in range(50):
+        kept = Store(tmp_path / str(round_)).load(SPEC)["w0"][0]
+        assert {value for r, value in seen if r == round_} == {kept}
     assert not list(tmp_path.rglob("*.part-*"))
+
+
+def test_the_loser_of_a_race_returns_what_the_winner_published(tmp_path):
+    store = Store(tmp_path)
+
+    def build_while_another_finishes():
+        artifacts.write_folder(store.folder(SPEC), {"w0": np.ones(3)}, {"notes": {}})
+        return build(2.0)
+
+    assert store.fetch(SPEC, build_while_another_finishes)["w0"].tolist() == [1, 1, 1]
+
+
+def test_a_folder_that_cannot_be_published_for_another_reason_is_an_error(tmp_path, monkeypatch):
+    def refuse(source, target):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(artifacts.os, "rename", refuse)
+    with pytest.raises(PermissionError):
+        artifacts.write_folder(tmp_path / "a", {"w0": np.ones(3)}, {})
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_pickle_in_an_artifact_is_not_loaded(tmp_path):
