@@ -133,8 +133,13 @@ def fisher_interval(r: float, n: int) -> Interval:
 def bonett_wright_interval(r: float, n: int) -> Interval:
     """Interval of Spearman's rank correlation over n points, as Fisher's with the variance (1 + r^2 / 2) / (n - 3).
 
-    Bonett and Wright (2000), Sample size requirements for estimating Pearson, Kendall and Spearman correlations.
+    Bonett and Wright (2000), Sample size requirements for estimating Pearson, Kendall and Spearman correlations. At
+    r = 1, where the formula would claim certainty, the lower end is that of the next smaller r that ranks without ties
+    can have, 1 - 12 / (n^3 - n); likewise at -1.
     """
+    if abs(r) > 1 - 1e-12 and n > 3:  # ranks in perfect order, but for rounding
+        inner = bonett_wright_interval(1 - 12 / (n**3 - n), n).low
+        return Interval(inner, 1.0) if r > 0 else Interval(-1.0, -inner)
     return _z_interval(r, n, 1 + r**2 / 2)
 
 

@@ -90,7 +90,7 @@ class Place:
 class Disk(Place):
     """A small disk of its own, which can be filled and locked."""
 
-    def __init__(self, folder: Path, megabytes: int = 600) -> None:
+    def __init__(self, folder: Path, megabytes: int = 3000) -> None:
         super().__init__(folder)
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", folder], check=True)
 
@@ -150,17 +150,18 @@ def torment(
     while code != 0:
         before = place.artifacts()
         process = place.start(args)
-        fault = dice.choice(faults)
+        fault, errors = dice.choice(faults), None
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(STARTING_SECONDS + dice.uniform(0, expected.seconds))
         if process.poll() is None and fault in SIGNALS:
             process.send_signal(SIGNALS[fault])
         elif process.poll() is None:
             with place.full() if fault == "full disk" else place.read_only():
-                process.communicate()  # until it needs to write
+                _, errors = process.communicate()  # until it needs to write
         else:
             fault = ""
-        _, errors = process.communicate()
+        if errors is None:
+            _, errors = process.communicate()
         code = process.returncode
         if fault and code:
             tally.note(fault, code, errors or "")

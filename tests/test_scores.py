@@ -144,6 +144,17 @@ def test_intervals_by_hand():
     assert scores.fisher_interval(-1.0, 10) == (-1, -1)
 
 
+def test_ranks_in_perfect_order_are_not_certain():
+    # six points, one neighbouring pair exchanged: r = 1 - 12 / 210, artanh = 1.763180, half width
+    # 1.959964 * sqrt((1 + 0.444490) / 3) = 1.360024
+    assert scores.bonett_wright_interval(1.0, 6) == pytest.approx((math.tanh(0.403156), 1.0), abs=1e-5)
+    assert scores.bonett_wright_interval(-1.0, 6) == pytest.approx((-1.0, -math.tanh(0.403156)), abs=1e-5)
+    assert scores.bonett_wright_interval(1.0, 3) == (-1, 1)
+    found = scores.correlation(np.arange(6), np.exp(np.arange(6)))
+    assert found.spearman == pytest.approx(1)
+    assert found.spearman_interval.low < 0.4
+
+
 @given(points)
 @settings(max_examples=40)
 def test_correlations_and_fisher_intervals_equal_scipy(pair):
