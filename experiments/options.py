@@ -108,6 +108,7 @@ device_options = chain(
         "--deterministic/--no-deterministic",
         default=False,
         show_default=True,
+        envvar="ROBINT_DETERMINISTIC",
         help="TensorFlow's deterministic ops (slower on GPUs, no XLA).",
     ),
 )

@@ -7,8 +7,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from click.testing import CliRunner
 from hypothesis import settings
+
+# A test that passed once passes again, in this process and in those that it starts. TensorFlow cannot switch this off in
+# a process that has it on.
+tf.config.experimental.enable_op_determinism()
+os.environ["ROBINT_DETERMINISTIC"] = "1"
 
 # The same examples on every run, so that a test that passed here passes elsewhere; `--hypothesis-profile search` looks
 # for new ones.
