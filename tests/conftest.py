@@ -11,8 +11,8 @@ import tensorflow as tf
 from click.testing import CliRunner
 from hypothesis import settings
 
-# A test that passed once passes again, in this process and in those that it starts. TensorFlow cannot switch this off in
-# a process that has it on.
+# A test that passed once passes again, in this process and in those that it starts. TensorFlow cannot switch this off
+# in a process that has it on.
 tf.config.experimental.enable_op_determinism()
 os.environ["ROBINT_DETERMINISTIC"] = "1"
 
