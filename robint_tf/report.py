@@ -1,5 +1,6 @@
 """The comparison as Markdown and as one self-contained HTML page."""
 
+import re
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -20,6 +21,8 @@ RULE = (
     "excludes the claim. Results of presets other than paper are compared in direction only. Beside ours stands what "
     "the same rules say of the authors' own published numbers."
 )
+CODE = re.compile("`([^`]+)`")
+"""Commands in a finding's text."""
 
 
 @dataclass(frozen=True)
@@ -185,7 +188,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
     return [
         escape(row["statement"]),
         _chip(ours["verdict"]),
-        escape(ours["text"]),
+        CODE.sub(r"<code>\1</code>", escape(ours["text"])),
         escape(number(ours)),
         escape(row["preset"] or "–"),
         theirs,

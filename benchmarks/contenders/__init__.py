@@ -23,6 +23,7 @@ class Job:
 ATTACKS = {
     "robint_tf": "ours:attack",
     "robint_tf, bfloat16": "ours:attack_bfloat16",
+    "robint_tf, weights prepared once (not in the package)": "ours:attack_prepared",
     "TF1 graph and session": "tf1:attack",
     "CleverHans 4.0.0 (TF2)": "tf_libraries:attack_cleverhans",
     "PyTorch, channels last": "pytorch:attack",
