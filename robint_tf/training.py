@@ -1,7 +1,7 @@
 """Training classifiers, on clean or on adversarial images only (appendix B; the authors' `trainers.py`).
 
 `fit_classifier` runs many batches in one compiled loop over a data set that lies on the device, because that is faster
-than `Model.fit` (`benchmarks/training_loop.py` measures it); `AdversarialClassifier` is the same step for `Model.fit`.
+than `Model.fit` (`benchmarks/suite.py` measures it); `AdversarialClassifier` is the same step for `Model.fit`.
 """
 
 import time

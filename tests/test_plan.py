@@ -6,7 +6,7 @@ import pytest
 
 from robint_experiments import estimate
 from robint_experiments.estimate import Costs, Load
-from robint_tf import classifiers, data
+from robint_tf import classifiers, data, results
 from robint_tf.specs import VAEGANSpec
 
 # Positions x kernel x channels in x channels out of every convolution, then the dense layers.
@@ -66,6 +66,19 @@ def test_a_plan_of_section_2_1_counts_the_vae_gan(robint, monkeypatch):
     text = robint("plan", "--device-rate", "0.5", "section-2-1", "--preset", "smoke")
     assert numbers("VAE-GANs to train", text) == (1, 1, 0, 0, 50)
     assert numbers("networks to attack", text) == (13, 13, 13 * 40 * 8, 0, 0)
+
+
+def test_a_plan_as_a_file_holds_the_printed_numbers(robint, tmp_path):
+    path = tmp_path / "plan.json"
+    text = robint("plan", "--device-rate", "0.5", "--json", path, "section-2-1", "--preset", "smoke")
+    plan = results.read(path)
+    assert plan["plan_of"]["options"] == ["--preset", "smoke"]
+    (study,) = plan["studies"]
+    loads = {load["name"]: load for load in study["loads"]}
+    attacked = loads["networks to attack"]
+    assert numbers("networks to attack", text)[:3] == tuple(attacked[k] for k in ("total", "missing", "attack_steps"))
+    assert study["seconds"] == pytest.approx(sum(load["flop"] for load in loads.values()) / 0.5e12)
+    assert study["unit_seconds"] is None
 
 
 def test_what_is_done_is_not_planned(robint, monkeypatch):

@@ -1,4 +1,4 @@
-"""At least 21 SIGKILLs at random moments, over trainings, a VAE-GAN and the grid: `pytest -m slow`, ten minutes."""
+"""At least 21 SIGKILLs at random moments, over trainings, a VAE-GAN and the grid: `pytest -m slow`, twenty minutes."""
 
 import random
 

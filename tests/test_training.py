@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from robint_tf import artifacts, classifiers, device, training
+from robint_tf import artifacts, classifiers, data, device, training
 from robint_tf.attacks import attack_dataset
 from robint_tf.interrupts import Interrupted
 from robint_tf.specs import PGD, Training
@@ -117,6 +117,19 @@ def test_training_depends_on_the_seed_alone_and_learns():
     for a, b, c in zip(*runs, strict=True):
         np.testing.assert_array_equal(a, b)
         assert not np.array_equal(a, c)
+
+
+def test_a_second_training_of_a_network_pays_no_trace(monkeypatch):
+    """Cells of the grid differ in images, their number, seed and rates: one trace serves all of them."""
+    traces, loss = [], training.xent
+    monkeypatch.setattr(training, "xent", lambda *args: traces.append(1) or loss(*args))
+    network, sample = classifiers.build("cifar_cnn"), data.load("cifar10_sample", offline=True).train
+    training.fit_classifier(network, sample.x[:40], sample.y[:40], Training(epochs=1, batch_size=20))
+    n = len(traces)
+    assert n > 0
+    other = Training(epochs=2, batch_size=15, learning_rate=0.01, shuffle=True, seed=5)
+    training.fit_classifier(network, sample.x[40:90], sample.y[40:90], other)
+    assert len(traces) == n
 
 
 def test_shuffle_visits_every_example_in_a_new_order_each_epoch():

@@ -60,6 +60,7 @@ TASKS: dict[str, tuple[Job, dict[str, str]]] = {
         ADVERSARIAL,
     ),
     "standard training, CIFAR-10 network": (Job("training", "cifar_cnn", n_images=20 * BATCH), TRAINING),
+    "standard training, MNIST network": (Job("training", "mnist_cnn", n_images=5 * BATCH), TRAINING),
     "loss-gradient maps, CIFAR-10 network": (Job("attributions", "cifar_cnn", n_images=20 * BATCH), ATTRIBUTIONS),
     "occlusion of half the pixels, CIFAR-10": (Job("occlusion", "cifar_cnn", n_images=100 * BATCH), OCCLUSION),
     "VAE-GAN step, MNIST": (Job("vae_gan", "mnist_cnn"), VAE_GAN),
