@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from robint_tf import device
 from robint_tf.classifiers import Network
+from robint_tf.forward import for_attack, loop_body
 from robint_tf.losses import LOSSES
 from robint_tf.norms import NORMS
 from robint_tf.specs import PGD
@@ -42,14 +43,16 @@ def ascend(
     """
     ops, loss_fn = NORMS[norm], LOSSES[loss]
     axes = list(range(1, x.shape.rank))
+    forward = for_attack(network)
 
     def inside(x_adv: tf.Tensor) -> tf.Tensor:
         return tf.clip_by_value(ops.project(x_adv, x, eps), PIXEL_MIN, PIXEL_MAX)
 
+    @loop_body
     def step(i: tf.Tensor, x_adv: tf.Tensor, n_zero: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(x_adv)
-            objective = loss_fn(tf.cast(network(x_adv, training=False), tf.float32), y)
+            objective = loss_fn(tf.cast(forward(x_adv), tf.float32), y)
         gradient = tape.gradient(objective, x_adv)
         zero = tf.reduce_all(tf.equal(gradient, 0.0), axis=axes)
         return i + 1, inside(x_adv + step_size * ops.direction(gradient)), n_zero + tf.cast(zero, tf.int32)

@@ -97,11 +97,16 @@ def name() -> str:
     return logical[0].name
 
 
+def on_cpu() -> bool:
+    """Whether models run on the CPU, for want of a GPU or by choice."""
+    return not tf.config.list_logical_devices("GPU")
+
+
 def jit_compile() -> bool:
     """Whether compiled loops go through XLA."""
     if _settings.deterministic or _settings.jit == "off":
         return False
-    return _settings.jit == "on" or bool(tf.config.list_logical_devices("GPU"))
+    return _settings.jit == "on" or not on_cpu()
 
 
 def describe() -> dict[str, str]:

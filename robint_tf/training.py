@@ -19,18 +19,14 @@ from robint_tf import device
 from robint_tf.artifacts import Arrays, Checkpoint
 from robint_tf.attacks import ascend, batch_signature, perturb
 from robint_tf.classifiers import Network, initialise
+from robint_tf.forward import for_training, loop_body
 from robint_tf.interrupts import Interrupted, held_back
 from robint_tf.losses import xent
 from robint_tf.norms import NORMS
+from robint_tf.optimizers import adam
 from robint_tf.specs import PGD, Training
 
-ADAM_EPSILON = 1e-8  # TensorFlow 1's default, which the authors ran with; Keras has 1e-7
 CHUNK_SECONDS = 0.5  # how long one call of the compiled loop should take: the reaction time to Ctrl-C
-
-
-def adam(learning_rate: float = 1e-3) -> keras.optimizers.Adam:
-    """The authors' optimiser for classifiers."""
-    return keras.optimizers.Adam(learning_rate, beta_1=0.9, beta_2=0.999, epsilon=ADAM_EPSILON)
 
 
 class AdversarialClassifier(keras.Model):
@@ -235,7 +231,7 @@ def _compile(network: Network, optimizer: keras.Optimizer, attack: PGD | None) -
     images, labels = batch_signature(network)
     real, whole, pair = tf.TensorSpec([], tf.float32), tf.TensorSpec([], tf.int32), tf.TensorSpec([2], tf.int32)
 
-    @tf.function(input_signature=[images, labels, real, real, whole, pair], jit_compile=device.jit_compile())
+    @loop_body(input_signature=[images, labels, real, real, whole, pair], jit_compile=device.jit_compile())
     def step(
         x: tf.Tensor, y: tf.Tensor, eps: tf.Tensor, step_size: tf.Tensor, n_steps: tf.Tensor, seed: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -243,8 +239,9 @@ def _compile(network: Network, optimizer: keras.Optimizer, attack: PGD | None) -
             numbers = {"eps": eps, "step_size": step_size, "n_steps": n_steps}
             start = NORMS[attack.norm].start(tf.shape(x), eps, seed) if attack.random_start else None
             x, _ = ascend(net, x, y, norm=attack.norm, loss=attack.loss, start=start, **numbers)
+        forward = for_training(net)
         with tf.GradientTape() as tape:
-            logits = tf.cast(net(x, training=True), tf.float32)
+            logits = tf.cast(forward(x), tf.float32)
             loss = tf.reduce_mean(xent(logits, y))
         optimizer.apply(tape.gradient(loss, variables), variables)
         hits = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), y)

@@ -23,10 +23,10 @@ import keras
 import tensorflow as tf
 
 from robint_tf.layers import Chain, check_choice
+from robint_tf.optimizers import ADAM_EPSILON
 from robint_tf.vae_gan_networks import networks_for, settings_for
 
 LOG_OFFSET = 1e-8
-ADAM_EPSILON = 1e-8  # TensorFlow 1's default, which the authors ran with; Keras has 1e-7
 
 Latent = tuple[tf.Tensor, tf.Tensor]  # z_mean and z_log_var, float32 (N, latent_dim) each
 Draws = tuple[tf.Tensor, tf.Tensor]  # the noise of the reconstruction and that of the sample, likewise

@@ -16,9 +16,9 @@ EXPERIMENTS = Path(robint_experiments.__file__).parent
 ROWS = [
     {"__init__"},
     {"specs", "interrupts", "published", "boundary", "scores"},
-    {"norms", "losses", "artifacts", "device", "idx", "layers", "occlusion", "verdicts"},
+    {"norms", "losses", "artifacts", "device", "idx", "layers", "optimizers", "occlusion", "verdicts"},
     {"classifiers", "results", "sources", "spectral", "claims"},
-    {"data", "vae_gan_networks", "plots_manifold", "plots_interpretability"},
+    {"data", "forward", "vae_gan_networks", "plots_manifold", "plots_interpretability"},
     {"attacks", "models", "plots", "vae_gan", "comparison", "report"},
     {"evaluation", "training", "manifold", "attributions"},
     {"vae_gan_training"},

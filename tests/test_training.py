@@ -11,8 +11,9 @@ import tensorflow as tf
 from robint_tf import artifacts, classifiers, data, device, training
 from robint_tf.attacks import attack_dataset
 from robint_tf.interrupts import Interrupted
+from robint_tf.optimizers import adam
 from robint_tf.specs import PGD, Training
-from robint_tf.training import AdversarialClassifier, adam, fit_classifier
+from robint_tf.training import AdversarialClassifier, fit_classifier
 
 GOLDEN = {"MIXNORM_DNN": "gaussian_mlp", "MNIST_CNN": "mnist_cnn", "CIFAR_CNN": "cifar_cnn"}
 LOOSE = {

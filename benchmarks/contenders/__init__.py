@@ -23,7 +23,6 @@ class Job:
 ATTACKS = {
     "robint_tf": "ours:attack",
     "robint_tf, bfloat16": "ours:attack_bfloat16",
-    "robint_tf, weights prepared once (not in the package)": "ours:attack_prepared",
     "TF1 graph and session": "tf1:attack",
     "CleverHans 4.0.0 (TF2)": "tf_libraries:attack_cleverhans",
     "PyTorch, channels last": "pytorch:attack",
@@ -31,6 +30,10 @@ ATTACKS = {
     "torchattacks 3.5.1": "pytorch:attack_torchattacks",
     "Foolbox 3.3.4 (TF)": "tf_libraries:attack_foolbox",
     "ART 1.20.1 (TF)": "tf_libraries:attack_art",
+}
+MORE_OF_OURS = {
+    "robint_tf, attack_dataset (checks, logits)": "ours:attack_dataset",
+    "the same loop over plain Keras calls": "ours:attack_by_keras_calls",
 }
 ADVERSARIAL = {
     "robint_tf": "ours:training_",
@@ -51,10 +54,10 @@ OCCLUSION = {"robint_tf": "ours:occlusion_", "a percentile per image (NumPy)": "
 VAE_GAN = {"robint_tf": "ours:vae_gan_"}
 
 TASKS: dict[str, tuple[Job, dict[str, str]]] = {
-    "PGD-40, CIFAR-10 network, l2": (Job("attack", "cifar_cnn", "l2", 40), ATTACKS),
+    "PGD-40, CIFAR-10 network, l2": (Job("attack", "cifar_cnn", "l2", 40), ATTACKS | MORE_OF_OURS),
     "PGD-40, CIFAR-10 network, linf": (Job("attack", "cifar_cnn", "linf", 40), ATTACKS),
-    "PGD-10, MNIST network, l2": (Job("attack", "mnist_cnn", "l2", 10), ATTACKS),
-    "PGD-10, MNIST network, linf": (Job("attack", "mnist_cnn", "linf", 10), ATTACKS),
+    "PGD-40, MNIST network, l2": (Job("attack", "mnist_cnn", "l2", 40), ATTACKS | MORE_OF_OURS),
+    "PGD-40, MNIST network, linf": (Job("attack", "mnist_cnn", "linf", 40), ATTACKS),
     "adversarial training, PGD-10, CIFAR-10 network, l2": (
         Job("training", "cifar_cnn", "l2", 10, n_images=2 * BATCH),
         ADVERSARIAL,

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 
-import keras
 import numpy as np
 import tensorflow as tf
 from problem import Problem
 
 from contenders import BATCH, Job
 from robint_tf import attacks, attributions, occlusion, training, vae_gan
+from robint_tf.losses import xent
+from robint_tf.norms import NORMS
 from robint_tf.specs import Training
 
 
@@ -22,41 +23,29 @@ def attack_bfloat16(problem: Problem, job: Job) -> Callable:
     return attack(problem, job, "mixed_bfloat16")
 
 
-def attack_prepared(problem: Problem, job: Job) -> Callable:
-    """Not in the package: weights read, and dense ones transposed for the backward pass, once for all steps."""
+def attack_dataset(problem: Problem, job: Job) -> Callable:
+    """With the checks of its inputs, and the logits before and after."""
     network, pgd = problem.network(), problem.attack(job.norm, job.n_steps)
-    run = tf.function(lambda x, y: attacks.perturb(_prepared(network), x, y, pgd), jit_compile=False)
-    return lambda x, y: run(tf.constant(x), tf.constant(y)).numpy()
+    return lambda x, y: attacks.attack_dataset(network, x, y, pgd, batch_size=BATCH).x_adv
 
 
-def _prepared(network: keras.Model) -> Callable:
-    stages = []
-    for layer in network.layers:
-        if not isinstance(layer, keras.layers.Dense | keras.layers.Conv2D):
-            stages.append(layer)
-            continue
-        kernel, bias, activation = (
-            tf.convert_to_tensor(layer.kernel),
-            tf.convert_to_tensor(layer.bias),
-            layer.activation,
-        )
-        if isinstance(layer, keras.layers.Conv2D):
-            stages.append(lambda a, w=kernel, b=bias, f=activation: f(tf.nn.conv2d(a, w, 1, "SAME") + b))
-            continue
-        transposed = tf.transpose(kernel)
+def attack_by_keras_calls(problem: Problem, job: Job) -> Callable:
+    """Without `robint_tf.forward`: the same loop, inlined, over plain calls of the Keras network."""
+    network, pgd = problem.network(), problem.attack(job.norm, job.n_steps)
+    norm, eps = NORMS[pgd.norm], tf.constant(pgd.eps)
 
-        @tf.custom_gradient
-        def product(a, w=kernel, back=transposed):
-            return tf.matmul(a, w), lambda g: tf.matmul(g, back)
+    def run(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+        def step(i: tf.Tensor, x_adv: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(x_adv)
+                objective = xent(network(x_adv, training=False), y)
+            direction = norm.direction(tape.gradient(objective, x_adv))
+            return i + 1, tf.clip_by_value(norm.project(x_adv + pgd.step_size * direction, x, eps), -1.0, 1.0)
 
-        stages.append(lambda a, product=product, b=bias, f=activation: f(product(a) + b))
+        return tf.while_loop(lambda i, _: i < pgd.n_steps, step, (0, x))[1]
 
-    def run(a: tf.Tensor, training: bool = False) -> tf.Tensor:
-        for stage in stages:
-            a = stage(a)
-        return a
-
-    return run
+    compiled = tf.function(run, jit_compile=False)
+    return lambda x, y: compiled(tf.constant(x), tf.constant(y)).numpy()
 
 
 def _training(problem: Problem, job: Job, precision: str) -> Callable:
