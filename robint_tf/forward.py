@@ -6,7 +6,7 @@ TensorFlow's CPU kernels (oneDNN) have a slow way only (`benchmarks/suite.py` me
 - an attack takes many gradients with the same weights, which Keras reads and casts anew for each, and whose transposes
   are copied into another order for each: here once per attack;
 - the gradient to a single input channel is one matrix product and a sum of shifted planes;
-- a convolution's gradient to its kernel is not merged with that to its bias, which makes it up to a third slower;
+- a convolution's gradient to its kernel is not merged with that to its bias, which would make both slower;
 - the body of a loop stays a graph of its own (`loop_body`).
 
 Layers other than plain dense ones and convolutions are called as they are, and so are networks that are no
@@ -96,7 +96,12 @@ def _fixed_conv(layer: keras.layers.Conv2D) -> Forward | None:
 def _trained_conv(layer: keras.layers.Conv2D) -> Forward | None:
     if not (_is_plain(layer) and layer.use_bias and layer.compute_dtype == "float32"):
         return None
-    return lambda x: layer.activation(_plus_trained(_convolution(x, tf.convert_to_tensor(layer.kernel)), layer.bias))
+
+    def stage(x: tf.Tensor) -> tf.Tensor:
+        kernel, bias = _weights(layer)
+        return layer.activation(_plus_trained(_convolution(x, kernel), bias))
+
+    return stage
 
 
 def _is_plain(layer: keras.layers.Conv2D) -> bool:
@@ -144,9 +149,10 @@ def _gradient_to_one_channel(gradient: tf.Tensor, kernel: tf.Tensor) -> tf.Tenso
 
 def _shift(planes: tf.Tensor, by: int, axis: int) -> tf.Tensor:
     """Moved along an axis, with zeros where nothing comes from."""
-    before, after = max(by, 0), max(-by, 0)
+    size = planes.shape[axis]
+    before, after = min(max(by, 0), size), min(max(-by, 0), size)
     kept = [slice(None)] * planes.shape.rank
-    kept[axis] = slice(after, planes.shape[axis] - before)
+    kept[axis] = slice(after, size - before)
     padding = [[0, 0] for _ in kept]
     padding[axis] = [before, after]
     return tf.pad(planes[tuple(kept)], padding)
