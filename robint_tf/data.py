@@ -167,9 +167,10 @@ def load(
     `all_train` keeps all (no effect on other sets). The samples, `<name>_sample`, come with the package: the first
     1,000 training and 200 test images.
 
-    The image sets are taken from `data_dir` (else ROBINT_DATA_DIR, else TFDS's own folder): prepared by TFDS, or as the
-    published IDX files in a folder named as in `sources.IDX_FOLDERS`, or in its subfolder raw. What is not there is
-    downloaded by TFDS, unless `offline`, which never touches the network.
+    The image sets are taken from `data_dir` (else ROBINT_DATA_DIR, else TFDS's own folder): prepared by TFDS, or as
+    published: IDX files in a folder named as in `sources.IDX_FOLDERS` or in its subfolder raw, CIFAR-10's archives or
+    unpacked folders (`robint_tf.cifar`). What is not there is downloaded by TFDS, unless `offline`, which never touches
+    the network.
 
     Warns if images are not known to be the published ones. `ValueError` for an unknown name or a count that the set
     does not have; `DataUnavailable` if the set is missing or damaged.

@@ -1,9 +1,13 @@
 """Results files: JSON from which every figure is drawn, readable by people, equal byte for byte for equal results."""
 
 import base64
+import contextlib
 import hashlib
 import json
 import math
+import os
+import uuid
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +26,12 @@ class ResultsError(ValueError):
 def write(path: Path, results: dict[str, Any]) -> None:
     """Write a results file atomically. Arrays become lists; NaN and infinity are refused with `ValueError`.
 
-    The last line is a hash of the rest, so that `read` can tell a file that was changed afterwards.
+    The last line is a hash of the rest, so that `read` can tell a file that was changed afterwards. Such a file, or
+    any that `read` would refuse, is not overwritten but moved aside, with a warning.
     """
     content = {"schema": SCHEMA, **results}
     text = _render({**content, DIGEST: _digest(content)}, 0) + "\n"
+    _set_aside_if_refused(path)
     with atomic_path(path) as scratch:
         scratch.write_text(text, encoding="utf-8")
 
@@ -47,6 +53,20 @@ def read(path: Path) -> dict[str, Any]:
     if results.pop(DIGEST, None) != _digest(results):
         raise ResultsError(f"{path} was changed after it was written (its {DIGEST} differs); run its command again.")
     return results
+
+
+def _set_aside_if_refused(path: Path) -> None:
+    if not path.exists():
+        return
+    try:
+        read(path)
+    except ResultsError:
+        aside = path.with_name(f"{path.name}.kept-{uuid.uuid4().hex[:8]}")  # no .json: not for reports
+        with contextlib.suppress(FileNotFoundError):  # another process has moved it already
+            os.replace(path, aside)
+        warnings.warn(
+            f"{path} was not what a command of this version had written; it is kept as {aside}.", stacklevel=3
+        )
 
 
 def _digest(content: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from robint_tf import idx
+from robint_tf import cifar, idx
 
 Order = Literal["original", "tfds", "generated"]
 
@@ -34,14 +34,15 @@ class Raw(NamedTuple):
 
 @dataclass(frozen=True)
 class Location:
-    """A data set on disk: a version folder of TFDS, or a folder with the four IDX files."""
+    """A data set on disk: a version folder of TFDS, a folder with the four IDX files, or what `cifar.find` gives."""
 
     name: str
-    kind: Literal["tfds", "idx"]
+    kind: Literal["tfds", "idx", "cifar"]
     folder: Path
 
     def __str__(self) -> str:
-        return f"TFDS {self.name}:{self.folder.name}" if self.kind == "tfds" else "IDX files"
+        named = {"tfds": f"TFDS {self.name}:{self.folder.name}", "idx": "IDX files", "cifar": self.folder.name}
+        return named[self.kind]
 
 
 class Block(NamedTuple):
@@ -99,7 +100,7 @@ def data_folder(data_dir: str | os.PathLike | None = None) -> Path:
 
 
 def find(name: str, folder: Path) -> Location | None:
-    """The image set `name` under `folder`: prepared by TFDS (its newest version), else as IDX files, else None."""
+    """The image set `name` under `folder`: prepared by TFDS (its newest version), else as published, else None."""
     prepared = [p.parent for p in folder.glob(f"{name}/*/dataset_info.json") if re.fullmatch(r"[\d.]+", p.parent.name)]
     if prepared:
         newest = max(prepared, key=lambda p: [int(part) for part in p.name.split(".") if part])
@@ -107,6 +108,8 @@ def find(name: str, folder: Path) -> Location | None:
     for candidate in _idx_candidates(name, folder):
         if all(_idx_file(candidate, file) for files in IDX_FILES.values() for file in files):
             return Location(name, "idx", candidate)
+    if name == "cifar10" and (published := cifar.find(folder)) is not None:
+        return Location(name, "cifar", published)
     return None
 
 
@@ -114,8 +117,10 @@ def how_to_get(name: str, folder: Path) -> str:
     """One line on what was looked for under `folder`, and the ways to get it."""
     spelt = name.replace("_", "-")
     files = ", ".join(file for pair in IDX_FILES.values() for file in pair)
-    raw = (", and not all four published files", f", or put {files} (or .gz) into {folder / name}")
-    looked_for, put = raw if name in IDX_FOLDERS else ("", "")
+    if name in IDX_FOLDERS:
+        looked_for, put = ", and not all four published files", f", or put {files} (or .gz) into {folder / name}"
+    else:
+        looked_for, put = ", and no published archive", f", or put one of {', '.join(cifar.ARCHIVES)} into {folder}"
     return (
         f"{name} is not in {folder}: no {folder / name}/<version> prepared by TFDS{looked_for}. Run `robint data "
         f"--download {spelt}` where there is a network and copy the folder{put}; or use {spelt}-sample."
@@ -163,6 +168,8 @@ def read(location: Location, split: str) -> tuple[Raw, Order]:
     try:
         if location.kind == "idx":
             raw, order = _read_idx(location.folder, split), None
+        elif location.kind == "cifar":
+            raw, order = Raw(*cifar.read(location.folder, split)), None
         else:
             raw, order = _read_tfds(location.folder, split)
     except (ValueError, OSError) as error:
@@ -173,7 +180,7 @@ def read(location: Location, split: str) -> tuple[Raw, Order]:
             f"{location.name}: {location.folder} holds {len(raw.labels)} {split} images, labels up to "
             f"{raw.labels.max(initial=0)}; the published set {expected}, up to {N_CLASSES - 1}. Get it again."
         )
-    if location.kind == "idx":
+    if location.kind != "tfds":
         return raw, "original"
     if order is not None:
         return Raw(raw.images[order], raw.labels[order]), "original"

@@ -16,7 +16,7 @@ EXPERIMENTS = Path(robint_experiments.__file__).parent
 ROWS = [
     {"__init__"},
     {"specs", "interrupts", "published", "boundary", "scores"},
-    {"norms", "losses", "artifacts", "device", "idx", "layers", "optimizers", "occlusion", "verdicts"},
+    {"norms", "losses", "artifacts", "cifar", "device", "idx", "layers", "optimizers", "occlusion", "verdicts"},
     {"classifiers", "results", "sources", "spectral", "claims"},
     {"data", "forward", "vae_gan_networks", "plots_manifold", "plots_interpretability"},
     {"attacks", "models", "plots", "vae_gan", "comparison", "report"},
@@ -25,7 +25,7 @@ ROWS = [
     {"recipes", "retraining"},
 ]
 RANK = {name: row for row, names in enumerate(ROWS) for name in names}
-LIGHT = {"__init__", "specs", "interrupts", "published", "data", "sources", "idx"}
+LIGHT = {"__init__", "specs", "interrupts", "published", "data", "sources", "cifar", "idx"}
 """What experiments may import before a command runs."""
 
 

@@ -65,6 +65,24 @@ def test_a_file_that_was_changed_afterwards_is_refused(tmp_path):
     assert results.read(spaced) == results.read(path)
 
 
+@pytest.mark.parametrize("found", ["edited", "torn", "newer", "somebody else's"])
+def test_a_file_that_would_be_refused_is_kept_aside_when_its_place_is_written_to(tmp_path, found):
+    path = tmp_path / "a.json"
+    results.write(path, {"a": 0.25})
+    text = {
+        "edited": path.read_text().replace("0.25", "0.26"),
+        "torn": path.read_text()[:-9],
+        "newer": json.dumps({"schema": results.SCHEMA + 1}),
+        "somebody else's": "notes",
+    }[found]
+    path.write_text(text)
+    with pytest.warns(UserWarning, match=r"a\.json was not what .* had written; it is kept as .*a\.json\.kept-"):
+        results.write(path, {"a": 0.5})
+    assert results.read(path)["a"] == 0.5
+    (aside,) = tmp_path.glob("a.json.kept-*")
+    assert aside.read_text() == text
+
+
 def test_summary_of_one_value_has_no_spread():
     assert results.summary([2.0]) == {"mean": 2.0, "sd": None, "min": 2.0, "max": 2.0, "values": [2.0]}
     assert results.summary([1.0, 3.0])["sd"] == pytest.approx(np.sqrt(2))
