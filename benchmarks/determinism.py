@@ -3,7 +3,8 @@
     python benchmarks/determinism.py [--processes 5]
 
 Trains the CIFAR-10 network for one epoch on 1,000 packaged images and on 200 attacked ones, in fresh processes with one
-and two threads, interleaved; prints medians of seconds and whether all processes of a kind ended with the same weights.
+and two threads, interleaved; writes medians of seconds into `benchmarks/README.md`, and whether all processes of a kind
+ended with the same weights.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ import sys
 import time
 
 import click
+import document
 
 
 def once(deterministic: bool, threads: int) -> dict:
@@ -54,15 +56,17 @@ def main(processes: int, one: tuple[int, int] | None) -> None:
             command = [sys.executable, __file__, "--one", *map(str, kind)]
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             found[kind].append(json.loads(done.stdout.splitlines()[-1]))
-    click.echo("| training | threads | default | deterministic | ratio | repeats bit for bit: default, deterministic |")
-    click.echo("|---|---|---|---|---|---|")
+    lines = ["| training | threads | default | deterministic | ratio | repeats bit for bit: default, deterministic |"]
+    lines.append("|---|---|---|---|---|---|")
     for threads in (1, 2):
         for name in ("standard", "adversarial"):
             pair = [[run[name] for run in found[deterministic, threads]] for deterministic in (0, 1)]
             default, deterministic = (statistics.median(run["seconds"] for run in runs) for runs in pair)
             equal = ", ".join("yes" if len({run["weights"] for run in runs}) == 1 else "no" for runs in pair)
             ratio = deterministic / default
-            click.echo(f"| {name} | {threads} | {default:.2f} s | {deterministic:.2f} s | {ratio:.2f} | {equal} |")
+            lines.append(f"| {name} | {threads} | {default:.2f} s | {deterministic:.2f} s | {ratio:.2f} | {equal} |")
+    document.write("determinism", lines)
+    click.echo("\n".join(lines))
 
 
 if __name__ == "__main__":

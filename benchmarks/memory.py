@@ -10,12 +10,10 @@ import resource
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 
 import click
+import document
 
-README = Path(__file__).with_name("README.md")
-BEGIN, END = "<!-- memory: written by memory.py -->", "<!-- end of memory -->"
 SHAPES = {"cifar_cnn": (32, 32, 3), "mnist_cnn": (28, 28, 1)}
 
 
@@ -121,8 +119,7 @@ def main(one: str | None) -> None:
             row += ["", "", ""]
         lines.append(f"| {name} | {' | '.join(row)} |")
         click.echo(lines[-1], err=True)
-    text = README.read_text()
-    README.write_text("\n".join([text.split(BEGIN)[0] + BEGIN, "", *lines, "", END + text.split(END)[1]]))
+    document.write("memory", lines)
 
 
 if __name__ == "__main__":

@@ -14,9 +14,8 @@ import time
 from pathlib import Path
 
 import click
+import document
 
-README = Path(__file__).with_name("README.md")
-BEGIN, END = "<!-- plan: written by plan.py -->", "<!-- end of plan -->"
 CASES = [
     "section-2-2 --preset quick",
     "section-2-1 --preset quick --dataset mnist",
@@ -42,16 +41,13 @@ def measure(case: str, data_dir: Path) -> tuple[float, float]:
 @click.option("--only", default="", help="Only the cases whose command contains this.")
 def main(data_dir: Path, only: str) -> None:
     """Plan, run, compare."""
-    before, rest = README.read_text().split(BEGIN)
-    table, after = rest.split(END)
-    rows = {line.split("`")[1]: line for line in table.splitlines() if "`" in line}
+    rows = {line.split("`")[1]: line for line in document.part("plan").splitlines() if "`" in line}
     for case in CASES:
         if only in case:
             planned, took = measure(case, data_dir)
             rows[f"robint {case}"] = f"| `robint {case}` | {planned:,.0f} s | {took:,.0f} s | {planned / took:.2f} |"
             click.echo(rows[f"robint {case}"])
-    lines = ["| command | planned | took | planned / took |", "|---|---|---|---|", *rows.values()]
-    README.write_text("\n".join([before + BEGIN, "", *lines, "", END + after]))
+    document.write("plan", ["| command | planned | took | planned / took |", "|---|---|---|---|", *rows.values()])
 
 
 if __name__ == "__main__":

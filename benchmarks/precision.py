@@ -13,9 +13,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import click
-
-README = Path(__file__).with_name("README.md")
-BEGIN, END = "<!-- precision: written by precision.py -->", "<!-- end of precision -->"
+import document
 
 
 @click.command()
@@ -67,8 +65,7 @@ def main(data_dir: Path | None, folder: Path, seeds: int, n_train: int, epochs: 
         differences = [b - a for a, b in zip(*pair, strict=True)]
         error = statistics.stdev(differences) / seeds**0.5
         lines.append(f"| {measure} | {' | '.join(cells)} | {statistics.mean(differences):+.2%} ± {error:.2%} |")
-    text = README.read_text()
-    README.write_text("\n".join([text.split(BEGIN)[0] + BEGIN, "", *lines, "", END + text.split(END)[1]]))
+    document.write("precision", lines)
     click.echo("\n".join(lines))
 
 

@@ -16,9 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
+import document
 
-README = Path(__file__).with_name("README.md")
-BEGIN, END = "<!-- startup: written by startup.py -->", "<!-- end of startup -->"
 ROBINT = [sys.executable, "-c", "from robint_experiments.cli import main; main()"]
 
 
@@ -73,8 +72,7 @@ def main(processes: int, one: bool) -> None:
     lines = [f"| what | median of {processes} processes | range |", "|---|---|---|"]
     for name, seconds in took.items():
         lines.append(f"| {name} | {statistics.median(seconds):.2f} s | {min(seconds):.2f} to {max(seconds):.2f} s |")
-    before, rest = README.read_text().split(BEGIN)
-    README.write_text("\n".join([before + BEGIN, "", *lines, "", END + rest.split(END)[1]]))
+    document.write("startup", lines)
     click.echo("\n".join(lines))
 
 

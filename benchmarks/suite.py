@@ -24,13 +24,15 @@ import click
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-from contenders import TASKS  # noqa: E402  # the folder of this script is no package
+import document  # noqa: E402  # the folder of this script is no package
+from contenders import TARGETS, TASKS, TESTED_AGAINST_ITSELF  # noqa: E402
+from problem import EPS  # noqa: E402
 
 RESULTS = HERE / "results"
 SAMPLES = RESULTS / "samples.jsonl"
-BEGIN, END = "<!-- tables: written by suite.py -->", "<!-- end of tables -->"
 # This package as it is now, not as it was when the peers were installed.
 THIS_PACKAGE = os.environ | {"PYTHONPATH": str(HERE.parent)}
+LOSS_TOLERANCE, BALL_TOLERANCE = 0.002, 1e-5
 MFLOP_FORWARD = {"cifar_cnn": 53.16, "mnist_cnn": 107.25}  # convolutions and dense layers, padding counted as work
 
 
@@ -178,10 +180,34 @@ def write_tables(samples: list[dict]) -> None:
             everything[f"{name}, {cores} thread(s)"] = {"probe_gflops": peak, "rows": rows, "equality": verdicts}
             lines += _table(name, job, cores, rows, peak, verdicts)
     (RESULTS / "summary.json").write_text(json.dumps({"machine": _machine(), "tasks": everything}, indent=1) + "\n")
-    readme = HERE / "README.md"
-    text = readme.read_text()
-    before, after = text.split(BEGIN)[0], text.split(END)[1]
-    readme.write_text("\n".join([before + BEGIN, f"\nMeasured on {_machine()}.\n", *lines, END + after]))
+    document.write("tables", [f"Measured on {_machine()}.", "", *_targets(everything), *lines[:-1]], HERE / "README.md")
+
+
+def _targets(everything: dict[str, dict]) -> list[str]:
+    """How many times as fast as each peer we are, by task, and whether that is what we aim at."""
+    lines = [
+        "How many times as fast as what stands on the left (bfloat16: as our own float32): **the goal is reached**, the "
+        "floor is, (neither is).",
+        "",
+        f"| beside | floor, goal | {' | '.join(everything)} |",
+        f"|{' --- |' * (2 + len(everything))}",
+    ]
+    for contender, (floor, goal) in TARGETS.items():
+        cells = []
+        for task in everything.values():
+            ratio = task["rows"].get(contender, {}).get("ours_over_this")
+            if ratio is not None and contender == TESTED_AGAINST_ITSELF:
+                ratio = 1 / ratio
+            cells.append("" if ratio is None else _judged(ratio, floor, goal))
+        if any(cells):
+            lines.append(f"| {contender} | {floor:g}, {goal:g} | {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
+def _judged(ratio: float, floor: float, goal: float) -> str:
+    if ratio < floor:
+        return f"({ratio:.2f})"
+    return f"**{ratio:.2f}**" if ratio >= goal else f"{ratio:.2f}"
 
 
 def _machine() -> str:
@@ -215,7 +241,29 @@ def _table(name: str, job, cores: int, rows: dict, peak: float, verdicts: dict) 
             verdict = verdicts.get(contender)
             cells += [f"{verdict['loss']:.4f}", f"{verdict['largest_perturbation']:.6f}"] if verdict else ["", ""]
         lines.append(f"| {' | '.join(cells)} |")
+    if verdicts:
+        lines += ["", _agreement(verdicts, EPS[job.architecture, job.norm])]
     return [*lines, ""]
+
+
+def _agreement(verdicts: dict[str, dict], eps: float) -> str:
+    """Whether all contenders found as strong examples as we did, in the same ball and box."""
+    ours = verdicts["robint_tf"]["loss"]
+    others = [
+        name
+        for name, v in verdicts.items()
+        if abs(v["loss"] / ours - 1) > LOSS_TOLERANCE
+        or v["largest_perturbation"] > eps * (1 + BALL_TOLERANCE)
+        or v["largest_pixel"] > 1
+    ]
+    most = max(abs(v["loss"] / ours - 1) for v in verdicts.values())
+    clean = verdicts["robint_tf"]["clean_loss"]
+    if others:
+        return f"From a loss of {clean:.4f}. NOT the same answer: {', '.join(others)}."
+    return (
+        f"The same answer: from a loss of {clean:.4f} all come to within {100 * most:.2f}% of ours (allowed: "
+        f"{100 * LOSS_TOLERANCE:g}%), inside the ball of radius {eps:g} and the box."
+    )
 
 
 if __name__ == "__main__":

@@ -19,9 +19,9 @@ def suite(monkeypatch, tmp_path):
     monkeypatch.setattr(module, "RESULTS", tmp_path)
     monkeypatch.setattr(module, "SAMPLES", tmp_path / "samples.jsonl")
     monkeypatch.setattr(module, "HERE", tmp_path)
-    (tmp_path / "README.md").write_text(f"before\n{module.BEGIN}\nold\n{module.END}\nafter\n")
+    (tmp_path / "README.md").write_text("before\n<!-- tables: a -->\nold\n<!-- end of tables -->\nafter\n")
     yield module
-    for name in ("suite", "contenders", "problem"):
+    for name in ("suite", "contenders", "document", "problem"):
         sys.modules.pop(name, None)
 
 
@@ -60,6 +60,27 @@ def test_tables_go_between_the_marks_and_a_failure_is_said(suite, tmp_path):
     assert "| robint_tf | 50.0 (50.0 to 50.0) | 1.00 | 213% |" in text  # 50 images/s of 2 * 40 * 53.16 MFLOP each
     assert "| Foolbox 3.3.4 (TF) | failed: no such module |" in text
     assert json.loads((tmp_path / "summary.json").read_text())["tasks"]
+
+
+def test_targets_are_judged(suite):
+    assert [suite._judged(ratio, 1.0, 1.5) for ratio in (0.99, 1.0, 1.5)] == ["(0.99)", "1.00", "**1.50**"]
+    rows = {"Keras fit": {"ours_over_this": 1.4}, suite.TESTED_AGAINST_ITSELF: {"ours_over_this": 0.5}}
+    text = "\n".join(suite._targets({"a task, 1 thread": {"rows": rows}, "another": {"rows": {}}}))
+    assert "| Keras fit | 1.3, 1.5 | 1.40 |  |" in text
+    assert "| robint_tf, bfloat16 | 1.3, 2 | **2.00** |  |" in text
+    assert "Foolbox" not in text
+
+
+def test_another_answer_is_named(suite):
+    same = {"loss": 2.0, "clean_loss": 0.5, "largest_perturbation": 1.0, "largest_pixel": 1.0}
+    others = {"weaker": {"loss": 1.99}, "outside": {"largest_perturbation": 1.001}, "beyond": {"largest_pixel": 1.01}}
+    assert "all come to within 0.10%" in suite._agreement({"robint_tf": same, "a": same | {"loss": 2.002}}, 1.0)
+    for name, change in others.items():
+        assert suite._agreement({"robint_tf": same, name: same | change}, 1.0).endswith(f"NOT the same answer: {name}.")
+
+
+def test_every_target_is_some_tasks_contender(suite):
+    assert set(suite.TARGETS) <= {name for _, contenders in suite.TASKS.values() for name in contenders}
 
 
 def test_a_torn_sample_is_skipped(suite, tmp_path, capsys):

@@ -53,6 +53,20 @@ ATTRIBUTIONS = {"robint_tf": "ours:attributions_", "TF1 graph and session": "tf1
 OCCLUSION = {"robint_tf": "ours:occlusion_", "a percentile per image (NumPy)": "numpy_ways:occlusion"}
 VAE_GAN = {"robint_tf": "ours:vae_gan_"}
 
+TESTED_AGAINST_ITSELF = "robint_tf, bfloat16"
+TARGETS = {
+    "TF1 graph and session": (0.95, 1.1),
+    "CleverHans 4.0.0 (TF2)": (1.0, 1.1),
+    "PyTorch, channels last": (1.2, 1.4),
+    "torchattacks 3.5.1": (1.5, 1.7),
+    "Foolbox 3.3.4 (TF)": (1.9, 2.4),
+    "ART 1.20.1 (TF)": (1.9, 2.6),
+    "ART 1.20.1 AdversarialTrainer (TF)": (2.2, 2.7),
+    "Keras fit": (1.3, 1.5),
+    TESTED_AGAINST_ITSELF: (1.3, 2.0),
+}
+"""Floor and goal for how many times as fast as a contender we are on the same threads."""
+
 TASKS: dict[str, tuple[Job, dict[str, str]]] = {
     "PGD-40, CIFAR-10 network, l2": (Job("attack", "cifar_cnn", "l2", 40), ATTACKS | MORE_OF_OURS),
     "PGD-40, CIFAR-10 network, linf": (Job("attack", "cifar_cnn", "linf", 40), ATTACKS),
