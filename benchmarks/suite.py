@@ -186,7 +186,7 @@ def write_tables(samples: list[dict]) -> None:
 def _targets(everything: dict[str, dict]) -> list[str]:
     """How many times as fast as each peer we are, by task, and whether that is what we aim at."""
     lines = [
-        "How many times as fast as what stands on the left (bfloat16: as our own float32): **the goal is reached**, the "
+        "How many times as fast as what stands on the left (bfloat16: as our float32): **the goal is reached**, the "
         "floor is, (neither is).",
         "",
         f"| beside | floor, goal | {' | '.join(everything)} |",
