@@ -85,7 +85,8 @@ class Store:
     def fetch(self, spec: Any, build: Callable[[], tuple[Arrays, dict[str, Any]]], *inputs: str) -> Arrays:
         """The artifact of this recipe, made by `build() -> (arrays, notes)` only if the store lacks it.
 
-        Of several processes that make it at the same time, the first to finish decides what all of them return.
+        Of several processes that make it at the same time, the first to finish decides what all of them return; one
+        whose own differs warns of it.
         """
         arrays = self.load(spec, *inputs)
         if arrays is None:
@@ -96,10 +97,23 @@ class Store:
                 {"recipe_version": RECIPE_VERSION, "spec": as_dict(spec), "inputs": inputs, "notes": notes},
             )
             if not published:
-                arrays = self.load(spec, *inputs) or arrays
+                arrays = self._first(self.folder(spec, *inputs), self.load(spec, *inputs), arrays)
             self.checkpoint(spec, *inputs).clear()
             _sweep(self.folder(spec, *inputs))
         return arrays
+
+    @staticmethod
+    def _first(folder: Path, theirs: Arrays | None, ours: Arrays) -> Arrays:
+        """What another process has published meanwhile, if it can be read."""
+        if theirs is None:
+            return ours
+        if theirs.keys() != ours.keys() or not all(np.array_equal(theirs[k], ours[k]) for k in ours):
+            warnings.warn(
+                f"another process made {folder.name} at the same time and came to other numbers, as another device or "
+                "number of threads does; its are kept.",
+                stacklevel=3,
+            )
+        return theirs
 
     def checkpoint(self, spec: Any, *inputs: str) -> "Checkpoint":
         """Where the unfinished training of this recipe is kept."""
@@ -201,6 +215,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
     scratch = path.with_name(f".{path.stem}.part-{uuid.uuid4().hex[:8]}{path.suffix}")
     try:
         yield scratch
+        with scratch.open("rb") as file:
+            _flush(file)
         os.replace(scratch, path)
     finally:
         scratch.unlink(missing_ok=True)

@@ -2,6 +2,7 @@ import dataclasses
 import json
 import multiprocessing
 import os
+import warnings
 
 import numpy as np
 import pytest
@@ -147,14 +148,18 @@ def test_processes_that_build_the_same_artifact_do_not_disturb_each_other(tmp_pa
     assert not list(tmp_path.rglob("*.part-*"))
 
 
-def test_the_loser_of_a_race_returns_what_the_winner_published(tmp_path):
+@pytest.mark.parametrize("differs", [False, True])
+def test_the_loser_of_a_race_returns_what_the_winner_published_and_reports_a_difference(tmp_path, differs):
     store = Store(tmp_path)
 
     def build_while_another_finishes():
         artifacts.write_folder(store.folder(SPEC), {"w0": np.ones(3)}, {"notes": {}})
-        return build(2.0)
+        return build(2.0 if differs else 1.0)
 
-    assert store.fetch(SPEC, build_while_another_finishes)["w0"].tolist() == [1, 1, 1]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert store.fetch(SPEC, build_while_another_finishes)["w0"].tolist() == [1, 1, 1]
+    assert ["came to other numbers" in str(w.message) for w in caught] == [True] * differs
 
 
 def test_a_folder_that_cannot_be_published_for_another_reason_is_an_error(tmp_path, monkeypatch):
