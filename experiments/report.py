@@ -31,7 +31,7 @@ DPI = 90
 @click.option("--allow-mixed", is_flag=True, help="Compare results of different variants or versions, and list them.")
 @click.option(
     "--readme",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path, exists=True, dir_okay=False, writable=True),
     help="Also write the tables between the marks in this file: comparison, and sources where it has those.",
 )
 def command(folder: Path, out: Path, allow_mixed: bool, readme: Path | None) -> None:
