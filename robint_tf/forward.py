@@ -84,12 +84,13 @@ def _fixed_conv(layer: keras.layers.Conv2D) -> Forward | None:
     if not _is_plain(layer):
         return None
     kernel, bias = _weights(layer)
+    one_channel = kernel.shape[2] == 1 and None not in layer.input.shape[1:]
 
     @tf.custom_gradient
     def of_one_channel(x: tf.Tensor) -> tuple[tf.Tensor, Forward]:
         return _convolution(x, kernel), lambda gradient: _gradient_to_one_channel(gradient, kernel)
 
-    convolution = of_one_channel if kernel.shape[2] == 1 else lambda x: _convolution(x, kernel)
+    convolution = of_one_channel if one_channel else lambda x: _convolution(x, kernel)
     return lambda x: layer.activation(_plus(convolution(tf.cast(x, layer.compute_dtype)), bias))
 
 

@@ -86,6 +86,17 @@ def test_a_network_that_is_no_sequential_is_called_as_it_is():
         np.testing.assert_array_equal(function(given), network(given))
 
 
+def test_images_of_any_size_are_taken_where_the_network_takes_them():
+    network = keras.Sequential([layers.Input((None, None, 1)), layers.Conv2D(2, 3, padding="same")])
+    network.add(layers.GlobalAveragePooling2D())
+    for shape in ((5, 4, 1), (7, 7, 1)):
+        x = images(shape)
+        logits, gradient = with_gradient(network, x)
+        ours = tf.function(lambda x: with_gradient(forward.for_attack(network), x))(x)
+        np.testing.assert_allclose(ours[0], logits, atol=1e-5)
+        np.testing.assert_allclose(ours[1], gradient, atol=1e-5)
+
+
 def test_on_a_gpu_networks_are_called_as_they_are(monkeypatch):
     network, x = classifiers.build("mnist_cnn"), images((28, 28, 1))
     monkeypatch.setattr(device, "on_cpu", lambda: False)
