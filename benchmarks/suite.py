@@ -249,21 +249,21 @@ def _table(name: str, job, cores: int, rows: dict, peak: float, verdicts: dict) 
 def _agreement(verdicts: dict[str, dict], eps: float) -> str:
     """Whether all contenders found as strong examples as we did, in the same ball and box."""
     ours = verdicts["robint_tf"]["loss"]
-    others = [
-        name
+    others = {
+        name: v["loss"] / ours - 1
         for name, v in verdicts.items()
         if abs(v["loss"] / ours - 1) > LOSS_TOLERANCE
         or v["largest_perturbation"] > eps * (1 + BALL_TOLERANCE)
         or v["largest_pixel"] > 1
-    ]
-    most = max(abs(v["loss"] / ours - 1) for v in verdicts.values())
-    clean = verdicts["robint_tf"]["clean_loss"]
-    if others:
-        return f"From a loss of {clean:.4f}. NOT the same answer: {', '.join(others)}."
-    return (
-        f"The same answer: from a loss of {clean:.4f} all come to within {100 * most:.2f}% of ours (allowed: "
-        f"{100 * LOSS_TOLERANCE:g}%), inside the ball of radius {eps:g} and the box."
+    }
+    alike = [abs(v["loss"] / ours - 1) for name, v in verdicts.items() if name not in others]
+    text = (
+        f"From a loss of {verdicts['robint_tf']['clean_loss']:.4f} {'all' if not others else 'the others'} come to "
+        f"within {100 * max(alike):.2f}% of ours, inside the ball of radius {eps:g} and the box"
     )
+    if others:
+        text += f"; not the same answer: {', '.join(f'{name} ({100 * d:+.2f}%)' for name, d in others.items())}"
+    return text + "."
 
 
 if __name__ == "__main__":
