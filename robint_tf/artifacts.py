@@ -9,6 +9,7 @@ processes that make the same artifact do not disturb each other.
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -186,7 +187,7 @@ def read_folder(folder: Path) -> Arrays:
 def write_folder(folder: Path, arrays: Arrays, manifest: dict[str, Any]) -> bool:
     """Publish a folder with arrays.npz and manifest.json atomically; if it exists already, the first one stays.
 
-    Returns whether it was this call that published it.
+    Returns whether it was this call that published it. `OSError` that names the size where the disk is full.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f"{folder.name}.part-", dir=folder.parent))
@@ -204,6 +205,14 @@ def write_folder(folder: Path, arrays: Arrays, manifest: dict[str, Any]) -> bool
                 raise
             return False
         return True
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            size = sum(np.asarray(array).nbytes for array in arrays.values())
+            raise OSError(
+                f"{os.strerror(errno.ENOSPC)}: {folder.parent} must take {size / 2**20:.1f} MiB more. Finished work is "
+                "kept; free some space, or name a --store on another disk, and repeat the command."
+            ) from error
+        raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
