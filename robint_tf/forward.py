@@ -1,20 +1,24 @@
 """A classifier as functions of its input that cost less to differentiate on a CPU than calling the Keras model.
 
-The values are the network's own, the gradients equal its own up to rounding. Four things are done otherwise, for which
+The values are the network's own, the gradients equal its own up to rounding. Five things are done otherwise, for which
 TensorFlow's CPU kernels (oneDNN) have a slow way only (`benchmarks/suite.py` measures what they gain):
 
 - an attack takes many gradients with the same weights, which Keras reads and casts anew for each, and whose transposes
   are copied into another order for each: here once per attack;
 - the gradient to a single input channel is one matrix product and a sum of shifted planes;
 - a convolution's gradient to its kernel is not merged with that to its bias, which would make both slower;
+- a ReLU before a max-pooling is taken after it, where there are fewer values: both orders have the same values and
+  gradients, bit for bit;
 - the body of a loop stays a graph of its own (`loop_body`).
 
 Layers other than plain dense ones and convolutions are called as they are, and so are networks that are no
 `Sequential`, and all of them on a GPU, whose libraries need none of this.
 """
 
+import itertools
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -46,18 +50,27 @@ def for_training(network: Network) -> Forward:
     return _in_stages(network, {keras.layers.Conv2D: _trained_conv}, training=True)
 
 
-def _in_stages(
-    network: Network, makers: dict[type, Callable[[keras.layers.Layer], Forward | None]], *, training: bool
-) -> Forward:
-    """makers: for a type of layer what makes a function of it, or nothing of a layer with unusual settings."""
+Maker = Callable[[Any, Forward], Forward | None]
+"""From a layer and the activation to end with, to a function; to nothing for a layer with unusual settings."""
+
+
+def _in_stages(network: Network, makers: dict[type, Maker], *, training: bool) -> Forward:
+    """makers: by type of layer; the others are called as they are."""
     if network.__class__ is not keras.Sequential or not device.on_cpu():  # a weak proxy has its referent's class
         return lambda x: network(x, training=training)
 
-    def stage(layer: keras.layers.Layer) -> Forward:
-        made = makers[type(layer)](layer) if type(layer) in makers else None
-        return made or (lambda x: layer(x, training=training))
+    def as_it_is(layer: keras.layers.Layer) -> Forward:
+        return lambda x: layer(x, training=training)
 
-    stages = [stage(layer) for layer in network.layers]
+    stages: list[Forward] = []
+    late: list[Forward] = []  # what waits for the layer to end
+    for layer, following in itertools.pairwise([*network.layers, None]):
+        activation: Any = getattr(layer, "activation", None)
+        waits = activation is keras.activations.relu and type(following) is keras.layers.MaxPooling2D
+        make = makers.get(type(layer))
+        made = make and make(layer, tf.identity if waits else activation)
+        stages += [made or as_it_is(layer), *late]
+        late = [tf.nn.relu] if made and waits else []
 
     def forward(x: tf.Tensor) -> tf.Tensor:
         for stage in stages:
@@ -67,7 +80,7 @@ def _in_stages(
     return forward
 
 
-def _fixed_dense(layer: keras.layers.Dense) -> Forward | None:
+def _fixed_dense(layer: keras.layers.Dense, activation: Forward) -> Forward | None:
     if layer.quantization_mode is not None:
         return None
     kernel, bias = _weights(layer)
@@ -77,10 +90,10 @@ def _fixed_dense(layer: keras.layers.Dense) -> Forward | None:
     def product(x: tf.Tensor) -> tuple[tf.Tensor, Forward]:
         return tf.matmul(x, kernel), lambda gradient: tf.matmul(gradient, transposed)
 
-    return lambda x: layer.activation(_plus(product(tf.cast(x, layer.compute_dtype)), bias))
+    return lambda x: activation(_plus(product(tf.cast(x, layer.compute_dtype)), bias))
 
 
-def _fixed_conv(layer: keras.layers.Conv2D) -> Forward | None:
+def _fixed_conv(layer: keras.layers.Conv2D, activation: Forward) -> Forward | None:
     if not _is_plain(layer):
         return None
     kernel, bias = _weights(layer)
@@ -91,16 +104,16 @@ def _fixed_conv(layer: keras.layers.Conv2D) -> Forward | None:
         return _convolution(x, kernel), lambda gradient: _gradient_to_one_channel(gradient, kernel)
 
     convolution = of_one_channel if one_channel else lambda x: _convolution(x, kernel)
-    return lambda x: layer.activation(_plus(convolution(tf.cast(x, layer.compute_dtype)), bias))
+    return lambda x: activation(_plus(convolution(tf.cast(x, layer.compute_dtype)), bias))
 
 
-def _trained_conv(layer: keras.layers.Conv2D) -> Forward | None:
+def _trained_conv(layer: keras.layers.Conv2D, activation: Forward) -> Forward | None:
     if not (_is_plain(layer) and layer.use_bias and layer.compute_dtype == "float32"):
         return None
 
     def stage(x: tf.Tensor) -> tf.Tensor:
         kernel, bias = _weights(layer)
-        return layer.activation(_plus_trained(_convolution(x, kernel), bias))
+        return activation(_plus_trained(_convolution(x, kernel), bias))
 
     return stage
 
@@ -140,12 +153,8 @@ def _gradient_to_one_channel(gradient: tf.Tensor, kernel: tf.Tensor) -> tf.Tenso
     taps = tf.reshape(kernel, [height * width, -1])
     planes = tf.matmul(taps, tf.reshape(gradient, [-1, taps.shape[1]]), transpose_b=True)
     planes = tf.reshape(planes, [height, width, -1, rows, columns])
-    shifted = [
-        _shift(_shift(planes[i, j], i - (height - 1) // 2, axis=1), j - (width - 1) // 2, axis=2)
-        for i in range(height)
-        for j in range(width)
-    ]
-    return tf.add_n(shifted)[..., None]
+    by_row = tf.add_n([_shift(planes[:, j], j - (width - 1) // 2, axis=3) for j in range(width)])
+    return tf.add_n([_shift(by_row[i], i - (height - 1) // 2, axis=1) for i in range(height)])[..., None]
 
 
 def _shift(planes: tf.Tensor, by: int, axis: int) -> tf.Tensor:

@@ -160,7 +160,7 @@ class _State:
     def fresh(cls, network: Network, optimizer: keras.Optimizer, training: Training) -> "_State":
         initialise(network, training.seed)
         for variable in optimizer.variables:
-            variable.assign(np.zeros(variable.shape))
+            variable.assign(tf.zeros(variable.shape, variable.dtype))
         optimizer.learning_rate.assign(training.learning_rate)
         return cls([*network.variables, *optimizer.variables])
 

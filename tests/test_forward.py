@@ -130,6 +130,28 @@ def test_training_keeps_the_gradients_to_the_weights(architecture):
         np.testing.assert_allclose(a, b, atol=1e-5 * float(tf.reduce_max(tf.abs(b))))
 
 
+def test_a_relu_that_waits_for_the_pooling_changes_no_bit():
+    """Ties, zeros and windows without a positive value included; other activations and poolings do not wait."""
+    rng = np.random.default_rng(0)
+    x = tf.constant(rng.integers(-2, 3, (5, 9, 8, 2)).astype("float32"))
+    weights = rng.integers(-1, 2, (3, 3, 2, 4)).astype("float32"), np.zeros(4, "float32")
+    for activation, pool, waits in (
+        ("relu", layers.MaxPooling2D(2, padding="same"), True),
+        ("relu", layers.MaxPooling2D(3, strides=1), True),
+        ("relu", layers.AveragePooling2D(2), False),
+        ("tanh", layers.MaxPooling2D(2), False),
+    ):
+        conv = layers.Conv2D(4, 3, padding="same", activation=activation)
+        network = keras.Sequential([layers.Input((9, 8, 2)), conv, pool, layers.Flatten()])
+        conv.set_weights(weights)
+        for function in (forward.for_attack(network), forward.for_training(network)):
+            for ours, expected in zip(with_gradient(function, x), with_gradient(network, x), strict=True):
+                np.testing.assert_array_equal(ours, expected)
+            graph = tf.function(function).get_concrete_function(x).graph
+            kinds = [op.type for op in graph.get_operations() if op.type in ("Relu", "MaxPool", "AvgPool", "Tanh")]
+            assert (kinds[0] in ("MaxPool", "AvgPool")) == waits, kinds
+
+
 def test_training_updates_what_other_layers_keep():
     network = sequential(layers.BatchNormalization(), layers.Conv2D(2, 3, padding="same"))
     before = np.array(network.layers[0].moving_mean)
