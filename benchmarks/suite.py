@@ -30,6 +30,8 @@ from problem import EPS  # noqa: E402
 
 RESULTS = HERE / "results"
 SAMPLES = RESULTS / "samples.jsonl"
+FRONT = HERE.parent / "README.md"
+"""Shows the table of ratios, too."""
 # This package as it is now, not as it was when the peers were installed.
 THIS_PACKAGE = os.environ | {"PYTHONPATH": str(HERE.parent)}
 LOSS_TOLERANCE, BALL_TOLERANCE = 0.002, 1e-5
@@ -180,28 +182,31 @@ def write_tables(samples: list[dict]) -> None:
             everything[f"{name}, {cores} thread(s)"] = {"probe_gflops": peak, "rows": rows, "equality": verdicts}
             lines += _table(name, job, cores, rows, peak, verdicts)
     (RESULTS / "summary.json").write_text(json.dumps({"machine": _machine(), "tasks": everything}, indent=1) + "\n")
-    document.write("tables", [f"Measured on {_machine()}.", "", *_targets(everything), *lines[:-1]], HERE / "README.md")
+    machine, targets = f"Measured on {_machine()}.", _targets(everything)
+    document.write("tables", [machine, "", *targets, "", *lines[:-1]], HERE / "README.md")
+    document.write("speed", [machine, "", *targets], FRONT)
 
 
 def _targets(everything: dict[str, dict]) -> list[str]:
     """How many times as fast as each peer we are, by task, and whether that is what we aim at."""
+    judged = {name: task for name, task in everything.items() if task["rows"].keys() & TARGETS.keys()}
     lines = [
         "How many times as fast as what stands on the left (bfloat16: as our float32): **the goal is reached**, the "
         "floor is, (neither is).",
         "",
-        f"| beside | floor, goal | {' | '.join(everything)} |",
-        f"|{' --- |' * (2 + len(everything))}",
+        f"| beside | floor, goal | {' | '.join(judged)} |",
+        f"|{' --- |' * (2 + len(judged))}",
     ]
     for contender, (floor, goal) in TARGETS.items():
         cells = []
-        for task in everything.values():
+        for task in judged.values():
             ratio = task["rows"].get(contender, {}).get("ours_over_this")
             if ratio is not None and contender == TESTED_AGAINST_ITSELF:
                 ratio = 1 / ratio
             cells.append("" if ratio is None else _judged(ratio, floor, goal))
         if any(cells):
             lines.append(f"| {contender} | {floor:g}, {goal:g} | {' | '.join(cells)} |")
-    return [*lines, ""]
+    return lines
 
 
 def _judged(ratio: float, floor: float, goal: float) -> str:

@@ -19,6 +19,8 @@ def suite(monkeypatch, tmp_path):
     monkeypatch.setattr(module, "RESULTS", tmp_path)
     monkeypatch.setattr(module, "SAMPLES", tmp_path / "samples.jsonl")
     monkeypatch.setattr(module, "HERE", tmp_path)
+    monkeypatch.setattr(module, "FRONT", tmp_path / "FRONT.md")
+    (tmp_path / "FRONT.md").write_text("<!-- speed: a -->\n<!-- end of speed -->\n")
     (tmp_path / "README.md").write_text("before\n<!-- tables: a -->\nold\n<!-- end of tables -->\nafter\n")
     yield module
     for name in ("suite", "contenders", "document", "problem"):
@@ -66,8 +68,9 @@ def test_targets_are_judged(suite):
     assert [suite._judged(ratio, 1.0, 1.5) for ratio in (0.99, 1.0, 1.5)] == ["(0.99)", "1.00", "**1.50**"]
     rows = {"Keras fit": {"ours_over_this": 1.4}, suite.TESTED_AGAINST_ITSELF: {"ours_over_this": 0.5}}
     text = "\n".join(suite._targets({"a task, 1 thread": {"rows": rows}, "another": {"rows": {}}}))
-    assert "| Keras fit | 1.3, 1.5 | 1.40 |  |" in text
-    assert "| robint_tf, bfloat16 | 1.3, 2 | **2.00** |  |" in text
+    assert "| Keras fit | 1.3, 1.5 | 1.40 |" in text
+    assert "| robint_tf, bfloat16 | 1.3, 2 | **2.00** |" in text
+    assert "another" not in text
     assert "Foolbox" not in text
 
 
@@ -104,5 +107,8 @@ def test_the_committed_tables_are_those_of_the_committed_samples(monkeypatch, su
         (tmp_path / file.name).write_bytes(file.read_bytes())
     machine = json.loads((committed / "summary.json").read_text())["machine"]
     monkeypatch.setattr(suite, "_machine", lambda: machine)
+    front = (BENCHMARKS.parent / "README.md").read_text()
+    (tmp_path / "FRONT.md").write_text(front)
     suite.write_tables(suite.read())
     assert (tmp_path / "README.md").read_text() == readme
+    assert (tmp_path / "FRONT.md").read_text() == front
