@@ -190,11 +190,13 @@ def write_tables(samples: list[dict]) -> None:
 def _targets(everything: dict[str, dict]) -> list[str]:
     """How many times as fast as each peer we are, by task, and whether that is what we aim at."""
     judged = {name: task for name, task in everything.items() if task["rows"].keys() & TARGETS.keys()}
+    shown = {name.rsplit(", ", 1)[1] for name in judged}
+    heads = [name.rsplit(", ", 1)[0] if len(shown) == 1 else name for name in judged]
     lines = [
         "How many times as fast as what stands on the left (bfloat16: as our float32): **the goal is reached**, the "
         "floor is, (neither is).",
         "",
-        f"| beside | floor, goal | {' | '.join(judged)} |",
+        f"| beside | floor, goal | {' | '.join(heads)} |",
         f"|{' --- |' * (2 + len(judged))}",
     ]
     for contender, (floor, goal) in TARGETS.items():
