@@ -30,8 +30,8 @@ loop_body = partial(tf.function, experimental_attributes={"_noinline": True})
 """`tf.function` for what a compiled loop does again and again.
 
 Inlined, the body becomes a part of a graph with cycles, where TensorFlow may meet the gradient of a max-pooling before
-the pooling itself, by the luck of memory addresses: it then leaves the gradient to a slower kernel with the same values,
-and the same attack takes much longer in one process than in the next (`benchmarks/suite.py` shows such a loop, too).
+the pooling itself, by the luck of memory addresses: it then leaves the gradient to a slower kernel with the same
+values, and the same attack takes much longer in one process than in the next (`benchmarks/suite.py` shows such a loop).
 """
 
 Forward = Callable[[tf.Tensor], tf.Tensor]
