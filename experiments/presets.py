@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from robint_tf.checks import canonical
 from robint_tf.specs import (
     OCCLUSIONS,
     PGD,
@@ -11,7 +12,6 @@ from robint_tf.specs import (
     Training,
     VAEGANSpec,
     Variant,
-    canonical,
 )
 
 PRESETS = ("smoke", "quick", "paper")
