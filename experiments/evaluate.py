@@ -7,13 +7,23 @@ import click
 
 from robint_tf.specs import as_dict
 
-from .options import ATTACK_OPTIONS, attack_from, attack_options, data_options, device_options, store_option, writable
+from .options import (
+    ATTACK_OPTIONS,
+    attack_from,
+    attack_options,
+    bounds_option,
+    data_options,
+    device_options,
+    store_option,
+    writable,
+)
 from .run import begin
 
 
 @click.command("evaluate")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--dataset", required=True, help="toy, mnist, fashion-mnist, cifar10, or a sample: mnist-sample, ...")
+@bounds_option
 @attack_options(multiple=True)
 @click.option("--n-test", type=click.IntRange(1), help="Use the first test images only.  [default: all]")
 @click.option("--batch-size", type=click.IntRange(1), default=500, show_default=True)
@@ -26,6 +36,7 @@ from .run import begin
 def command(
     model: Path,
     dataset: str,
+    bounds: tuple[float, float] | None,
     eps: tuple[float, ...],
     n_test: int | None,
     batch_size: int,
@@ -36,7 +47,8 @@ def command(
 ) -> None:
     """Clean accuracy of the classifier in the file MODEL, and its accuracy under PGD for each --eps.
 
-    Any Keras 3 classifier that returns logits for float32 images in [-1, 1] will do. The attacks use the true labels.
+    Any Keras 3 classifier that returns logits for float32 images will do; unless they are in [-1, 1], give --bounds.
+    The attacks use the true labels.
     """
     from robint_tf import data
 
@@ -46,10 +58,10 @@ def command(
         writable(json_path.parent)
     run = begin(**options)
     loaded = data.load(data.canonical_name(dataset), data_dir=data_dir, offline=offline, n_test=n_test)
-    from robint_tf import evaluation, models, results
+    from robint_tf import evaluation, models, results, training  # noqa: F401  (makes its models known to Keras)
 
     x, y = loaded.test.x, loaded.test.y
-    network = models.load(model, x_shape=x.shape[1:], n_classes=len(loaded.class_names))
+    network = models.load(model, x_shape=x.shape[1:], n_classes=len(loaded.class_names), bounds=bounds)
     rows = []
     for attack in attacks:
         run.display.begin("clean" if attack is None else str(attack))
@@ -64,6 +76,7 @@ def command(
                 "interval_95": found.interval,
                 "loss": found.loss,
                 "n_saturated": found.n_saturated,
+                "n_unchanged": found.n_unchanged,
             }
         )
     if json_path is not None:
@@ -74,6 +87,7 @@ def command(
                 "figure": None,
                 "provenance": run.provenance(),
                 "model": model.name,
+                "bounds": bounds or (-1, 1),
                 "test_data": test | loaded.test.fingerprint.as_json(),
                 "evaluations": rows,
             },

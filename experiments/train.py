@@ -10,6 +10,7 @@ from robint_tf.specs import ClassifierSpec, Training, as_dict
 from .options import (
     ATTACK_OPTIONS,
     Amount,
+    Range,
     Seed,
     attack_from,
     attack_options,
@@ -28,6 +29,11 @@ from .run import begin
 @click.option("--dataset", required=True, help="toy, mnist, fashion-mnist, cifar10, or a sample: mnist-sample, ...")
 @click.option("--save", type=click.Path(path_type=Path), help="Where to.  [default: models/<dataset>_<attack>.keras]")
 @click.option("--overwrite", is_flag=True, help="Replace a file that holds another network.")
+@click.option(
+    "--bounds",
+    type=Range(),
+    help="Of the pixels that the saved network takes, such as 0,255; training is the same.  [default: -1,1]",
+)
 @attack_options()
 @click.option("--epochs", type=click.IntRange(0), help="[default: the authors', 10 toy, 5 MNIST, 20 CIFAR-10]")
 @click.option("--batch-size", type=click.IntRange(1), default=100, show_default=True)
@@ -46,6 +52,7 @@ def command(
     dataset: str,
     save: Path | None,
     overwrite: bool,
+    bounds: tuple[float, float] | None,
     eps: float | None,
     epochs: int | None,
     n_train: int | None,
@@ -81,11 +88,12 @@ def command(
     if path.suffix != ".keras":
         raise click.BadParameter(f"{path} does not end in .keras.", param_hint="--save")
     writable(path.parent)
-    _keep_what_is_there(path, spec, overwrite)
+    _keep_what_is_there(path, spec, bounds, overwrite)
 
     run = begin(variant=variant, **options)
     loaded = data.load(name, data_dir=data_dir, offline=offline, n_train=n_train, n_test=n_test)
     from robint_tf import evaluation, models, recipes
+    from robint_tf.bounds import taking
 
     run.display.begin(f"training {path.name} on {len(loaded.train.x)} images")
     trained = recipes.classifier(spec, loaded, run.store, progress=run.display.training, log_dir=tensorboard)
@@ -95,6 +103,7 @@ def command(
         "figure": None,
         "provenance": run.provenance(),
         "spec": as_dict(spec),
+        "bounds": bounds or (-1, 1),
         "train_data": loaded.train.fingerprint.as_json(),
         "test_data": loaded.test.fingerprint.as_json(),
         "data_source": loaded.source,
@@ -108,21 +117,22 @@ def command(
             "loss": clean.loss,
         },
     }
-    models.save(trained.network, path, card)
+    models.save(trained.network if bounds is None else taking(trained.network, bounds), path, card)
     for epoch, (loss, hits) in enumerate(zip(trained.epoch_loss, trained.epoch_accuracy, strict=True), 1):
         click.echo(f"epoch {epoch}: loss {loss:.4f}, accuracy {hits:.2%} on the images trained on")
     click.echo(f"clean accuracy {clean}")
     click.echo(f"wrote {path} and {models.card_path(path)}")
 
 
-def _keep_what_is_there(path: Path, spec: ClassifierSpec, overwrite: bool) -> None:
-    """Refuse to replace a file that is not a training of the same spec."""
+def _keep_what_is_there(path: Path, spec: ClassifierSpec, bounds: tuple[float, float] | None, overwrite: bool) -> None:
+    """Refuse to replace a file that is not a training of the same spec, for images in the same bounds."""
     if overwrite or not path.exists():
         return
     from robint_tf import results
 
     try:
-        same = results.read(path.with_suffix(".json")).get("spec") == as_dict(spec)
+        card = results.read(path.with_suffix(".json"))
+        same = card.get("spec") == as_dict(spec) and card.get("bounds", [-1, 1]) == list(bounds or (-1, 1))
     except results.ResultsError:
         same = False
     if not same:

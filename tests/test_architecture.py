@@ -14,11 +14,13 @@ LIBRARY = Path(robint_tf.__file__).parent
 EXPERIMENTS = Path(robint_experiments.__file__).parent
 
 ROWS = [
-    {"__init__", "checks"},
+    {"__init__", "errors"},
+    {"checks"},
     {"specs", "interrupts", "published", "boundary", "scores", "provenance"},
     {"norms", "losses", "artifacts", "cifar", "device", "idx", "layers", "optimizers", "occlusion", "verdicts"},
     {"classifiers", "results", "sources", "spectral", "claims"},
-    {"data", "forward", "vae_gan_networks", "plots_manifold", "plots_interpretability"},
+    {"data", "bounds", "vae_gan_networks", "plots_manifold", "plots_interpretability"},
+    {"forward", "inputs"},
     {"attacks", "models", "plots", "vae_gan", "comparison", "report"},
     {"evaluation", "training_state", "manifold", "attributions"},
     {"training"},
@@ -27,7 +29,7 @@ ROWS = [
     {"retraining"},
 ]
 RANK = {name: row for row, names in enumerate(ROWS) for name in names}
-LIGHT = {"__init__", "checks", "specs", "interrupts", "published", "data", "sources", "cifar", "idx"}
+LIGHT = {"__init__", "checks", "errors", "specs", "interrupts", "published", "data", "sources", "cifar", "idx"}
 """What experiments may import before a command runs."""
 
 
