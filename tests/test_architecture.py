@@ -19,7 +19,7 @@ ROWS = [
     {"norms", "losses", "artifacts", "cifar", "device", "idx", "layers", "optimizers", "occlusion", "verdicts"},
     {"classifiers", "results", "sources", "spectral", "claims"},
     {"data", "forward", "vae_gan_networks", "plots_manifold", "plots_interpretability"},
-    {"attacks", "models", "plots", "vae_gan", "comparison", "report"},
+    {"attacks", "models", "packs", "plots", "vae_gan", "comparison", "report"},
     {"evaluation", "training_state", "manifold", "attributions"},
     {"training"},
     {"vae_gan_training"},
@@ -62,7 +62,7 @@ def test_a_module_holds_one_idea(path):
 @pytest.mark.parametrize("path", sorted(EXPERIMENTS.glob("*.py")), ids=lambda p: p.stem)
 def test_commands_load_heavy_modules_only_when_they_run(path):
     heavy = imported(path, top_level_only=True) - LIGHT
-    assert heavy <= ({"artifacts"} if path.stem == "run" else set())
+    assert heavy <= ({"artifacts"} if path.stem in ("run", "pack", "unpack") else set())
 
 
 @pytest.mark.parametrize("args", [["--help"], ["--version"], ["section-2-2", "--help"], ["train", "--help"]])
