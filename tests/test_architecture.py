@@ -32,7 +32,7 @@ ROWS = [
     {"classifiers", "results", "sources", "spectral", "claims"},
     {"data", "forward", "vae_gan_networks", "plots_manifold", "plots_interpretability"},
     {"attacks", "models", "packs", "plots", "vae_gan", "comparison", "report"},
-    {"evaluation", "training_state", "manifold", "attributions"},
+    {"evaluation", "training_state", "manifold", "attributions", "road"},
     {"training"},
     {"vae_gan_training"},
     {"recipes"},
