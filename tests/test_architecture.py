@@ -15,7 +15,7 @@ EXPERIMENTS = Path(robint_experiments.__file__).parent
 
 ROWS = [
     {"__init__"},
-    {"specs", "interrupts", "published", "boundary", "scores"},
+    {"specs", "interrupts", "published", "boundary", "scores", "cifar_pickle", "tfds_folder"},
     {"norms", "losses", "artifacts", "cifar", "device", "idx", "layers", "optimizers", "occlusion", "verdicts"},
     {"classifiers", "results", "sources", "spectral", "claims"},
     {"data", "forward", "vae_gan_networks", "plots_manifold", "plots_interpretability"},
@@ -25,7 +25,10 @@ ROWS = [
     {"recipes", "retraining"},
 ]
 RANK = {name: row for row, names in enumerate(ROWS) for name in names}
-LIGHT = {"__init__", "specs", "interrupts", "published", "data", "sources", "cifar", "idx"}
+LIGHT = {"__init__", "specs", "interrupts", "published", "data", "sources", "cifar", "idx"} | {
+    "cifar_pickle",
+    "tfds_folder",
+}
 """What experiments may import before a command runs."""
 
 
