@@ -12,7 +12,7 @@ from setuptools import setup
 HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+?)"', (HERE / "robint_tf" / "__init__.py").read_text())[1]
 
-TEST = ["pytest>=8", "hypothesis>=6.100", "foolbox>=3.3.4", "tensorboard", "dask[distributed]>=2024.5"]
+TEST = ["pytest>=8", "hypothesis>=6.100", "foolbox>=3.3.4", "tensorboard", "dask[distributed]>=2024.5", "cryptography"]
 
 setup(
     name="robint-tf",
@@ -38,7 +38,7 @@ setup(
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.18"],
-        "dask": ["dask[distributed]>=2024.5", "bokeh"],
+        "dask": ["dask[distributed]>=2024.5", "bokeh", "cryptography"],
         "tensorboard": ["tensorboard"],
         "test": TEST,
         "dev": [*TEST, "ruff", "mypy"],

@@ -25,10 +25,7 @@ ROWS = [
     {"recipes", "retraining"},
 ]
 RANK = {name: row for row, names in enumerate(ROWS) for name in names}
-LIGHT = {"__init__", "specs", "interrupts", "published", "data", "sources", "cifar", "idx"} | {
-    "cifar_pickle",
-    "tfds_folder",
-}
+LIGHT = {"__init__", "specs", "interrupts", "published", "data", "sources", "cifar", "idx"}
 """What experiments may import before a command runs."""
 
 
