@@ -15,7 +15,7 @@ EXPERIMENTS = Path(robint_experiments.__file__).parent
 
 ROWS = [
     {"__init__"},
-    {"specs", "interrupts", "published", "boundary", "scores", "cifar_pickle", "tfds_folder"},
+    {"specs", "interrupts", "published", "boundary", "scores", "cifar_pickle", "tfds_folder", "keras_file"},
     {"norms", "losses", "artifacts", "cifar", "device", "idx", "layers", "optimizers", "occlusion", "verdicts"},
     {"classifiers", "results", "sources", "spectral", "claims"},
     {"data", "forward", "vae_gan_networks", "plots_manifold", "plots_interpretability"},
