@@ -28,6 +28,7 @@ setup(
     install_requires=[
         "tensorflow>=2.18",
         "keras>=3.6",
+        "h5py>=3.11",
         "tensorflow-datasets>=4.9.7",
         "importlib_resources",  # tensorflow-datasets 4.9.10 imports it without declaring it
         "numpy>=1.26",
