@@ -2,9 +2,9 @@
 
 Pixels are removed by noisy linear imputation: a missing pixel is the weighted mean of its eight neighbours inside the
 image, 1/6 for those beside it and 1/12 for the diagonal ones, missing neighbours included, so that all missing pixels
-of an image solve one linear system; noise is added to hide that it was solved. Scaled by the weights that lie inside the
-image, the system is symmetric and positive definite: conjugate gradients solve it for a whole batch at once, with one
-3 x 3 depthwise convolution a step.
+of an image solve one linear system; noise is added to hide that it was solved. Scaled by the weights that lie inside
+the image, the system is symmetric and positive definite: conjugate gradients solve it for a whole batch at once, with
+one 3 x 3 depthwise convolution a step.
 
 A good attribution loses accuracy fast when the most relevant pixels go first (MoRF) and slowly when the least relevant
 go first (LeRF); the area between both curves is its score.
