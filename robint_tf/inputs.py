@@ -27,13 +27,16 @@ class NotFiniteError(InputError, ArithmeticError):
 
 
 def images(x: Any) -> np.ndarray:
-    """Images (N, ...) as an array. `ValueError` for a `tf.data.Dataset`."""
+    """Images (N, ...) as an array. `ValueError` for a `tf.data.Dataset`, and where there is no axis of images."""
     if isinstance(x, tf.data.Dataset):
         raise InputError(
             "images are a tf.data.Dataset; give arrays: for one of batches, "
             "x, y = (np.concatenate(part) for part in zip(*dataset.as_numpy_iterator()))."
         )
-    return np.asarray(x)
+    x = np.asarray(x)
+    if x.ndim < 2:
+        raise InputError(f"images have shape {x.shape}; give (N, ...), the number of images first.")
+    return x
 
 
 def labels(y: Any) -> np.ndarray:
@@ -68,17 +71,24 @@ def check(network: Network, x: np.ndarray, y: np.ndarray | None = None, *, attac
 
 
 def check_images(network: Network, x: np.ndarray, y: np.ndarray | None = None) -> None:
-    """`ValueError` unless x is float32 in [-1, 1], of the shape that the network declares, with a label an image."""
-    if x.dtype != np.float32:
-        raise InputError(f"images are {x.dtype}; give float32 in [-1, 1] (pixel / 127.5 - 1 for 8-bit images).")
-    if x.ndim < 2:
-        raise InputError(f"images have shape {x.shape}; give (N, ...), the number of images first.")
+    """`ValueError` unless x is as `check_pixels` wants it, of the network's shape, and has a label for each."""
     n_labels = len(x) if y is None else len(y)
-    if len(x) != n_labels or not x.size:
+    if len(x) != n_labels or not len(x):
         raise InputError(f"there are {len(x)} images and {n_labels} labels; give one label an image, and at least one.")
     takes = declared_shape(network)
     if takes is not None and not fits(takes, x.shape[1:]):
         raise InputError(f"images have shape {x.shape[1:]}; the network takes {takes} (NHWC).")
+    low = check_pixels(x)
+    if low >= 0:
+        _warn_once(network, f"no pixel is below 0 (least {low:g}); images in [0, 1] go to [-1, 1] by 2 * x - 1.")
+
+
+def check_pixels(x: np.ndarray) -> float:
+    """`ValueError` unless x holds numbers of float32 in [-1, 1]; the least of them."""
+    if x.dtype != np.float32:
+        raise InputError(f"images are {x.dtype}; give float32 in [-1, 1] (pixel / 127.5 - 1 for 8-bit images).")
+    if not x.size:
+        raise InputError(f"images have shape {x.shape}; give at least one, of at least one pixel.")
     low, high = float(x.min()), float(x.max())  # NaN where there is one
     if not np.isfinite([low, high]).all():
         raise InputError("images hold NaN or infinite pixels; remove them.")
@@ -87,8 +97,7 @@ def check_images(network: Network, x: np.ndarray, y: np.ndarray | None = None) -
             f"pixels range over [{low:g}, {high:g}]; scale them to [-1, 1], also for a network of other images, which "
             "robint_tf.bounds.Bounded makes one of these."
         )
-    if low >= 0:
-        _warn_once(network, f"no pixel is below 0 (least {low:g}); images in [0, 1] go to [-1, 1] by 2 * x - 1.")
+    return low
 
 
 def declared_shape(network: Network) -> tuple[int | None, ...] | None:

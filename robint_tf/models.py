@@ -6,7 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from robint_tf import inputs, results
+from robint_tf import inputs, keras_file, results
 from robint_tf.artifacts import atomic_path
 from robint_tf.bounds import Bounded, Bounds
 from robint_tf.classifiers import Network
@@ -30,15 +30,16 @@ def save(network: Network, path: Path, card: dict[str, Any]) -> None:
 def load(
     path: Path, *, x_shape: tuple[int, ...] | None = None, n_classes: int | None = None, bounds: Bounds | None = None
 ) -> Network:
-    """A classifier from a `.keras` file, loaded in Keras' safe mode (no code from the file is run).
+    """A classifier from a `.keras` file, checked by `keras_file` and loaded in Keras' safe mode.
 
-    bounds: what its images lie in, where that is not [-1, 1]; it is then loaded as a `Bounded` network. `ValueError` if
-    the file is missing or no Keras model, if it does not take one image, or if its input or output does not fit x_shape
-    (without the batch axis) and n_classes.
+    bounds: what its images lie in, where that is not [-1, 1]; it is then loaded as a `Bounded` network. No code from
+    the file is run, and it takes no more memory than a few times its size. `ValueError` if the file is missing or no
+    Keras model, or if its input or output does not fit x_shape (without the batch axis) and n_classes.
     """
     if not path.exists():
         raise InputError(f"{path} does not exist; train one with `robint train --save {path}`.")
     try:
+        keras_file.check(path)
         network = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises whatever its readers raise
         first = (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -53,6 +53,30 @@ def kar_score(fractions: np.ndarray, accuracies: np.ndarray, random: np.ndarray)
     return -roar_score(fractions, accuracies, random)
 
 
+def diff_roar(fractions: np.ndarray, kept: np.ndarray, removed: np.ndarray) -> np.ndarray:
+    """DiffROAR at each fraction k: accuracy with the top k kept minus that with the bottom k kept; shape (..., K).
+
+    Shah et al. (2021). Keeping the bottom k is removing the top 1 - k, so both halves are cells of the grid. fractions:
+    (K,), rising and inside (0, 1), with 1 - k for every k; kept: (..., K) accuracies of KAR; removed: of ROAR, at the
+    same fractions. Positive where the attribution ranks pixels better than the reverse order would. `ValueError` where
+    the fractions are not symmetric.
+    """
+    fractions, kept = _checked(fractions, kept)
+    _, removed = _checked(fractions, removed)
+    if not np.allclose(fractions, 1 - fractions[::-1]):
+        raise ValueError(f"fractions are {fractions.tolist()}; DiffROAR needs 1 - k for every k.")
+    return kept - removed[..., ::-1]
+
+
+def diff_roar_score(fractions: np.ndarray, kept: np.ndarray, removed: np.ndarray) -> np.ndarray:
+    """Area over the fractions of `diff_roar`, 0 at both ends; shape (...).
+
+    It is mu_ROAR + mu_KAR up to the random baselines: "remove f at random" and "keep 1 - f at random" are one
+    distribution, so their areas cancel, and with them the noise of the baseline.
+    """
+    return _area(np.asarray(fractions, float), diff_roar(fractions, kept, removed), 0.0, 0.0)
+
+
 SCORES = {"remove": roar_score, "keep": kar_score}
 """The score that belongs to each occlusion."""
 
