@@ -52,7 +52,8 @@ def fit_vae_gan(
 
     x: (N, H, W, C) float32 in [-1, 1]. With a checkpoint the state is kept about once a minute and at an interruption
     (`Interrupted` is raised after saving), and a training that finds a state continues from it; the weights then equal
-    those of an uninterrupted training. `ValueError` for images that `inputs.check_pixels` refuses, `DivergedError` if a loss is not finite.
+    those of an uninterrupted training. `ValueError` for images that `inputs.check_pixels` refuses, `DivergedError` if
+    a loss is not finite.
     """
     if not len(x):
         raise ValueError("there are no images to train on.")

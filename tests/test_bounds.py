@@ -76,6 +76,11 @@ def test_a_bounded_network_is_saved_and_known_by_its_bounds(tmp_path, images):
     again = keras.saving.load_model(tmp_path / "a.keras", safe_mode=True)
     np.testing.assert_array_equal(again(images[0]), bounded(images[0]))
     assert classifiers.fingerprint(again) == classifiers.fingerprint(bounded)
+    assert models.load(tmp_path / "a.keras", x_shape=(3, 3, 1), n_classes=3).bounds == (0, 255)
+    with pytest.raises(ValueError, match=r"takes inputs of shape \(3, 3, 1\), the data set has \(28, 28, 1\)"):
+        models.load(tmp_path / "a.keras", x_shape=(28, 28, 1))
+    with pytest.raises(ValueError, match="knows 3 classes, the data set has 10"):
+        models.load(tmp_path / "a.keras", x_shape=(3, 3, 1), n_classes=10)
     others = [network, Bounded(network, (0, 1)), Bounded(network, (-1, 1))]
     assert len({classifiers.fingerprint(n) for n in [bounded, *others]}) == 4
 
