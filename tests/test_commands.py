@@ -85,7 +85,7 @@ def test_train_and_evaluate_a_network(robint, tmp_path):
     assert robint(*train).splitlines()[-3:] == text.splitlines()[-3:]  # from the store
     attack = ["--norm", "linf", "--eps", "8/255", "--eps", "0", "--n-steps", "3"]
     text = robint("evaluate", "m.keras", "--dataset", "cifar10_sample", "--n-test", "20", *attack, "--json", "e.json")
-    assert "eps 0.0313725, 3 steps of 0.02" in text
+    assert "eps 8/255 on [-1, 1] pixels (4/255 on [0, 1]), 3 steps of 0.02" in text
     clean, robust, idle = results.read(tmp_path / "e.json")["evaluations"]
     assert clean["accuracy"] == idle["accuracy"] == card["clean_accuracy"]["value"]
     assert robust["loss"] > clean["loss"] == pytest.approx(idle["loss"], rel=1e-5)
