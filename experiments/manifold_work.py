@@ -162,7 +162,7 @@ class Work:
             (
                 f"section_2_1_{dataset}_{self.loss}",
                 "manifold_distances",
-                about | figure_1(measured, vae_gan["problems"], scale),
+                about | {"health": vae_gan["health"]} | figure_1(measured, vae_gan["problems"], scale),
             ),
             (f"section_2_1_attacks_{dataset}_{self.loss}", "adversarial_examples", about | self.attacks(measured)),
             (f"section_2_1_gradients_{dataset}", "loss_gradients", about | self.gradients()),
@@ -216,6 +216,7 @@ class Work:
         rows = {"Original": measured.tests[0], **measured.panels["l2", "xent"]}
         return {
             "attack": str(self.study.test_attack(self.loss)),
+            "trained_with": self.study.trained_with("l2", "xent"),
             "test_image": i,
             "true_class": names[self.dataset.test.y[i]],
             "images": [

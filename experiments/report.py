@@ -44,16 +44,19 @@ def command(folder: Path, out: Path, allow_mixed: bool, readme: Path | None) -> 
 
 def write(folder: Path, out: Path, *, allow_mixed: bool = False, readme: Path | None = None) -> list[Path]:
     """Write the report of a folder of results; the paths written."""
-    from robint_tf import comparison, report, results
+    from robint_tf import comparison, report, report_markdown, results
     from robint_tf.artifacts import atomic_path
 
     collection = comparison.collect(folder)
     found = comparison.compare(collection, allow_mixed=allow_mixed)
+    drawn, undrawn = pictures(collection, set(found["left_out"]))
+    found["left_out"] |= undrawn
     header = _header(found)
     texts = {
-        "report.html": report.html(found, header, pictures(collection)),
-        "report.md": report.markdown(found, header),
+        "report.html": report.html(found, header, drawn),
+        "report.md": report_markdown.markdown(found, header),
     }
+    summary = None if readme is None else summarised(readme.read_text(encoding="utf-8"), found)
     paths = []
     for name, text in texts.items():
         paths.append(out / name)
@@ -61,14 +64,16 @@ def write(folder: Path, out: Path, *, allow_mixed: bool = False, readme: Path | 
             scratch.write_text(text, encoding="utf-8")
     paths.append(out / "report.json")
     results.write(paths[-1], {"figure": None, "header": header, **found})
-    if readme is not None:
-        text = summarised(readme.read_text(encoding="utf-8"), found)
+    if readme is not None and summary is not None:
         with atomic_path(readme) as scratch:
-            scratch.write_text(text, encoding="utf-8")
+            scratch.write_text(summary, encoding="utf-8")
         paths.append(readme)
-    for row in found["groups"]:
+    told = [row for row in found["groups"] if set(row["ours"]) != {"not run"}]
+    for row in told:
         click.echo(f"{row['group']:70} {report.counts(row['ours'])}")
-    for place, reason in found["unreadable"].items():
+    if len(told) < len(found["groups"]):
+        click.echo(f"not run: {len(found['groups']) - len(told)} other kinds of claims; report.md names their commands")
+    for place, reason in found["left_out"].items():
         click.echo(f"left out {place}: {reason}", err=True)
     click.echo("wrote " + ", ".join(map(str, paths)))
     return paths
@@ -76,9 +81,9 @@ def write(folder: Path, out: Path, *, allow_mixed: bool = False, readme: Path | 
 
 def summarised(text: str, found: dict[str, Any]) -> str:
     """A document with the tables between its marks. `UsageError` if it lacks those of the comparison."""
-    from robint_tf import report
+    from robint_tf import report_markdown
 
-    for name, table in (("comparison", report.group_table), ("sources", report.source_table)):
+    for name, table in (("comparison", report_markdown.group_table), ("sources", report_markdown.source_table)):
         begin, end = BEGIN.format(name), END.format(name)
         if name != "comparison" and begin not in text and end not in text:
             continue
@@ -89,24 +94,41 @@ def summarised(text: str, found: dict[str, Any]) -> str:
     return text
 
 
-def pictures(collection: "Collection") -> "list[Picture]":
-    """The figures of the results, redrawn, with the authors' Figures 4 and 5 beside ours."""
-    from robint_tf import plots, report
+def pictures(collection: "Collection", left_out: set[str]) -> "tuple[list[Picture], dict[str, str]]":
+    """The figures of the results, redrawn, with the authors' Figures 4 and 5 beside ours; why others cannot be drawn.
+
+    left_out: paths of files that the comparison did not take.
+    """
+    from robint_tf import comparison, plots, report, results
 
     from .interpretability_results import authors_figure
 
-    found = []
-    drawable = [(n, c) for n, c in collection.content.items() if c.get("figure") in KINDS and n.startswith("section_")]
+    found, undrawn = [], {}
+    drawable = [
+        (name, content)
+        for name, content in collection.content.items()
+        if name.startswith("section_") and _kind(content) and collection.paths[name] not in left_out
+    ]
     for name, content in sorted(drawable, key=lambda item: (list(KINDS).index(item[1]["figure"]), item[0])):
         section = ".".join(name.split("_")[1:3])
-        drawn = plots.FIGURES[content["figure"]](content)
-        found.append(report.Picture(section, _title(name, content), _alt(name, content), _png(drawn)))
+        try:
+            png = _png(plots.FIGURES[content["figure"]](content))
+            found.append(report.Picture(section, _title(name, content), _alt(name, content), png))
+        except comparison.ODD as error:
+            cause = results.printable(f"{type(error).__name__}: {error}")[:200]
+            undrawn[collection.paths[name]] = f"its figure cannot be drawn ({cause}); run its command again."
     for section, figure, axis in (("3.2", 4, "strength"), ("3.3", 5, "accuracy")):
         for loss in ("xent", "cw"):
             drawn = plots.FIGURES["interpretability"](authors_figure(loss, axis))
             title = f"Figure {figure}, the authors' numbers, networks trained with {loss} (read back from their figure)"
             found.append(report.Picture(section, title, title, _png(drawn)))
-    return found
+    return found, undrawn
+
+
+def _kind(content: dict[str, Any]) -> str | None:
+    """What kind of figure a results file is of; None for one that has none."""
+    figure = content.get("figure")
+    return figure if isinstance(figure, str) and figure in KINDS else None
 
 
 KINDS = {
@@ -128,8 +150,10 @@ def _title(name: str, content: dict[str, Any]) -> str:
 
 def _alt(name: str, content: dict[str, Any]) -> str:
     if content["figure"] == "manifold_distances":
-        orders = (f"{p['title']}: {'holds' if p['order']['holds'] else 'does not hold'}" for p in content["panels"])
-        return f"{KINDS[content['figure']]}, {content['dataset']}. The paper's order: " + "; ".join(orders)
+        from robint_tf import plots_manifold
+
+        orders = (f"{p['title']}: {plots_manifold.order_words(p['order'])}" for p in content["panels"])
+        return f"{KINDS[content['figure']]}, {content['dataset']}. " + "; ".join(orders)
     return _title(name, content)
 
 

@@ -11,6 +11,11 @@ from scipy.stats import rankdata
 LEVEL = 0.95  # of every interval
 
 
+def decided(probability: float) -> bool | None:
+    """What a bootstrap probability decides: True from LEVEL, False up to 1 - LEVEL, None between."""
+    return True if probability >= LEVEL else False if probability <= 1 - LEVEL + 1e-12 else None
+
+
 class Ends(NamedTuple):
     """Test accuracy where a curve ends: after training on the images as they are, and on images without content."""
 
@@ -130,6 +135,29 @@ def fisher_interval(r: float, n: int) -> Interval:
     return _z_interval(r, n, 1.0)
 
 
+def coefficients(x: np.ndarray, y: np.ndarray) -> tuple[float, float] | None:
+    """Linear and rank correlation of x and y (n,) without intervals; None and `ValueError` as in `correlation`."""
+    x, y = _paired(x, y)
+    return None if _undefined(x, y) else (float(_pearson(x, y)), float(_spearman(x, y)))
+
+
+def difference_interval(first: float, second: float, n: tuple[int, int], *, between: float | None = None) -> Interval:
+    """Interval of the difference first - second of two linear correlations over n[0] and n[1] points.
+
+    between: the linear correlation of the two quantities, where both are correlated with one third quantity over the
+    same points; None for points that have nothing in common. Zou (2007), Toward using confidence intervals to compare
+    correlations: the distances of each correlation from the ends of its Fisher interval, combined as standard errors.
+    """
+    (low_1, high_1), (low_2, high_2) = fisher_interval(first, n[0]), fisher_interval(second, n[1])
+    shared = 0.0 if between is None else _shared(first, second, between)
+
+    def reach(a: float, b: float) -> float:
+        return float(np.sqrt(max(a**2 + b**2 - 2 * shared * a * b, 0.0)))
+
+    gap = first - second
+    return Interval(gap - reach(first - low_1, high_2 - second), gap + reach(high_1 - first, second - low_2))
+
+
 def bonett_wright_interval(r: float, n: int) -> Interval:
     """Interval of Spearman's rank correlation over n points, as Fisher's with the variance (1 + r^2 / 2) / (n - 3).
 
@@ -242,6 +270,15 @@ def _z_interval(r: float, n: int, variance: float) -> Interval:
         z = np.arctanh(r)
     half = ndtri((1 + LEVEL) / 2) * np.sqrt(variance / (n - 3))
     return Interval(float(np.tanh(z - half)), float(np.tanh(z + half)))
+
+
+def _shared(first: float, second: float, between: float) -> float:
+    """Correlation of two sample correlations that share one quantity and their points."""
+    free = (1 - first**2) * (1 - second**2)
+    if free <= 0:  # an exact line: its interval has no width to share
+        return 0.0
+    found = (between - first * second / 2) * (1 - first**2 - second**2 - between**2) + between**3
+    return float(np.clip(found / free, -1, 1))
 
 
 def _middle(values: np.ndarray) -> Interval:

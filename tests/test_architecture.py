@@ -17,10 +17,10 @@ ROWS = [
     {"__init__"},
     {"specs", "interrupts", "published", "boundary", "scores"},
     {"norms", "losses", "artifacts", "cifar", "device", "idx", "layers", "optimizers", "occlusion", "verdicts"},
-    {"classifiers", "results", "sources", "spectral", "claims"},
-    {"data", "forward", "vae_gan_networks", "plots_manifold", "plots_interpretability"},
+    {"classifiers", "results", "sources", "spectral", "verdicts_interpretability", "protocols"},
+    {"claims", "data", "forward", "vae_gan_networks", "plots_manifold", "plots_interpretability"},
     {"attacks", "models", "plots", "vae_gan", "comparison", "report"},
-    {"evaluation", "training", "manifold", "attributions"},
+    {"report_markdown", "evaluation", "training", "manifold", "attributions"},
     {"vae_gan_training"},
     {"recipes", "retraining"},
 ]
