@@ -33,7 +33,7 @@ def symmetric_range(heat_map: np.ndarray) -> tuple[float, float]:
 def distances(results: dict[str, Any]) -> Figure:
     """Figure 1: densities of the distance to the manifold, one panel per norm and loss of training."""
     panels = results["panels"]
-    figure = Figure(figsize=(4 * max(len(panels), 2), 3.4), layout="constrained")
+    figure = Figure(figsize=(4 * max(len(panels), 2), 3.6), layout="constrained")
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         _distance_panel(axes, panel, results)
     sample = " (packaged sample)" if results["dataset"].endswith("_sample") else ""
@@ -58,7 +58,7 @@ def gain_words(health: dict[str, float]) -> str:
 
 def _wrapped(text: str, figure: Figure) -> str:
     """The lines of a heading, broken where they would be wider than the figure."""
-    width = int(13 * figure.get_figwidth())  # characters of 10 points
+    width = int(14 * figure.get_figwidth())  # characters of 10 points
     return "\n".join(part for line in text.splitlines() for part in textwrap.wrap(line, width))
 
 
@@ -78,7 +78,7 @@ def _distance_panel(axes: Axes, panel: dict[str, Any], results: dict[str, Any]) 
     swapped = (
         "" if panel["trained_with"] == panel["loss"] else f" (networks trained with {LOSSES[panel['trained_with']]})"
     )
-    axes.set_title(f"{panel['title']}{swapped}\n{order_words(panel['order'])}", fontsize=10)
+    axes.set_title(f"{panel['title']}{swapped}\n{order_words(panel['order']).replace('; ', chr(10))}", fontsize=10)
     _distance_limits(axes, panel, _dataset(results))
     if any(curve["mode_authors"] is not None for curve in panel["curves"]):
         axes.plot([], [], "^", color="0.4", label="mode, authors")
@@ -102,10 +102,10 @@ def order_words(order: dict[str, Any]) -> str:
     if all(chance is None for chance in chances.values()):
         return "no verdict on the order"
     words = [
-        f"{of} undecided" if chance is None else f"{of} {DECIDED[scores.decided(chance)]} ({chance:.0%})"
+        f"of {of}: " + ("undecided" if chance is None else f"{DECIDED[scores.decided(chance)]} ({chance:.0%})")
         for of, chance in chances.items()
     ]
-    return "paper's order: " + ", ".join(words)
+    return "paper's order " + "; ".join(words)
 
 
 DECIDED = {True: "yes", False: "no", None: "undecided"}

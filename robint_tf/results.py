@@ -47,7 +47,8 @@ def read(path: Path) -> dict[str, Any]:
         results = _parsed(path)
         schema = results.get("schema") if isinstance(results, dict) else None
         if schema != SCHEMA:
-            raise ResultsError(f"{name} has schema {str(schema)[:20]}, this version reads {SCHEMA}; {again}.")
+            theirs = printable(repr(schema))[:20]
+            raise ResultsError(f"{name} has schema {theirs}, this version reads {SCHEMA}; {again}.")
         if results.pop(DIGEST, None) != _digest(results):
             raise ResultsError(f"{name} was changed after it was written (its {DIGEST} differs); {again}.")
     except ResultsError:
@@ -153,8 +154,6 @@ def _render(value: Any, depth: int) -> str:
         if any(isinstance(v, dict) for v in value):
             return "[\n" + ",\n".join(pad + _render(v, depth + 1) for v in value) + f"\n{end}]"
         return "[" + ", ".join(_render(v, depth + 1) for v in value) + "]"
-    if isinstance(
-        value, str
-    ):  # names of files may hold bytes that are no UTF-8; better written escaped than not at all
+    if isinstance(value, str):  # a file's name may hold bytes that are no UTF-8: escaped, they can be written
         value = value.encode("utf-8", "backslashreplace").decode("utf-8")
     return json.dumps(value, ensure_ascii=False)
