@@ -64,6 +64,7 @@ def _wrapped(text: str, figure: Figure) -> str:
 
 def _distance_panel(axes: Axes, panel: dict[str, Any], results: dict[str, Any]) -> None:
     low, high = panel["window"]
+    authors = not results["problems"] and any(curve["mode_authors"] is not None for curve in panel["curves"])
     for curve in panel["curves"]:
         name = _trained_name(curve["name"], panel["trained_with"])
         share = "" if curve["n"] == results["n_attacked"] else f" ({curve['n']})"
@@ -72,7 +73,7 @@ def _distance_panel(axes: Axes, panel: dict[str, Any], results: dict[str, Any]) 
             continue
         y = np.array(curve["density"])
         (line,) = axes.plot(np.linspace(low, high, len(y)), y, label=name + share)
-        if curve["mode_authors"] is not None:
+        if authors and curve["mode_authors"] is not None:
             axes.plot(curve["mode_authors"], 0, marker="^", color=line.get_color(), clip_on=False, zorder=3)
     axes.set_xlabel(f"L2 Distance to Manifold ({panel['scale'][0]:.1f} at 0, {panel['scale'][1]:.1f} at 1)")
     swapped = (
@@ -80,7 +81,7 @@ def _distance_panel(axes: Axes, panel: dict[str, Any], results: dict[str, Any]) 
     )
     axes.set_title(f"{panel['title']}{swapped}\n{order_words(panel['order']).replace('; ', chr(10))}", fontsize=10)
     _distance_limits(axes, panel, _dataset(results))
-    if any(curve["mode_authors"] is not None for curve in panel["curves"]):
+    if authors:
         axes.plot([], [], "^", color="0.4", label="mode, authors")
     axes.legend(loc="best", fontsize=8)
     if results["problems"]:

@@ -222,6 +222,7 @@ def test_a_vae_gan_that_is_no_manifold_gives_no_verdict_anywhere(tmp_path, capsy
     assert "No verdict, the VAE-GAN cannot stand for the manifold: it is hardly better" in heading
     assert "0.7% nearer, 10% are needed" in heading
     assert all("no verdict on the order" in axes.get_title() for axes in drawn.axes)
+    assert "mode, authors" not in _legend(drawn)
     manifold_results.report("mnist", figure)
     text = capsys.readouterr().out
     assert "no verdict on distances" in text
