@@ -32,9 +32,9 @@ def once(deterministic: bool, threads: int) -> dict:
         ("standard", 1000, None),
         ("adversarial", 200, PGD(norm="l2", eps=0.4, step_size=0.4, n_steps=10)),
     ):
-        training.fit_classifier(network, sample.x[:100], sample.y[:100], Training(epochs=1), attack)
+        training.fit_classifier(network, sample.x[:100], sample.y[:100], Training(epochs=1), attack, initialise=True)
         began = time.perf_counter()
-        training.fit_classifier(network, sample.x[:n], sample.y[:n], Training(epochs=1), attack)
+        training.fit_classifier(network, sample.x[:n], sample.y[:n], Training(epochs=1), attack, initialise=True)
         seconds = time.perf_counter() - began
         weights = b"".join(w.tobytes() for w in network.get_weights())
         found[name] = {"seconds": seconds, "weights": hashlib.sha256(weights).hexdigest()}

@@ -55,7 +55,7 @@ def project(architecture: str, n: int) -> dict:
 
     model, (x, _) = vae_gan.build({"cifar_cnn": "cifar10", "mnist_cnn": "mnist"}[architecture]), images(architecture, n)
     before = peak()
-    distances = manifold.distances(manifold.projector(model), x)
+    distances = manifold.distances(manifold.Projector(model), x)
     return {"given": x.nbytes, "returned": distances.nbytes, "before": before}
 
 

@@ -32,6 +32,7 @@ class Site:
     store: Path
     data_dir: Path | None
     offline: bool
+    allow_mixed: bool
     device: str
     jit: str
     threads: int | None
@@ -58,7 +59,12 @@ def _grid(site: Site) -> Grid:
     from .run import Run
 
     device.configure(site.device, jit=site.jit, threads=site.threads, deterministic=site.deterministic)
-    grid = Grid(site.study, Run(Store(site.store), Silent(), {}), data_dir=site.data_dir, offline=site.offline)
+    grid = Grid(
+        site.study,
+        Run(Store(site.store, allow_mixed=site.allow_mixed), Silent(), {}),
+        data_dir=site.data_dir,
+        offline=site.offline,
+    )
     _held[:] = [(site, grid)]
     return grid
 

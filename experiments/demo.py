@@ -65,7 +65,7 @@ def _networks(run: Run, out: Path) -> Path:
         path,
         {
             "figure": None,
-            "provenance": run.provenance,
+            "provenance": run.provenance(),
             "train_data": digits.train.fingerprint.as_json(),
             "test_data": digits.test.fingerprint.as_json(),
             "attack": str(DEMO_ATTACK),

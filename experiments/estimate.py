@@ -86,7 +86,7 @@ def classifier_seconds(network: "Network", split: "Split", batch_size: int, budg
     def measured(n_steps: int) -> float:
         attack = PGD(norm="l2", eps=1.0, step_size=1.0, n_steps=n_steps)
         once = Training(epochs=3, batch_size=n)
-        return training.fit_classifier(network, batch.x, batch.y, once, attack).seconds / once.epochs
+        return training.fit_classifier(network, batch.x, batch.y, once, attack, initialise=True).seconds / once.epochs
 
     measured(0)  # compiles
     measured(4)
@@ -105,7 +105,7 @@ def vae_gan_seconds(spec: "VAEGANSpec", split: "Split", budget: float = 0.0) -> 
     """Seconds of one training step, after compiling."""
     from robint_tf import vae_gan, vae_gan_training
 
-    model = vae_gan.build(spec.dataset.removesuffix("_sample"), spec.variant, spec.seed)
+    model = vae_gan.build(spec.architecture, spec.variant, spec.seed)
 
     def measured(n: int) -> float:
         ticks: list[float] = []
@@ -134,7 +134,7 @@ def vae_gan_bytes(spec: "VAEGANSpec") -> int:
     """Of the weights of a trained one."""
     from robint_tf import vae_gan
 
-    model = vae_gan.build(spec.dataset.removesuffix("_sample"), spec.variant, spec.seed)
+    model = vae_gan.build(spec.architecture, spec.variant, spec.seed)
     return 4 * sum(getattr(model, part).count_params() for part in vae_gan.PARTS)
 
 
@@ -144,7 +144,7 @@ def vae_gan_flops(spec: "VAEGANSpec", x_shape: tuple[int, ...]) -> float:
 
     from robint_tf import vae_gan
 
-    model = vae_gan.build(spec.dataset.removesuffix("_sample"), spec.variant, spec.seed)
+    model = vae_gan.build(spec.architecture, spec.variant, spec.seed)
     return _flops(model.descend, tf.TensorSpec([spec.batch_size, *x_shape], tf.float32))
 
 

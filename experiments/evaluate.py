@@ -72,7 +72,7 @@ def command(
             json_path,
             {
                 "figure": None,
-                "provenance": run.provenance,
+                "provenance": run.provenance(),
                 "model": model.name,
                 "test_data": test | loaded.test.fingerprint.as_json(),
                 "evaluations": rows,

@@ -1,6 +1,6 @@
 """The grid of sections 3.2 and 3.3: explained networks, their accuracies, and the retrainings that score them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,32 +28,34 @@ class Grid:
     """Fetches every number of the grid from the store, or makes it; nothing is trained twice."""
 
     def __init__(
-        self, study: InterpretabilityStudy, run: Run, *, data_dir: Path | None = None, offline: bool = False
+        self,
+        study: InterpretabilityStudy,
+        run: Run,
+        *,
+        data_dir: Path | None = None,
+        offline: bool = False,
+        own: "Callable[[Dataset], Network] | None" = None,
     ) -> None:
-        from robint_tf import data, retraining
+        """own: a user's network for the data set, where that is explained."""
+        from robint_tf import data, recipes, retraining
 
         self.study, self.run = study, run
         self.dataset: Dataset = data.load(study.source, data_dir=data_dir, offline=offline or study.sample)
-        self._occluder = retraining.Occluder(self.dataset, progress=run.display.batches)
-        self._networks: dict[str, Network] = {}
-        self._held: ClassifierSpec | None = None
-        self._done = 0
+        self._networks = recipes.Networks(
+            self.dataset,
+            run.store,
+            announce=lambda spec: run.display.begin(f"training {self._name(spec)}"),
+            progress=run.display.training,
+        )
+        self._occluder = retraining.Occluder(
+            self._networks, own=own and own(self.dataset), progress=run.display.batches
+        )
+        self._retrained: Network | None = None
 
-    def network(self, spec: ClassifierSpec) -> "Network":
-        """The trained network of `spec`, valid until the next call for another."""
-        from robint_tf import recipes
-
-        if self._held != spec:
-            self.run.display.begin(f"training {self._name(spec)}")
-            recipes.classifier(
-                spec,
-                self.dataset,
-                self.run.store,
-                network=self._scratch("explained"),
-                progress=self.run.display.training,
-            )
-            self._held = spec
-        return self._scratch("explained")
+    @property
+    def own(self) -> SavedNetwork:
+        """The user's network as a recipe names it."""
+        return SavedNetwork(sha256=self._occluder.own_sha256)
 
     def accuracies(self, spec: ClassifierSpec) -> "tuple[Accuracy, Accuracy]":
         """Clean test accuracy, and robust accuracy against the study's attack."""
@@ -66,11 +68,7 @@ class Grid:
 
         self.run.display.begin(f"testing {self._name(spec.classifier)}")
         return recipes.measured_accuracy(
-            spec,
-            self.dataset,
-            self.run.store,
-            lambda: self.network(spec.classifier),
-            progress=self.run.display.batches if spec.attack else None,
+            spec, self._networks, progress=self.run.display.batches if spec.attack else None
         )
 
     def accuracy_specs(self, spec: ClassifierSpec) -> tuple[AccuracySpec, AccuracySpec]:
@@ -81,36 +79,27 @@ class Grid:
             AccuracySpec(classifier=spec, attack=study.robust_attack, n_test=study.n_attacked or study.n_test),
         )
 
-    def cells(self, source: "ClassifierSpec | SavedNetwork | None", network: "Network | None" = None) -> Cells:
-        """Retrained accuracies for one explained network, or for the random baseline (None).
-
-        network: the explained one where it is a user's own.
-        """
+    def cells(self, source: "ClassifierSpec | SavedNetwork | None") -> Cells:
+        """Retrained accuracies for one explained network, or for the random baseline (None)."""
         import numpy as np
 
         found: dict[tuple[str, str], list[float]] = {}
         specs = self.study.cells(source)
         for i, spec in enumerate(specs):
-            accuracy = self.cell(spec, network, f", retraining {i + 1} of {len(specs)}")
+            accuracy = self.cell(spec, f", retraining {i + 1} of {len(specs)}")
             found.setdefault((spec.attribution, spec.occlusion), []).append(accuracy)
         shape = (len(self.study.fractions), self.study.n_seeds)
         return {key: np.array(values).reshape(shape) for key, values in found.items()}
 
-    def cell(self, spec: RetrainSpec, network: "Network | None" = None, place: str = "") -> float:
-        """One retrained accuracy. network: the explained one where it is a user's own; place: shown with the name."""
+    def cell(self, spec: RetrainSpec, place: str = "") -> float:
+        """One retrained accuracy; place: shown with the name."""
         from robint_tf import retraining
 
         source = spec.source
         name = "random" if source is None else f"{self._name(source)}, {spec.attribution}"
         self.run.display.begin(f"{name}, {spec.occlusion} {spec.fraction:g}{place}")
         return retraining.retrained_accuracy(
-            spec,
-            self.dataset,
-            self.run.store,
-            self._occluder,
-            None if source is None else lambda: network or self.network(source),  # type: ignore[arg-type]
-            network=self._scratch("retrained"),
-            progress=self.run.display.training,
+            spec, self._occluder, network=self._scratch(), progress=self.run.display.training
         )
 
     def make(self, spec: "Artifact") -> None:
@@ -120,7 +109,8 @@ class Grid:
         elif isinstance(spec, AccuracySpec):
             self.accuracy(spec)
         else:
-            self.network(spec)
+            with self._networks.lend(spec):
+                pass
 
     def portions(self) -> "Iterator[tuple[str, list[Artifact], list[Artifact]]]":
         """The grid in pieces of work that go together: name, what it makes, what must have been made before.
@@ -166,7 +156,7 @@ class Grid:
         cells = [c for source in (None, *(e.spec for e in networks)) for c in study.cells(source)]
         missing = [c for c in cells if not self.has(c)]
         explained = {(c.source, c.attribution) for c in missing if c.source is not None}
-        weights = sum(w.size * 4 for w in map(_array, self._scratch("retrained").weights))
+        weights = sum(w.size * 4 for w in map(_array, self._scratch().weights))
         steps = (0 if e.spec.attack is None else e.spec.attack.n_steps for e in untrained)
         return [
             Load(
@@ -199,11 +189,11 @@ class Grid:
         study = self.study
         self.run.display.begin("measuring this device")
         train = self.dataset.train.take(study.n_train)
-        return classifier_seconds(self._scratch("retrained"), train, study.training.batch_size, budget)
+        return classifier_seconds(self._scratch(), train, study.training.batch_size, budget)
 
     def flops(self) -> Costs:
         """What a unit of work takes in floating-point operations."""
-        return classifier_flops(self._scratch("retrained"), self.dataset.train.x.shape[1:])
+        return classifier_flops(self._scratch(), self.dataset.train.x.shape[1:])
 
     def _count(self, specs: Iterable[Artifact]) -> tuple[int, int]:
         specs = list(specs)
@@ -212,26 +202,25 @@ class Grid:
     def _inputs(self, spec: Artifact) -> tuple[str, ...]:
         train, test = self.dataset.train, self.dataset.test
         if isinstance(spec, ClassifierSpec):
-            return (train.take(spec.n_train).fingerprint.sha256,)
+            return (train.take(spec.n_train).fingerprint.key,)
         n_train = spec.n_train if isinstance(spec, RetrainSpec) else spec.classifier.n_train
-        return train.take(n_train).fingerprint.sha256, test.take(spec.n_test).fingerprint.sha256
+        return train.take(n_train).fingerprint.key, test.take(spec.n_test).fingerprint.key
 
     def _name(self, source: "ClassifierSpec | SavedNetwork") -> str:
         if isinstance(source, SavedNetwork):
             return "your network"
         return next((str(e) for e in self.study.networks() if e.spec == source), "network")
 
-    def _scratch(self, role: str) -> "Network":
-        """One network object per role, refilled for each spec, so that only the first one pays for compiling."""
+    def _scratch(self) -> "Network":
+        """The network that is trained for each cell in turn, so that only the first one pays for compiling."""
         from robint_tf import classifiers
 
-        if role not in self._networks:
-            training = self.study.retraining if role == "retrained" else self.study.training
-            architecture = classifiers.architecture_for(self.dataset.train.x.shape[1:])
-            self._networks[role] = classifiers.build(
-                architecture, variant=self.study.variant, precision=training.precision
+        if self._retrained is None:
+            (spec, *_) = self.study.cells(None)
+            self._retrained = classifiers.build(
+                spec.architecture, variant=spec.variant, precision=spec.training.precision
             )
-        return self._networks[role]
+        return self._retrained
 
 
 CELL_BYTES = 4096  # a cell's two small files and their folder

@@ -130,7 +130,7 @@ def run(
     if workers is not None and scheduler is not None:
         raise click.UsageError("--workers starts processes here, --scheduler uses those elsewhere; give one of them.")
     study = chosen_study(**{name: given.pop(name) for name in STUDY})
-    surroundings = begin(out=out, variant=study.variant, preset=_preset_name(), **given)
+    surroundings = begin(out=out, variant=study.variant, preset=_preset_name(), computes=False, **given)
     grid = Grid(study, surroundings, data_dir=data_dir, offline=offline)
     if dry_run or _preset_name() == "paper":
         click.echo(sentence(grid))
@@ -144,7 +144,7 @@ def run(
             store=surroundings.store.root.absolute(),
             data_dir=data_dir and data_dir.absolute(),
             offline=offline,
-            **{name: given[name] for name in ("device", "jit", "threads", "deterministic")},
+            **{name: given[name] for name in ("allow_mixed", "device", "jit", "threads", "deterministic")},
         )
         cluster.make(grid, site, cluster.Workers(workers, scheduler))
     measured = measure(grid)

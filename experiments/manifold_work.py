@@ -14,7 +14,6 @@ from .run import Run
 if TYPE_CHECKING:
     import numpy as np
 
-    from robint_tf.classifiers import Network
     from robint_tf.data import Dataset
     from robint_tf.recipes import Distances, TrainedVAEGAN
 
@@ -27,14 +26,13 @@ class Work:
     def __init__(
         self, study: ManifoldStudy, run: Run, loss: str, *, data_dir: Path | None = None, offline: bool = False
     ) -> None:
-        from robint_tf import classifiers, data
+        from robint_tf import data, recipes
 
         self.study, self.run, self.loss = study, run, loss
         self.dataset: Dataset = data.load(study.source, data_dir=data_dir, offline=offline or study.sample)
-        architecture = classifiers.architecture_for(self.dataset.train.x.shape[1:])
-        # One for the standard network, which judges, and one for the others in turn, so that no trace is paid twice.
-        self._networks = [classifiers.build(architecture, variant=study.variant) for _ in range(2)]
-        self._held: dict[int, ClassifierSpec] = {}
+        self._networks = recipes.Networks(
+            self.dataset, run.store, announce=self._announce, progress=run.display.training
+        )
         self._vae_gan: TrainedVAEGAN | None = None
 
     def classifiers(self) -> dict[ClassifierSpec, str]:
@@ -48,21 +46,11 @@ class Work:
                 named.setdefault(spec, name if spec.attack is None else f"{name} {spec.attack.loss}")
         return named
 
-    def network(self, spec: ClassifierSpec) -> "Network":
-        """The trained network of `spec`, valid until the next call for another one that is not standard."""
-        from robint_tf import recipes
-
-        slot = 0 if spec == self.study.standard else 1
-        if self._held.get(slot) != spec:
-            names = self.classifiers()
-            self.run.display.begin(
-                f"{self.study.dataset}: network {list(names).index(spec) + 1} of {len(names)}, {names[spec]}"
-            )
-            recipes.classifier(
-                spec, self.dataset, self.run.store, network=self._networks[slot], progress=self.run.display.training
-            )
-            self._held[slot] = spec
-        return self._networks[slot]
+    def _announce(self, spec: ClassifierSpec) -> None:
+        names = self.classifiers()
+        self.run.display.begin(
+            f"{self.study.dataset}: network {list(names).index(spec) + 1} of {len(names)}, {names[spec]}"
+        )
 
     def vae_gan(self) -> "TrainedVAEGAN":
         """The trained VAE-GAN."""
@@ -79,15 +67,9 @@ class Work:
         """The distances of `spec`."""
         from robint_tf import recipes
 
-        def network() -> "Network":
-            found = self.network(spec.classifier)
+        with self._networks.lend(spec.classifier):  # trained before the attack is announced
             self.run.display.begin(f"{self.study.dataset}: attacking {self.classifiers()[spec.classifier]}")
-            return found
-
-        measurer = recipes.Measurer(
-            network=network, judge=lambda: self.network(self.study.standard), model=lambda: self.vae_gan().model
-        )
-        return recipes.distances(spec, self.dataset, self.run.store, measurer, progress=self.run.display.batches)
+            return recipes.distances(spec, self._networks, lambda _: self.vae_gan(), progress=self.run.display.batches)
 
     @property
     def name(self) -> str:
@@ -96,20 +78,20 @@ class Work:
 
     def loads(self) -> list[Load]:
         """What the data set's share consists of, and what of it the store lacks."""
-        from robint_tf import vae_gan_training
+        from robint_tf import recipes, vae_gan_training
 
         study, store = self.study, self.run.store
         train, images = self.dataset.train.take(study.n_train), self.dataset.train.take(study.vae_gan_n_train)
         test = self.dataset.test.take(study.n_test)
         networks = self.classifiers()
-        untrained = [spec for spec in networks if not store.has(spec, train.fingerprint.sha256)]
-        trained_before = store.has(study.vae_gan, images.fingerprint.sha256)
+        untrained = [spec for spec in networks if not store.has(spec, train.fingerprint.key)]
+        trained_before = store.has(study.vae_gan, images.fingerprint.key)
         batches = vae_gan_training.n_batches(len(images.y), study.vae_gan.batch_size)
         attack = study.test_attack(self.loss)
         shown = {spec for panel in study.panels().values() for spec in panel.values()}
-        inputs = self.dataset.train.fingerprint.sha256, test.fingerprint.sha256
+        inputs = self.dataset.train.fingerprint.key, test.fingerprint.key
         unmeasured = [spec for spec in shown if not store.has(self.distance_spec(spec, attack=attack), *inputs)]
-        weights = 4 * self._networks[1].count_params()
+        weights = 4 * recipes.build(study.standard).count_params()
         return [
             Load(
                 name="networks to train",
@@ -139,17 +121,20 @@ class Work:
 
     def seconds(self, budget: float = 0.0) -> Costs:
         """What a unit of work takes on this device, measured for `budget` seconds, at least once."""
+        from robint_tf import recipes
+
         study = self.study
         self.run.display.begin(f"{study.dataset}: measuring this device")
         train, images = self.dataset.train.take(study.n_train), self.dataset.train.take(study.vae_gan_n_train)
-        self._held.pop(1, None)
-        costs = classifier_seconds(self._networks[1], train, study.training.batch_size, budget / 2)
+        costs = classifier_seconds(recipes.build(study.standard), train, study.training.batch_size, budget / 2)
         return replace(costs, vae_gan_step=vae_gan_seconds(study.vae_gan, images, budget / 2))
 
     def flops(self) -> Costs:
         """What a unit of work takes in floating-point operations."""
+        from robint_tf import recipes
+
         shape = self.dataset.train.x.shape[1:]
-        costs = classifier_flops(self._networks[1], shape)
+        costs = classifier_flops(recipes.build(self.study.standard), shape)
         return replace(costs, vae_gan_step=vae_gan_flops(self.study.vae_gan, shape))
 
     def figures(self, scale: str) -> list[tuple[str, str, dict[str, Any]]]:
@@ -192,7 +177,8 @@ class Work:
         """Every distance of the data set, trained and attacked for where the store lacks it."""
         study, standard, spec = self.study, self.study.standard, self.distance_spec
         attack = study.test_attack(self.loss)
-        self.network(standard)
+        with self._networks.lend(standard):
+            pass
         self.vae_gan()
         panels = {
             key: {name: self.distances(spec(classifier, attack=attack)) for name, classifier in networks.items()}
@@ -205,7 +191,7 @@ class Work:
         """Distances of the study's test images, attacked on a network."""
         study = self.study
         return DistanceSpec(
-            classifier=classifier, judge=study.standard, vae_gan=study.vae_gan, n_test=study.n_test, **options
+            classifier=classifier, reference=study.standard, vae_gan=study.vae_gan, n_test=study.n_test, **options
         )
 
     def attacks(self, measured: Measured) -> dict[str, Any]:
@@ -235,9 +221,8 @@ class Work:
         x, y = self.dataset.test.x[chosen], self.dataset.test.y[chosen]
         rows = []
         for name, spec in self.study.gradient_networks().items():
-            gradient = attributions.attribute(
-                self.network(spec), x, "gradient", variant=self.study.variant, reduction="none"
-            )
+            with self._networks.lend(spec) as network:
+                gradient = attributions.attribute(network, x, "gradient", variant=self.study.variant, reduction="none")
             maps = attributions.heat_map(-gradient)
             largest = np.abs(maps).max(axis=(1, 2))
             scaled = maps / np.where(largest > 0, largest, 1)[:, None, None]
@@ -263,7 +248,7 @@ class Work:
         trained = self.vae_gan()
         x = self.dataset.test.take(self.study.n_test).x
         corrected = self.study.variant == "corrected"
-        project = manifold.projector(trained.model, z="mean" if corrected else "sample")
+        project = manifold.Projector(trained.model, z="mean" if corrected else "sample")
         health = manifold.health(x, project, trained.losses["discriminator"][-1])
         shown = x[:SHEET_IMAGES]
         return {
@@ -281,4 +266,4 @@ class Work:
     def _projected(self, x: "np.ndarray", z: Literal["sample", "mean"]) -> "np.ndarray":
         from robint_tf import manifold
 
-        return manifold.projector(self.vae_gan().model, z=z)(x)
+        return manifold.Projector(self.vae_gan().model, z=z)(x)

@@ -87,11 +87,18 @@ data_options = chain(
     click.option("--offline", is_flag=True, help="Never use the network."),
 )
 
-store_option = click.option(
-    "--store",
-    "store_dir",
-    type=Folder(),
-    help="Folder of trained networks and finished cells.  [default: ROBINT_STORE, else the user's cache]",
+store_option = chain(
+    click.option(
+        "--store",
+        "store_dir",
+        type=Folder(),
+        help="Folder of trained networks and finished cells.  [default: ROBINT_STORE, else the user's cache]",
+    ),
+    click.option(
+        "--allow-mixed",
+        is_flag=True,
+        help="Use parts together that were made with other versions, devices or threads; the results name them.",
+    ),
 )
 
 device_options = chain(

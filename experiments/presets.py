@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from robint_tf import published
+from robint_tf.checks import canonical
 from robint_tf.specs import (
     OCCLUSIONS,
     PGD,
@@ -12,7 +13,6 @@ from robint_tf.specs import (
     Training,
     VAEGANSpec,
     Variant,
-    canonical,
 )
 
 PRESETS = ("smoke", "quick", "paper")

@@ -1,14 +1,12 @@
 """ROAR and KAR of a user's own classifier."""
 
-import hashlib
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from robint_tf.specs import SavedNetwork, Training, as_dict
+from robint_tf.specs import Training, as_dict
 
 from .interpretability_results import SHORT, TITLES, score_of
 from .options import Share, data_options, device_options, store_option, variant_option, writable
@@ -17,6 +15,7 @@ from .run import begin
 
 if TYPE_CHECKING:
     from robint_tf.classifiers import Network
+    from robint_tf.data import Dataset
 
     from .grid import Cells
 
@@ -81,24 +80,26 @@ def command(
         n_test=n_test,
         variant=variant,  # type: ignore[arg-type]
     )
-    run = begin(variant=variant, **places)
+    run = begin(variant=variant, computes=False, **places)
     from robint_tf import models, results
 
     from .grid import Grid
 
-    grid = Grid(study, run, data_dir=data_dir, offline=offline)
-    images = grid.dataset.train.x
-    network = models.load(model, x_shape=images.shape[1:], n_classes=len(grid.dataset.class_names))
+    def own(dataset: "Dataset") -> "Network":
+        return models.load(model, x_shape=dataset.train.x.shape[1:], n_classes=len(dataset.class_names))
+
+    grid = Grid(study, run, data_dir=data_dir, offline=offline, own=own)
+    explained = grid.own
     baseline = grid.cells(None)
-    cells = grid.cells(SavedNetwork(sha256=fingerprint(network)), network)
+    cells = grid.cells(explained)
     run.display.end()
     found = scores_of(study, cells, baseline)
     report(study, found)
     if json_path is not None:
         about = {
             "figure": None,
-            "provenance": run.provenance,
-            "model": model.name,
+            "provenance": run.provenance(),
+            "model": {"file": model.name, "sha256": explained.sha256},
             "dataset": study.source,
             "train_data": grid.dataset.train.take(n_train).fingerprint.as_json(),
             "test_data": grid.dataset.test.take(n_test).fingerprint.as_json(),
@@ -108,16 +109,6 @@ def command(
         }
         results.write(json_path, about | {"tests": found})
         click.echo(f"wrote {json_path}")
-
-
-def fingerprint(network: "Network") -> str:
-    """SHA-256 of a network's configuration and weights, by which its cells are known."""
-    import numpy as np
-
-    digest = hashlib.sha256(json.dumps(network.get_config(), sort_keys=True, default=str).encode())
-    for weight in network.get_weights():
-        digest.update(np.ascontiguousarray(weight).tobytes())
-    return digest.hexdigest()
 
 
 def scores_of(study: InterpretabilityStudy, cells: "Cells", baseline: "Cells") -> list[dict[str, Any]]:

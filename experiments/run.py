@@ -11,7 +11,7 @@ from robint_tf.artifacts import Store, default_root
 from .options import command_line, writable
 from .progress import Display
 
-RUN_OPTIONS = ("store_dir", "device", "jit", "threads", "deterministic")
+RUN_OPTIONS = ("store_dir", "allow_mixed", "device", "jit", "threads", "deterministic")
 """Parameters of a command that `begin` takes as they are."""
 
 
@@ -21,8 +21,12 @@ class Run:
 
     store: Store
     display: Display
-    provenance: dict[str, Any]
+    about: dict[str, Any]
     out: Path | None = None
+
+    def provenance(self) -> dict[str, Any]:
+        """The command, and what all parts of its results were made with, whichever process made them."""
+        return {**self.about, "versions": self.store.parts.summary()}
 
     def save(self, name: str, results: dict[str, Any], *, figure: str | None = None) -> list[Path]:
         """Write results and the figure that is drawn from them; the paths written.
@@ -34,13 +38,14 @@ class Run:
 
         assert self.out is not None
         path = self.out / f"{name}.json"
-        results_files.write(path, {"figure": figure or name, "provenance": self.provenance, **results})
+        results_files.write(path, {"figure": figure or name, "provenance": self.provenance(), **results})
         return [path, *plots.save(plots.FIGURES[figure or name](results_files.read(path)), self.out / name)]
 
 
 def begin(
     *,
     store_dir: Path | None,
+    allow_mixed: bool,
     device: str,
     jit: str,
     threads: int | None,
@@ -48,17 +53,18 @@ def begin(
     variant: str = "authors",
     preset: str | None = None,
     out: Path | None = None,
+    computes: bool = True,
 ) -> Run:
-    """Start TensorFlow on the chosen device, open the store, and note what the results are made with."""
+    """Start TensorFlow on the chosen device, open the store, and note what the results are made with.
+
+    computes: whether this process computes numbers of the results itself, beyond what it puts into the store.
+    """
     root = writable(store_dir or default_root())
     from robint_tf import device as devices
 
     devices.configure(device, jit=jit, threads=threads, deterministic=deterministic)
-    provenance = {
-        "command": command_line(click.get_current_context()),
-        "variant": variant,
-        "preset": preset,
-        "deterministic": deterministic,
-        "versions": devices.describe(),
-    }
-    return Run(Store(root), Display(), {k: v for k, v in provenance.items() if v is not None}, out)
+    about = {"command": command_line(click.get_current_context()), "variant": variant, "preset": preset}
+    store = Store(root, allow_mixed=allow_mixed)
+    if computes:
+        store.parts.add(devices.describe())
+    return Run(store, Display(), {k: v for k, v in about.items() if v is not None}, out)

@@ -71,7 +71,7 @@ class Plan:
         """What the section consists of, and what of it the store lacks."""
         study, train, test = self.study, self.dataset.train, self.dataset.test
         specs = [spec for of_name in study.classifiers().values() for spec in of_name]
-        untrained = [spec for spec in specs if not self.run.store.has(spec, train.fingerprint.sha256)]
+        untrained = [spec for spec in specs if not self.run.store.has(spec, train.fingerprint.key)]
         visits = study.training.epochs * len(train.y)
         return [
             Load(

@@ -93,7 +93,7 @@ def command(
     clean = evaluation.accuracy(trained.network, loaded.test.x, loaded.test.y)
     card = {
         "figure": None,
-        "provenance": run.provenance,
+        "provenance": run.provenance(),
         "spec": as_dict(spec),
         "train_data": loaded.train.fingerprint.as_json(),
         "test_data": loaded.test.fingerprint.as_json(),

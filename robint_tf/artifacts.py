@@ -1,7 +1,7 @@
 """Where results live: a folder per recipe, named by the recipe's hash, published whole or not at all.
 
     <root>/<kind>/<key>/arrays.npz      the artifact, a dict of arrays
-    <root>/<kind>/<key>/manifest.json   the recipe in words, a hash of arrays.npz, notes (versions, seconds)
+    <root>/<kind>/<key>/manifest.json   the recipe in words, what it was made with, a hash of arrays.npz, notes
     <root>/<kind>/<key>.checkpoint/     an unfinished training, removed when the artifact is published
 
 A folder is written beside its place, flushed and renamed, so that a killed process leaves nothing half-written, and two
@@ -25,18 +25,16 @@ from typing import Any
 
 import numpy as np
 
-from robint_tf.specs import as_dict
-
-RECIPE_VERSION = 1
-"""Part of every key; raised when the mathematics behind the artifacts changes."""
+from robint_tf.provenance import Description, Parts, merged
+from robint_tf.specs import MATHEMATICS, as_dict
 
 Arrays = dict[str, np.ndarray]
 ARRAYS, MANIFEST = "arrays.npz", "manifest.json"
 
 
 def spec_key(spec: Any, *inputs: str) -> str:
-    """The name of what `spec` makes from `inputs` (fingerprints of data): 20 hexadecimal digits."""
-    recipe = {"version": RECIPE_VERSION, "spec": as_dict(spec), "inputs": inputs}
+    """The name of what `spec` makes from `inputs` (`data.Fingerprint.key`): 20 hexadecimal digits."""
+    recipe = {"version": MATHEMATICS, "spec": as_dict(spec), "inputs": inputs}
     return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:20]
 
 
@@ -50,9 +48,13 @@ def default_root() -> Path:
 class Store:
     """Artifacts by recipe. Reading verifies the hash: a damaged artifact is set aside and made again."""
 
-    def __init__(self, root: Path | str | None = None) -> None:
-        """root: folder of the store, made on first use. `OSError` where it cannot be made or written."""
+    def __init__(self, root: Path | str | None = None, *, allow_mixed: bool = False) -> None:
+        """root: folder of the store, made on first use. `OSError` where it cannot be made or written.
+
+        allow_mixed: whether artifacts made with different versions, devices or settings may be used together.
+        """
         self.root = default_root() if root is None else Path(root)
+        self.parts = Parts(allow_mixed=allow_mixed)
 
     def folder(self, spec: Any, *inputs: str) -> Path:
         """Where the artifact of this recipe is or would be."""
@@ -63,18 +65,23 @@ class Store:
         return (self.folder(spec, *inputs) / MANIFEST).exists()
 
     def load(self, spec: Any, *inputs: str) -> Arrays | None:
-        """The artifact, or None if it is missing or damaged; a damaged one is moved aside with a warning."""
+        """The artifact, or None if it is missing or damaged; a damaged one is moved aside with a warning.
+
+        `MixedError` if it was made otherwise than those that this store object has given before.
+        """
         folder = self.folder(spec, *inputs)
         if not folder.exists():
             return None
         try:
-            return read_folder(folder)
+            arrays, manifest = read_folder(folder)
         except DamagedError as error:
             aside = folder.with_name(f"{folder.name}.damaged-{uuid.uuid4().hex[:8]}")
             with contextlib.suppress(FileNotFoundError):  # another process has moved it already
                 os.replace(folder, aside)
             warnings.warn(f"{error}; moved to {aside} and made again.", stacklevel=2)
             return None
+        self.parts.add(manifest.get("made_with", {}), f"{folder} was made otherwise than what is used with it")
+        return arrays
 
     def notes(self, spec: Any, *inputs: str) -> dict[str, Any]:
         """The notes stored beside an artifact; empty if there is none."""
@@ -83,24 +90,33 @@ class Store:
         except (OSError, ValueError, KeyError):
             return {}
 
-    def fetch(self, spec: Any, build: Callable[[], tuple[Arrays, dict[str, Any]]], *inputs: str) -> Arrays:
-        """The artifact of this recipe, made by `build() -> (arrays, notes)` only if the store lacks it.
+    def fetch(
+        self,
+        spec: Any,
+        build: Callable[["Checkpoint"], tuple[Arrays, dict[str, Any]]],
+        *inputs: str,
+        made_with: Description | None = None,
+    ) -> Arrays:
+        """The artifact of this recipe, made by `build(checkpoint) -> (arrays, notes)` only if the store lacks it.
 
-        Of several processes that make it at the same time, the first to finish decides what all of them return; one
+        checkpoint: where the unfinished work of this recipe is kept. made_with: what this process makes things with;
+        `MixedError`, before any work, if that is not what the artifacts used so far were made with. Of several
+        processes that make one artifact at the same time, the first to finish decides what all of them return; one
         whose own differs warns of it.
         """
         arrays = self.load(spec, *inputs)
         if arrays is None:
-            arrays, notes = build()
-            published = write_folder(
-                self.folder(spec, *inputs),
-                arrays,
-                {"recipe_version": RECIPE_VERSION, "spec": as_dict(spec), "inputs": inputs, "notes": notes},
-            )
-            if not published:
-                arrays = self._first(self.folder(spec, *inputs), self.load(spec, *inputs), arrays)
-            self.checkpoint(spec, *inputs).clear()
-            _sweep(self.folder(spec, *inputs))
+            folder = self.folder(spec, *inputs)
+            self.parts.check(made_with or {}, f"{folder} would be made otherwise than what is used with it")
+            checkpoint = self.checkpoint(spec, *inputs, made_with=made_with)
+            arrays, notes = build(checkpoint)
+            manifest = {"mathematics": MATHEMATICS, "spec": as_dict(spec), "inputs": inputs, "notes": notes}
+            if write_folder(folder, arrays, {**manifest, "made_with": checkpoint.made_with}):
+                self.parts.add(checkpoint.made_with)
+            else:
+                arrays = self._first(folder, self.load(spec, *inputs), arrays)
+            checkpoint.clear()
+            _sweep(folder)
         return arrays
 
     @staticmethod
@@ -116,18 +132,23 @@ class Store:
             )
         return theirs
 
-    def checkpoint(self, spec: Any, *inputs: str) -> "Checkpoint":
+    def checkpoint(self, spec: Any, *inputs: str, made_with: Description | None = None) -> "Checkpoint":
         """Where the unfinished training of this recipe is kept."""
         folder = self.folder(spec, *inputs)
-        return Checkpoint(folder.with_name(f"{folder.name}.checkpoint"))
+        return Checkpoint(folder.with_name(f"{folder.name}.checkpoint"), made_with, allow_mixed=self.parts.allow_mixed)
 
 
 class Checkpoint:
-    """The last two states of an unfinished training. A torn or damaged state is skipped in favour of the one before."""
+    """The last two states of an unfinished training. A torn or damaged state is skipped in favour of the one before.
 
-    def __init__(self, folder: Path) -> None:
-        """`ValueError` where `ROBINT_CHECKPOINT_SECONDS` is no number of seconds."""
+    made_with: what this process makes states with, and, after `load`, those before it.
+    """
+
+    def __init__(self, folder: Path, made_with: Description | None = None, *, allow_mixed: bool = False) -> None:
+        """`ValueError` where `ROBINT_CHECKPOINT_SECONDS` is not a number of seconds."""
         self.folder = folder
+        self.made_with: Description = made_with or {}
+        self._allow_mixed = allow_mixed
         self._seconds = _checkpoint_seconds()
         self._last_save = time.monotonic()
 
@@ -137,18 +158,24 @@ class Checkpoint:
 
     def save(self, position: int, arrays: Arrays) -> None:
         """Keep a state; `position` (batches done) orders the states."""
-        write_folder(self.folder / f"{position:012d}", arrays, {})
+        write_folder(self.folder / f"{position:012d}", arrays, {"made_with": self.made_with})
         self._last_save = time.monotonic()
         for old in self._states()[:-2]:
             shutil.rmtree(old, ignore_errors=True)
 
     def load(self) -> Arrays | None:
-        """The newest whole state, or None."""
+        """The newest whole state, or None. `MixedError` if it was made otherwise than this process makes states."""
         for folder in reversed(self._states()):
             try:
-                return read_folder(folder)
+                arrays, manifest = read_folder(folder)
             except DamagedError as error:
                 warnings.warn(f"{error}; using the checkpoint before it.", stacklevel=2)
+                continue
+            parts = Parts(allow_mixed=self._allow_mixed)
+            for description in (manifest.get("made_with", {}), self.made_with):
+                parts.add(description, f"{self.folder} was begun otherwise than it would be continued")
+            self.made_with = merged(parts.descriptions)
+            return arrays
         return None
 
     def clear(self) -> None:
@@ -172,14 +199,14 @@ class DamagedError(Exception):
     """A folder of the store that does not hold what its manifest says."""
 
 
-def read_folder(folder: Path) -> Arrays:
-    """The arrays of a folder; `DamagedError` unless they match their manifest."""
+def read_folder(folder: Path) -> tuple[Arrays, dict[str, Any]]:
+    """The arrays and the manifest of a folder; `DamagedError` unless they match."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
         if _sha256(folder / ARRAYS) != manifest["sha256"]:
             raise DamagedError(f"{folder / ARRAYS} does not match its hash")
         with np.load(folder / ARRAYS, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+            return {name: file[name] for name in file.files}, manifest
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise DamagedError(f"{folder} cannot be read ({type(error).__name__}: {error})") from error
 

@@ -3,10 +3,15 @@
 Convolutions and pooling pad with zeros to the same size, kernels start Glorot uniform, biases at zero.
 """
 
+import functools
+import hashlib
+import json
+import weakref
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import keras
+import numpy as np
 from keras import layers
 from numpy.random import SeedSequence
 
@@ -65,7 +70,7 @@ ARCHITECTURES: dict[str, Callable[[str], list[layers.Layer]]] = {
 
 
 def architecture_for(x_shape: tuple[int, ...]) -> str:
-    """The name of the classifier for examples of this shape, e.g. (28, 28, 1). `ValueError` if there is none."""
+    """The study's classifier for examples of this shape, e.g. (28, 28, 1). `ValueError` if there is none."""
     for name, shape in INPUT_SHAPES.items():
         if shape == tuple(x_shape):
             return name
@@ -79,22 +84,134 @@ def build(architecture: str, *, variant: str = "authors", seed: int = 0, precisi
     The weights depend on `seed` alone, not on any global generator. With `precision` "mixed_bfloat16" the layers
     compute in bfloat16 on float32 weights, the last one in float32. `ValueError` for an unknown architecture.
     """
+    network = _assembled(architecture, variant, precision)
+    initialise(network, seed)
+    _BUILT[network] = fingerprint(network)
+    return network
+
+
+def _assembled(architecture: str, variant: str, precision: str) -> Network:
     if architecture not in ARCHITECTURES:
         raise ValueError(f"architecture is {architecture!r}; choose one of {', '.join(ARCHITECTURES)}.")
     stack = ARCHITECTURES[architecture](variant)
     for layer in stack:
         layer.dtype_policy = keras.DTypePolicy("float32" if layer is stack[-1] else precision)
-    network = keras.Sequential([layers.Input(INPUT_SHAPES[architecture]), *stack], name=architecture)
-    initialise(network, seed)
-    return network
+    return keras.Sequential([layers.Input(INPUT_SHAPES[architecture]), *stack], name=architecture)
+
+
+CUSTOM = "custom-"
+"""How the names of architectures begin that are not in `ARCHITECTURES`."""
+
+
+def architecture_of(network: Network) -> str:
+    """What a spec calls the architecture of any network: `custom-` and a hash of its configuration without names.
+
+    `ValueError` for a network that cannot say its configuration (a subclassed model without `get_config`).
+    """
+    return f"{CUSTOM}{hashlib.sha256(_configuration(network).encode()).hexdigest()[:20]}"
+
+
+@functools.cache
+def _known(architecture: str, variant: str, precision: str) -> str:
+    return architecture_of(_assembled(architecture, variant, precision))
+
+
+def check_architecture(network: Network, architecture: str, *, variant: str, precision: str) -> None:
+    """`ValueError` unless the network is what `architecture` names: one of `ARCHITECTURES`, or by `architecture_of`."""
+    expected = architecture if architecture.startswith(CUSTOM) else _known(architecture, variant, precision)
+    found = architecture_of(network)
+    if found != expected:
+        raise ValueError(
+            f"the network {network.name!r} ({found}) is not the architecture {architecture} (variant {variant}, "
+            f"{precision}) that the recipe names; give the recipe architecture={found!r}."
+        )
+
+
+def fingerprint(network: Network) -> str:
+    """SHA-256 of a network's configuration and weights, by which a user's network is known in the store."""
+    digest = hashlib.sha256(_configuration(network).encode())
+    for weight in network.get_weights():
+        digest.update(f"{weight.dtype}{weight.shape}".encode())
+        digest.update(np.ascontiguousarray(weight).tobytes())
+    return digest.hexdigest()
+
+
+def _configuration(network: Network) -> str:
+    """What a network computes, without the names of its layers, which Keras numbers in order of their making."""
+    try:
+        config = keras.saving.serialize_keras_object(network)
+    except NotImplementedError as error:
+        raise ValueError(
+            f"the network {network.name!r} cannot say its configuration; give its class a get_config method."
+        ) from error
+    config = {key: config[key] for key in ("class_name", "config") if key in config}
+    numbers: dict[str, str] = {}
+    return json.dumps(_renamed(config, numbers), sort_keys=True, default=str)
+
+
+NAMELESS = ("registered_name", "build_config", "compile_config", "module")
+"""Entries of a configuration that say nothing of what is computed."""
+REFERENCES = ("inbound_nodes", "input_layers", "output_layers")
+"""Entries in which layers are named to say how they are connected."""
+
+
+def _renamed(config: Any, numbers: dict[str, str], *, refers: bool = False) -> Any:
+    """A configuration with numbers in place of the names of layers, in the order in which they appear."""
+    if isinstance(config, dict):
+        if config.get("class_name") == "DTypePolicy":  # its name is a type of numbers
+            return config
+        return {
+            key: _renamed(value, numbers, refers=refers or key == "name" or key in REFERENCES)
+            for key, value in config.items()
+            if key not in NAMELESS
+        }
+    if isinstance(config, list | tuple):
+        return [_renamed(value, numbers, refers=refers) for value in config]
+    return numbers.setdefault(config, f"#{len(numbers)}") if refers and isinstance(config, str) else config
+
+
+_BUILT: "weakref.WeakKeyDictionary[Network, str]" = weakref.WeakKeyDictionary()
+
+
+def is_fresh(network: Network) -> bool:
+    """Whether a network comes from `build` and still holds the weights that it was built with."""
+    return network in _BUILT and _BUILT[network] == fingerprint(network)
 
 
 def initialise(network: Network, seed: int) -> None:
-    """Give a network the initial weights that belong to `seed`: Glorot uniform kernels, zero biases."""
+    """Give a network the initial weights that belong to `seed`, by each variable's own initialiser.
+
+    The study's networks start from Glorot uniform kernels and zero biases. Statistics that a layer has learnt from data
+    before training (`Normalization.adapt`) stay. `ValueError` for a trainable variable whose layer does not say how it
+    starts.
+    """
     states = SeedSequence(seed).generate_state(len(network.layers))
     for layer, state in zip(network.layers, states, strict=True):
-        for variable in layer.variables:
-            if variable.name == "kernel":
-                variable.assign(keras.initializers.GlorotUniform(int(state >> 1))(variable.shape))
-            else:
-                variable.assign(keras.initializers.Zeros()(variable.shape))
+        owners = {id(v): part for part in layer._flatten_layers() for v in part.variables}  # the innermost comes last
+        for i, variable in enumerate(layer.variables):
+            _initialise(variable, owners[id(variable)], (int(state >> 1) + i) % 2**31)
+
+
+def _initialise(variable: keras.Variable, layer: layers.Layer, seed: int) -> None:
+    if variable.name == "seed_generator_state":  # of dropout, say
+        variable.assign(np.array([seed, 0], variable.dtype))
+        return
+    initialiser = _initialiser_of(variable.name, layer)
+    if initialiser is not None:
+        config = initialiser.get_config()
+        seeded = {**config, "seed": seed} if "seed" in config else config
+        variable.assign(type(initialiser).from_config(seeded)(variable.shape, dtype=variable.dtype))
+    elif variable.trainable:
+        raise ValueError(
+            f"layer {layer.name!r} does not say how its variable {variable.name!r} starts; name the initialiser "
+            f"{variable.name}_initializer, or train with initialise=False from the weights that it has."
+        )
+
+
+def _initialiser_of(name: str, layer: layers.Layer) -> keras.initializers.Initializer | None:
+    """The initialiser of a layer's variable: kernel_initializer of `kernel`, depthwise_ of `depthwise_kernel`."""
+    for stem in (name, name.removesuffix("_kernel")):
+        found = getattr(layer, f"{stem}_initializer", None)
+        if isinstance(found, keras.initializers.Initializer):
+            return found
+    return None

@@ -69,7 +69,7 @@ def differences(collection: Collection, names: Iterable[str]) -> dict[str, dict[
     for name in names:
         provenance = collection.content[name]["provenance"]
         values = {"variant": provenance.get("variant", "authors")}
-        values |= {key: provenance.get("versions", {}).get(key, "unknown") for key in VERSION_KEYS}
+        values |= {key: str(_versions(collection.content[name]).get(key, "unknown")) for key in VERSION_KEYS}
         for key, value in values.items():
             seen.setdefault(key, {}).setdefault(value, []).append(name)
     return {key: values for key, values in seen.items() if len(values) > 1}
@@ -125,9 +125,10 @@ def _check_form(content: dict[str, Any]) -> None:
     """`ValueError` or its like for a file that does not say how it was made, as every command does."""
     provenance = content["provenance"]
     texts = [provenance["command"], provenance.get("variant", ""), provenance.get("preset", "")]
-    texts += [*provenance.get("versions", {}).values(), *_data(content).values()]
-    if not all(isinstance(text, str) for text in texts):
+    if not all(isinstance(text, str) for text in (*texts, *_data(content).values())):
         raise ValueError("provenance and fingerprints are texts")
+    if not all(isinstance(value, str | int | bool) for value in _versions(content).values()):
+        raise ValueError("versions are texts, numbers, yes or no")
     protocols.scale(content)
 
 
@@ -137,6 +138,11 @@ def _finite(finding: Finding) -> Finding:
     if not all(math.isfinite(v) for v in numbers):
         raise ValueError(f"its statistic is {numbers}")
     return finding
+
+
+def _versions(content: dict[str, Any]) -> dict[str, Any]:
+    """What a file was made with; its "mixed" repeats what parts do not agree on, whose values stand joined, too."""
+    return {key: value for key, value in content["provenance"].get("versions", {}).items() if key != "mixed"}
 
 
 def _data(content: dict[str, Any]) -> dict[str, str]:
@@ -202,6 +208,6 @@ def _source(name: str, collection: Collection) -> dict[str, Any]:
         "command": provenance["command"],
         "variant": provenance.get("variant"),
         "preset": protocols.scale(found),
-        "versions": provenance.get("versions", {}),
+        "versions": _versions(found),
         "data": _data(found),
     }

@@ -14,16 +14,7 @@ import numpy as np
 from robint_tf import sources
 from robint_tf.sources import DataUnavailable, Location, Order, Raw
 
-__all__ = [
-    "DATASETS",
-    "DataUnavailable",
-    "Dataset",
-    "Fingerprint",
-    "Split",
-    "canonical_name",
-    "load",
-    "toy",
-]
+__all__ = ["DATASETS", "DataUnavailable", "Dataset", "Fingerprint", "Split", "canonical_name", "load", "toy"]
 
 SAMPLES = {f"{name}_sample": name for name in sources.IMAGE_SETS}
 DATASETS: tuple[str, ...] = ("toy", *sources.IMAGE_SETS, *SAMPLES)
@@ -80,6 +71,11 @@ class Fingerprint:
     def id(self) -> str:
         """The first 12 digits of the hash."""
         return self.sha256[:12]
+
+    @property
+    def key(self) -> str:
+        """Shape and hash, the split's name in a recipe: the same bytes in another shape are other images."""
+        return "x".join(map(str, (self.count, *self.shape))) + f":{self.sha256}"
 
     def as_json(self) -> dict[str, Any]:
         """Plain data for a results file."""

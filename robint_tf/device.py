@@ -1,15 +1,19 @@
 """Where TensorFlow runs: device choice, memory growth, compilation, determinism. Call `configure` before any model."""
 
 import contextlib
+import functools
 import os
+import platform
 import re
 import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from robint_tf import __version__
+from robint_tf.specs import MATHEMATICS
 
 HAS_NVIDIA_DRIVER = Path("/proc/driver/nvidia").exists()
 
@@ -109,13 +113,38 @@ def jit_compile() -> bool:
     return _settings.jit == "on" or not on_cpu()
 
 
-def describe() -> dict[str, str]:
-    """What a result was made with: package and library versions, device."""
+def describe() -> dict[str, Any]:
+    """What a result is made with: versions, device, processor, threads, determinism, whether loops go through XLA."""
     details = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.get_visible_devices("GPU")]
     return {
         "robint_tf": __version__,
+        "mathematics": MATHEMATICS,
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
         "numpy": np.__version__,
         "device": ", ".join(d.get("device_name", "GPU") for d in details) or "CPU",
+        "processor": processor(),
+        "threads": tf.config.threading.get_intra_op_parallelism_threads() or n_cores(),
+        "deterministic": _settings.deterministic,
+        "jit": jit_compile(),
     }
+
+
+def n_cores() -> int:
+    """The processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@functools.cache
+def processor() -> str:
+    """The processor's generation, as far as arithmetic depends on it: architecture and widest vector instructions."""
+    flags: set[str] = set()
+    with contextlib.suppress(OSError):
+        found = re.search(r"^(?:flags|Features)\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+        flags = set(found[1].split()) if found else set()
+    known = [name for name in VECTOR_INSTRUCTIONS if name in flags]
+    return " ".join([platform.machine(), *known])
+
+
+VECTOR_INSTRUCTIONS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "sve", "sve2")
+"""What TensorFlow's kernels choose their code by."""

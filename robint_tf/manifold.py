@@ -13,7 +13,7 @@ import tensorflow as tf
 from scipy.stats import binomtest, gaussian_kde
 
 from robint_tf import device
-from robint_tf.attacks import per_network
+from robint_tf.attacks import in_batches, per_network
 
 if TYPE_CHECKING:
     from robint_tf.vae_gan import VAEGAN
@@ -21,34 +21,58 @@ if TYPE_CHECKING:
 KDE_FACTOR = 0.25  # bandwidth in sample standard deviations (authors' `utils.py`)
 KDE_POINTS = 500
 
-Projection = Callable[[np.ndarray], np.ndarray]  # images (N, H, W, C) -> their projections, alike
+Projection = Callable[[np.ndarray], np.ndarray]
+"""Batches of images (N, H, W, C) to their projections, alike; any such function will do."""
+
+Z = Literal["sample", "mean"]
 
 
-def projector(vae_gan: "VAEGAN", *, z: Literal["sample", "mean"] = "sample", seed: int = 0) -> Projection:
-    """The projection of batches of images by a VAE-GAN; with z "sample" every call draws anew, as the authors do."""
-    calls = iter(range(2**31))
+class Projector:
+    """The projection of batches of images by a VAE-GAN, a `Projection`.
 
-    def make(model: "VAEGAN") -> Callable:
+    With z "sample", as in the authors' code, the latent point of image i of a data set is drawn from (seed, i), so that
+    results do not depend on how images are put into batches.
+    """
+
+    def __init__(self, vae_gan: "VAEGAN", *, z: Z = "sample", seed: int = 0) -> None:
+        """z: decode a random latent point of each image, or the mean; seed: of the random ones."""
+        self.vae_gan, self.z, self.seed = vae_gan, z, seed
         images = tf.TensorSpec([None, *vae_gan.encoder.example_shape], tf.float32)
+        draws = tf.TensorSpec([None, vae_gan.latent_dim], tf.float32)
 
-        @tf.function(input_signature=[images, tf.TensorSpec([], tf.int64)], jit_compile=device.jit_compile())
-        def reconstruct(x: tf.Tensor, draw: tf.Tensor) -> tf.Tensor:
-            return model.reconstruct(x, z=z, seed=draw)
+        def make(model: "VAEGAN") -> Callable:
+            @tf.function(input_signature=[images, draws], jit_compile=device.jit_compile())
+            def reconstruct(x: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
+                return model.decode_noisy(x, noise)
 
-        return reconstruct
+            return reconstruct
 
-    reconstruct = per_network(vae_gan, ("projection", z), make)
-    return lambda x: reconstruct(tf.constant(x), tf.constant(seed * 2**31 + next(calls), tf.int64)).numpy()
+        self._reconstruct = per_network(vae_gan, "projection", make)
+
+    def __call__(self, x: np.ndarray, first: int = 0) -> np.ndarray:
+        """Projections of images x, like x; first: the number of the first of them in its data set."""
+        noise = np.zeros((len(x), self.vae_gan.latent_dim), np.float32)
+        if self.z == "sample":
+            for i in range(len(x)):
+                noise[i] = np.random.default_rng([self.seed, first + i]).standard_normal(self.vae_gan.latent_dim)
+        return self._reconstruct(tf.constant(x), tf.constant(noise)).numpy()
+
+
+def projected(project: Projection, x: np.ndarray, *, batch_size: int = 500) -> np.ndarray:
+    """The projections of images x (N, H, W, C) float32, like x, in batches."""
+    found = np.empty_like(x)
+
+    def fill(lo: int, hi: int) -> None:
+        found[lo:hi] = project(x[lo:hi], lo) if isinstance(project, Projector) else project(x[lo:hi])
+
+    in_batches(len(x), batch_size, fill)
+    return found
 
 
 def distances(project: Projection, x: np.ndarray, *, batch_size: int = 500) -> np.ndarray:
-    """d_pi of each image, (N,) float64; x: (N, H, W, C) float32 in [-1, 1]. Memory is bounded by the batch."""
-    parts = []
-    for lo in range(0, len(x), batch_size):
-        batch = x[lo : lo + batch_size]
-        delta = (batch - project(batch)).reshape(len(batch), -1).astype(np.float64)
-        parts.append(np.sqrt(np.sum(np.square(delta), axis=1)))
-    return np.concatenate(parts)
+    """d_pi of each image, (N,) float64; x: (N, H, W, C) float32 in [-1, 1]."""
+    delta = x - projected(project, x, batch_size=batch_size)
+    return np.sqrt(np.sum(np.square(delta.reshape(len(x), -1), dtype=np.float64), axis=1))
 
 
 def changed(clean_logits: np.ndarray, adversarial_logits: np.ndarray) -> np.ndarray:
@@ -206,10 +230,10 @@ LOG_CAP = 18.0  # each of the three logarithms in the discriminator's loss ends 
 
 def health(x: np.ndarray, project: Projection, discriminator_loss: float, *, batch_size: int = 500) -> Health:
     """Examine the projection of at least two images x (N, H, W, C); discriminator_loss: mean of the last epoch."""
-    projected = np.concatenate([project(x[lo : lo + batch_size]) for lo in range(0, len(x), batch_size)])
-    between = np.square(x - projected).reshape(len(x), -1).sum(axis=1, dtype=np.float64)
+    projections = projected(project, x, batch_size=batch_size)
+    between = np.square(x - projections).reshape(len(x), -1).sum(axis=1, dtype=np.float64)
     around = np.square(x - x.mean(axis=0)).reshape(len(x), -1).sum(axis=1, dtype=np.float64)
-    projected_spread = np.sqrt(projected.var(axis=0, dtype=np.float64).sum())
+    projected_spread = np.sqrt(projections.var(axis=0, dtype=np.float64).sum())
     return Health(
         spread=float(projected_spread / np.sqrt(x.var(axis=0, dtype=np.float64).sum())),
         error=float(np.sqrt(between).mean()),

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from robint_tf.specs import OCCLUSIONS, VARIANTS, canonical
+from robint_tf.checks import canonical
+from robint_tf.specs import OCCLUSIONS, VARIANTS
 
 TIE_NOISE = 1e-8  # the authors add uniform noise of this size to every score
 MAX_RANKED = 2**16

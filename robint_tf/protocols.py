@@ -7,6 +7,7 @@ networks or seeds the rules tell what happens there, which is no verdict on the 
 from typing import Any, get_args
 
 from robint_tf import published
+from robint_tf.specs import ClassifierSpec, Training, from_dict
 from robint_tf.verdicts import Outcome
 
 Results = dict[str, Any]  # the content of a results file
@@ -61,13 +62,10 @@ def scale(results: Results) -> str:
 
 
 def _full_training(spec: Results) -> bool:
-    training = spec["training"]
-    authors = {"batch_size": 100, "learning_rate": 1e-3, "shuffle": False, "precision": "float32"}
-    return (
-        spec["n_train"] is None
-        and training["epochs"] == published.EPOCHS[spec["dataset"]]
-        and all(training[name] == value for name, value in authors.items())
-    )
+    """Whether a recipe is the authors' standard training, from whatever seed and in whatever variant."""
+    found = from_dict(spec)
+    training = Training(epochs=published.EPOCHS[found.dataset], seed=found.training.seed)
+    return found == ClassifierSpec(dataset=found.dataset, training=training, variant=found.variant)
 
 
 def _whole_grid(results: Results) -> bool:

@@ -1,18 +1,18 @@
 """From a spec and a store to a network or numbers. This module alone knows both."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from robint_tf import attacks, classifiers, device, evaluation, manifold, vae_gan
-from robint_tf.artifacts import Arrays, Store
+from robint_tf.artifacts import Arrays, Checkpoint, Store
 from robint_tf.classifiers import Network
-from robint_tf.data import Dataset
+from robint_tf.data import Dataset, Split
 from robint_tf.evaluation import Accuracy
-from robint_tf.manifold import Projection
-from robint_tf.specs import AccuracySpec, ClassifierSpec, DistanceSpec, VAEGANSpec
+from robint_tf.specs import AccuracySpec, ClassifierSpec, CurveSpec, DistanceSpec, VAEGANSpec
 from robint_tf.training import Position, fit_classifier
 from robint_tf.vae_gan import PARTS, VAEGAN
 from robint_tf.vae_gan_training import VAEGANPosition, fit_vae_gan
@@ -23,12 +23,17 @@ SHOWN = 16
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """A trained network and its training: mean loss and accuracy per epoch, on the images trained on."""
+    """A trained network and its training: mean loss and accuracy per epoch, on the images trained on.
+
+    test_hits: right answers after each epoch, as in `training.History`, on all test images of the data set; None where
+    the network was trained beside other test images.
+    """
 
     network: Network
     spec: ClassifierSpec
     epoch_loss: list[float]
     epoch_accuracy: list[float]
+    test_hits: np.ndarray | None
 
 
 def classifier(
@@ -42,55 +47,132 @@ def classifier(
 ) -> Trained:
     """The trained network of `spec`, trained on `dataset` only if the store lacks it.
 
-    network: one to fill instead of building one; a caller that trains many alike spares the traces. An interrupted
-    training leaves a checkpoint, from which the next call with the same spec and data continues.
+    network: one of the spec's architecture to fill instead of building one, which spares the traces; it may be left out
+    unless the architecture is not among `classifiers.ARCHITECTURES`. `ValueError` if it is another architecture. An
+    interrupted training leaves a checkpoint, from which the next call with the same spec and data continues.
     """
     train = dataset.train.take(spec.n_train)
-    fingerprint = train.fingerprint.sha256
+    inputs = (train.fingerprint.key,)
+    curve, curve_inputs = CurveSpec(classifier=spec), (*inputs, dataset.test.fingerprint.key)
     if network is None:
-        network = classifiers.build(
-            classifiers.architecture_for(train.x.shape[1:]),
-            variant=spec.variant,
-            seed=spec.training.seed,
-            precision=spec.training.precision,
-        )
+        network = build(spec)
+    else:
+        precision = spec.training.precision
+        classifiers.check_architecture(network, spec.architecture, variant=spec.variant, precision=precision)
 
-    def build() -> tuple[Arrays, dict]:
+    def make(checkpoint: Checkpoint) -> tuple[Arrays, dict]:
         history = fit_classifier(
             network,
             train.x,
             train.y,
             spec.training,
             spec.attack,
-            checkpoint=store.checkpoint(spec, fingerprint),
+            initialise=True,
+            test=dataset.test,
+            checkpoint=checkpoint,
             progress=progress,
             log_dir=log_dir,
         )
+        if history.test_hits is not None:
+            hits = {"test_hits": history.test_hits}
+            store.fetch(curve, lambda _: (hits, {}), *curve_inputs, made_with=checkpoint.made_with)
         arrays = {f"w{i}": w for i, w in enumerate(network.get_weights())}
-        arrays |= {"epoch_loss": history.loss, "epoch_accuracy": history.accuracy}
-        return arrays, {"made_with": device.describe(), "seconds_last_stretch": round(history.seconds, 1)}
+        arrays |= {"epoch_loss": np.array(history.loss), "epoch_accuracy": np.array(history.accuracy)}
+        return arrays, {"seconds_last_stretch": round(history.seconds, 1)}
 
-    arrays = store.fetch(spec, build, fingerprint)
+    arrays = store.fetch(spec, make, *inputs, made_with=device.describe())
     network.set_weights([arrays[f"w{i}"] for i in range(len(network.weights))])
-    return Trained(network, spec, list(map(float, arrays["epoch_loss"])), list(map(float, arrays["epoch_accuracy"])))
+    found = store.load(curve, *curve_inputs)
+    return Trained(
+        network,
+        spec,
+        list(map(float, arrays["epoch_loss"])),
+        list(map(float, arrays["epoch_accuracy"])),
+        None if found is None else found["test_hits"],
+    )
 
 
-def measured_accuracy(
-    spec: AccuracySpec,
-    dataset: Dataset,
-    store: Store,
-    network: Callable[[], Network],
-    *,
-    progress: attacks.Progress | None = None,
-) -> Accuracy:
-    """Accuracy of a trained classifier, measured only if the store lacks it; network: gives the trained one."""
+def build(spec: ClassifierSpec) -> Network:
+    """An untrained network of the spec's architecture. `ValueError` for one that the package does not have."""
+    return classifiers.build(
+        spec.architecture, variant=spec.variant, seed=spec.training.seed, precision=spec.training.precision
+    )
+
+
+class Networks:
+    """Trained networks by spec. Network objects are used again for other specs, which spares the traces.
+
+    >>> with networks.lend(standard) as a, networks.lend(robust) as b:
+    ...     ...
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        store: Store,
+        *,
+        announce: Callable[[ClassifierSpec], None] = lambda spec: None,
+        progress: Callable[[Position], None] | None = None,
+    ) -> None:
+        """announce: told a spec before its network is trained or read; progress: of the trainings."""
+        self.dataset, self.store = dataset, store
+        self._announce, self._progress = announce, progress
+        self._slots: list[_Slot] = []
+
+    @contextlib.contextmanager
+    def lend(self, spec: ClassifierSpec) -> Iterator[Network]:
+        """The trained network of `spec`, which belongs to the caller until the block ends, and to nobody after it.
+
+        Two blocks that ask for one spec share the network.
+        """
+        slot = self._slot(spec)
+        slot.borrowers += 1
+        try:
+            if slot.spec != spec:
+                slot.spec = None
+                self._announce(spec)
+                classifier(spec, self.dataset, self.store, network=slot.network, progress=self._progress)
+                slot.spec = spec
+            yield slot.network
+        finally:
+            slot.borrowers -= 1
+
+    def _slot(self, spec: ClassifierSpec) -> "_Slot":
+        """The network that holds `spec` already, else one of its kind that nobody has, else a new one."""
+        kind = (spec.architecture, spec.variant, spec.training.precision)
+        alike = [slot for slot in self._slots if slot.kind == kind]
+        for slot in alike:
+            if slot.spec == spec:
+                return slot
+        for slot in alike:
+            if not slot.borrowers:
+                return slot
+        self._slots.append(_Slot(kind, build(spec)))
+        return self._slots[-1]
+
+
+@dataclass(eq=False)
+class _Slot:
+    """A network object, whose trained weights it holds, and how many have borrowed it."""
+
+    kind: tuple[str, str, str]
+    network: Network
+    spec: ClassifierSpec | None = None
+    borrowers: int = 0
+
+
+def measured_accuracy(spec: AccuracySpec, networks: Networks, *, progress: attacks.Progress | None = None) -> Accuracy:
+    """Accuracy of a trained classifier on the networks' data set, measured only if their store lacks it."""
+    dataset, store = networks.dataset, networks.store
     train, test = dataset.train.take(spec.classifier.n_train), dataset.test.take(spec.n_test)
 
-    def build() -> tuple[Arrays, dict]:
-        found = evaluation.accuracy(network(), test.x, test.y, spec.attack, progress=progress)
-        return {name: np.array(value) for name, value in vars(found).items()}, {"made_with": device.describe()}
+    def make(_: Checkpoint) -> tuple[Arrays, dict]:
+        with networks.lend(spec.classifier) as network:
+            found = evaluation.accuracy(network, test.x, test.y, spec.attack, progress=progress)
+        return {name: np.array(value) for name, value in vars(found).items()}, {}
 
-    found = store.fetch(spec, build, train.fingerprint.sha256, test.fingerprint.sha256)
+    inputs = train.fingerprint.key, test.fingerprint.key
+    found = store.fetch(spec, make, *inputs, made_with=device.describe())
     low, high = found["interval"].tolist()
     return Accuracy(
         value=float(found["value"]),
@@ -115,24 +197,18 @@ def trained_vae_gan(
 ) -> TrainedVAEGAN:
     """The trained VAE-GAN of `spec`, trained on `dataset` only if the store lacks it; resumes as `classifier` does."""
     train = dataset.train.take(spec.n_train)
-    fingerprint = train.fingerprint.sha256
-    model = vae_gan.build(spec.dataset.removesuffix("_sample"), spec.variant, spec.seed)
+    model = vae_gan.build(spec.architecture, spec.variant, spec.seed)
     variables = [v for part in PARTS for v in getattr(model, part).variables]
 
-    def build() -> tuple[Arrays, dict]:
+    def make(checkpoint: Checkpoint) -> tuple[Arrays, dict]:
         history = fit_vae_gan(
-            model,
-            train.x,
-            epochs=spec.epochs,
-            batch_size=spec.batch_size,
-            checkpoint=store.checkpoint(spec, fingerprint),
-            progress=progress,
+            model, train.x, epochs=spec.epochs, batch_size=spec.batch_size, checkpoint=checkpoint, progress=progress
         )
         arrays = {f"w{i}": np.asarray(v) for i, v in enumerate(variables)}
         arrays |= {f"{part}_loss": np.array(history.losses[part]) for part in PARTS}
-        return arrays, {"made_with": device.describe(), "seconds_last_stretch": round(history.seconds, 1)}
+        return arrays, {"seconds_last_stretch": round(history.seconds, 1)}
 
-    arrays = store.fetch(spec, build, fingerprint)
+    arrays = store.fetch(spec, make, train.fingerprint.key, made_with=device.describe())
     for i, variable in enumerate(variables):
         variable.assign(arrays[f"w{i}"])
     return TrainedVAEGAN(model, spec, {part: arrays[f"{part}_loss"].tolist() for part in PARTS})
@@ -143,9 +219,9 @@ class Distances:
     """What section 2.1 needs of the attacks on one network; (N,) each, in the order of the test images.
 
     sampled and mean: d_pi to the projection from a random latent point and from the mean, l2 over [-1, 1] pixels.
-    changed and own_changed: whether the judge's, or the attacked network's own, prediction differs from that on the
-    clean image. saturated: whether the gradient was zero at every step. shown: the first images as attacked; labels:
-    what the attacked network takes these for.
+    changed and own_changed: whether the reference network's, or the attacked network's own, prediction differs from
+    that on the clean image. saturated: whether the gradient was zero at every step. shown: the first images as
+    attacked; labels: what the attacked network takes these for.
     """
 
     sampled: np.ndarray
@@ -157,62 +233,64 @@ class Distances:
     labels: np.ndarray
 
 
-@dataclass(frozen=True, eq=False)
-class Measurer:
-    """What is needed to measure a `DistanceSpec` that the store lacks; each part is asked for only then.
-
-    network: gives the attacked network, judge: the standard one, model: the VAE-GAN.
-    """
-
-    network: Callable[[], Network]
-    judge: Callable[[], Network]
-    model: Callable[[], VAEGAN]
-
-
 def distances(
     spec: DistanceSpec,
-    dataset: Dataset,
-    store: Store,
-    measurer: Measurer,
+    networks: Networks,
+    projector: Callable[[VAEGANSpec], TrainedVAEGAN],
     *,
     batch_size: int = 500,
     progress: attacks.Progress | None = None,
 ) -> Distances:
-    """Distances to the manifold of attacked test images, measured only if the store lacks them.
+    """Distances to the manifold of attacked test images, measured only if the networks' store lacks them.
 
-    The noise of the projections depends on `spec.seed` and the batch, so that networks are compared under equal noise.
-    The authors draw anew for every network; each distance has the same distribution.
+    projector: gives the trained VAE-GAN when it is needed. The noise of the projection of test image i depends on
+    `spec.seed` and i alone, so that networks are compared under equal noise, whatever the batch size. The authors draw
+    anew for every network; each distance has the same distribution.
     """
+    dataset, store = networks.dataset, networks.store
     test = dataset.test.take(spec.n_test)
 
-    def build() -> tuple[Arrays, dict]:
-        model = measurer.model()
-        project: dict[str, Projection] = {
-            "sampled": manifold.projector(model, z="sample", seed=spec.seed),
-            "mean": manifold.projector(model, z="mean"),
-        }
-        judge = measurer.judge()
-        clean = attacks.predict(judge, test.x, batch_size=batch_size)
-        x_adv, labels = test.x, clean.argmax(axis=-1)
-        changed = own_changed = saturated = np.zeros(len(test.x), bool)
-        if spec.attack is not None:
-            attacked = attacks.attack_dataset(
-                network := measurer.network(), test.x, test.y, spec.attack, batch_size=batch_size, progress=progress
-            )
-            x_adv, own_changed = attacked.x_adv, manifold.changed(attacked.clean_logits, attacked.logits)
-            labels, saturated = attacked.logits.argmax(axis=-1), attacked.saturated
-            changed = own_changed
-            if network is not judge:
-                changed = manifold.changed(clean, attacks.predict(judge, x_adv, batch_size=batch_size))
-        found = {name: manifold.distances(p, x_adv, batch_size=batch_size) for name, p in project.items()}
-        arrays = found | {
-            "changed": changed,
-            "own_changed": own_changed,
-            "saturated": saturated,
-            "shown": x_adv[:SHOWN],
-            "labels": labels[:SHOWN].astype(np.int32),
-        }
-        return arrays, {"made_with": device.describe()}
+    def make(_: Checkpoint) -> tuple[Arrays, dict]:
+        model = projector(spec.vae_gan).model
+        with networks.lend(spec.classifier) as network, networks.lend(spec.reference) as reference:
+            attacked = _attacked(spec, network, reference, test, batch_size, progress)
+        x_adv = attacked.pop("x_adv")
+        for name, z in PROJECTIONS.items():
+            project = manifold.Projector(model, z=z, seed=spec.seed)
+            attacked[name] = manifold.distances(project, x_adv, batch_size=batch_size)
+        return attacked, {}
 
-    train = dataset.train.fingerprint.sha256
-    return Distances(**store.fetch(spec, build, train, test.fingerprint.sha256))
+    inputs = dataset.train.fingerprint.key, test.fingerprint.key
+    return Distances(**store.fetch(spec, make, *inputs, made_with=device.describe()))
+
+
+PROJECTIONS: dict[str, manifold.Z] = {"sampled": "sample", "mean": "mean"}
+
+
+def _attacked(
+    spec: DistanceSpec,
+    network: Network,
+    reference: Network,
+    test: Split,
+    batch_size: int,
+    progress: attacks.Progress | None,
+) -> Arrays:
+    """Adversarial images, and what `Distances` holds of them besides the distances."""
+    clean = attacks.predict(reference, test.x, batch_size=batch_size)
+    x_adv, labels = test.x, clean.argmax(axis=-1)
+    changed = own_changed = saturated = np.zeros(len(test.x), bool)
+    if spec.attack is not None:
+        found = attacks.attack_dataset(network, test.x, test.y, spec.attack, batch_size=batch_size, progress=progress)
+        x_adv, own_changed = found.x_adv, manifold.changed(found.clean_logits, found.logits)
+        labels, saturated = found.logits.argmax(axis=-1), found.saturated
+        changed = own_changed
+        if spec.classifier != spec.reference:
+            changed = manifold.changed(clean, attacks.predict(reference, x_adv, batch_size=batch_size))
+    return {
+        "x_adv": x_adv,
+        "changed": changed,
+        "own_changed": own_changed,
+        "saturated": saturated,
+        "shown": x_adv[:SHOWN],
+        "labels": labels[:SHOWN].astype(np.int32),
+    }

@@ -73,7 +73,7 @@ def sections(comparison: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     return {s: [row for row in comparison["claims"] if row["section"] == s] for s in HEADINGS}
 
 
-def pairs(found: dict[str, str]) -> str:
+def pairs(found: dict[str, Any]) -> str:
     """A phrase such as "keras 3.15.1, device CPU"."""
     return ", ".join(f"{key} {value}" for key, value in found.items())
 

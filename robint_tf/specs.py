@@ -2,12 +2,30 @@
 
 Floats are held in decimal canonical form (12 significant digits), so that 0.08, 8e-2 and the 0.30000000000000004 of a
 loop are one and the same recipe.
+
+All that changes a result, and where it is held:
+
+    in the spec               architecture, precision, variant, seeds, attack, training, how many images
+    in the key beside it      MATHEMATICS, and the shapes and hashes of the images and labels (`data.Fingerprint.key`)
+    in `made_with`            versions of TensorFlow and Keras, device, processor, threads, determinism, XLA
+
+What is in the key makes another artifact. What is in `made_with` (`robint_tf.provenance`) changes rounding only, which
+training amplifies: such parts are the same recipe, and are not mixed unless the user allows it.
 """
 
 import dataclasses
-import math
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
+
+from robint_tf import checks
+
+MATHEMATICS = 2
+"""The version of what the package computes, part of every key; raise it when the numbers of any recipe move.
+
+`tools/mathematics.py` digests what small runs compute, and a test compares: it fails when numbers move and this does
+not. 1: version 0.1.0. 2: architecture and data shapes in the key; noise of projections drawn image by image; accuracy
+by epoch kept with networks and cells; the loops of `robint_tf.forward`, which round otherwise.
+"""
 
 Variant = Literal["authors", "paper", "corrected"]
 Norm = Literal["l2", "linf"]
@@ -23,32 +41,6 @@ ATTACK_LOSSES: tuple[str, ...] = get_args(AttackLoss)
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 ATTRIBUTION_NAMES: tuple[str, ...] = get_args(Attribution)
 OCCLUSIONS: tuple[str, ...] = get_args(Occlusion)
-
-
-def canonical(value: float) -> float:
-    """`value` rounded to 12 significant digits."""
-    return float(f"{value:.12g}")
-
-
-def _choice(owner: object, name: str, allowed: tuple[str, ...]) -> None:
-    value = getattr(owner, name)
-    if value not in allowed:
-        raise ValueError(f"{name} is {value!r}; choose one of {', '.join(allowed)}.")
-
-
-def _number(owner: object, name: str, *, positive: bool = False) -> None:
-    value = getattr(owner, name)
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        raise ValueError(f"{name} is {value!r}; give a finite number.")
-    if value < 0 or (positive and value == 0):
-        raise ValueError(f"{name} is {value!r}; give a number {'above' if positive else 'of at least'} 0.")
-    object.__setattr__(owner, name, canonical(value))
-
-
-def _count(owner: object, name: str, least: int) -> None:
-    value = getattr(owner, name)
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{name} is {value!r}; give a whole number of at least {least}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,12 +61,13 @@ class PGD:
     seed: int = 0  # of the random start
 
     def __post_init__(self) -> None:
-        _choice(self, "norm", NORM_NAMES)
-        _choice(self, "loss", ATTACK_LOSSES)
-        _number(self, "eps")
-        _number(self, "step_size")
-        _count(self, "n_steps", 0)
-        _count(self, "seed", 0)
+        checks.choice(self, "norm", NORM_NAMES)
+        checks.choice(self, "loss", ATTACK_LOSSES)
+        checks.number(self, "eps")
+        checks.number(self, "step_size")
+        checks.count(self, "n_steps", 0)
+        checks.flag(self, "random_start")
+        checks.seed(self, "seed")
 
     def __str__(self) -> str:
         start = f", random start (seed {self.seed})" if self.random_start else ""
@@ -107,11 +100,32 @@ class Training:
     precision: Precision = "float32"
 
     def __post_init__(self) -> None:
-        _count(self, "epochs", 0)
-        _count(self, "batch_size", 1)
-        _number(self, "learning_rate", positive=True)
-        _count(self, "seed", 0)
-        _choice(self, "precision", PRECISIONS)
+        checks.count(self, "epochs", 0)
+        checks.count(self, "batch_size", 1)
+        checks.number(self, "learning_rate", positive=True)
+        checks.flag(self, "shuffle")
+        checks.seed(self, "seed")
+        checks.choice(self, "precision", PRECISIONS)
+
+
+CLASSIFIERS = {"toy": "gaussian_mlp", "mnist": "mnist_cnn", "fashion_mnist": "mnist_cnn", "cifar10": "cifar_cnn"}
+"""The study's architecture for each data set (appendix A.2)."""
+
+VAE_GANS = {name: name for name in ("mnist", "fashion_mnist", "cifar10")}
+"""The study's VAE-GAN for each data set (appendix A.3), a name in `vae_gan_networks.AUTHORS`."""
+
+
+def origin(dataset: str) -> str:
+    """The data set that a packaged sample was taken from; other names as they are."""
+    return dataset.removesuffix("_sample")
+
+
+def _architecture(owner: Any, known: dict[str, str]) -> None:
+    """Fill in the study's architecture for the data set where none is named: a spec always holds one."""
+    if not owner.architecture:
+        if origin(owner.dataset) not in known:
+            raise ValueError(f"the data set {owner.dataset!r} has no architecture of its own; name one.")
+        object.__setattr__(owner, "architecture", known[origin(owner.dataset)])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +133,8 @@ class ClassifierSpec:
     """A trained classifier: data set, how many of its first training images, training, and the attack trained against.
 
     `attack` None is standard training; with an attack the network sees adversarial images only (appendix B).
+    architecture: a name in `classifiers.ARCHITECTURES`, or what `classifiers.architecture_of` says of another network;
+    by default the study's for the data set.
     """
 
     dataset: str
@@ -126,11 +142,16 @@ class ClassifierSpec:
     attack: PGD | None = None
     n_train: int | None = None
     variant: Variant = "authors"
+    architecture: str = ""
 
     def __post_init__(self) -> None:
-        _choice(self, "variant", VARIANTS)
+        checks.choice(self, "variant", VARIANTS)
+        checks.is_a(self, "dataset", str)
+        checks.is_a(self, "training", Training)
+        checks.is_a(self, "attack", PGD, type(None))
+        _architecture(self, CLASSIFIERS)
         if self.n_train is not None:
-            _count(self, "n_train", 1)
+            checks.count(self, "n_train", 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +159,7 @@ class VAEGANSpec:
     """A trained VAE-GAN: data set, how many of its first training images, epochs and batch size.
 
     Images are visited in file order, `round(N / batch_size)` batches an epoch (notebooks 1.1, 2.1, 3.1); networks,
-    optimisers and weights of the losses are those of data set and variant.
+    optimisers and weights of the losses are those of architecture and variant.
     """
 
     dataset: str
@@ -147,35 +168,38 @@ class VAEGANSpec:
     n_train: int | None = None
     seed: int = 0  # of the initial weights and the noise
     variant: Variant = "authors"
+    architecture: str = ""
 
     def __post_init__(self) -> None:
-        _choice(self, "variant", VARIANTS)
-        _count(self, "epochs", 0)
-        _count(self, "batch_size", 1)
-        _count(self, "seed", 0)
+        checks.choice(self, "variant", VARIANTS)
+        checks.is_a(self, "dataset", str)
+        _architecture(self, VAE_GANS)
+        checks.count(self, "epochs", 0)
+        checks.count(self, "batch_size", 1)
+        checks.seed(self, "seed")
         if self.n_train is not None:
-            _count(self, "n_train", 1)
+            checks.count(self, "n_train", 1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DistanceSpec:
     """Distances to the manifold of the first `n_test` test images, attacked on one classifier (section 2.1).
 
-    `attack` None leaves the images as they are. `judge` is the network by whose predictions the authors tell which
-    attacks succeeded. `seed` is that of the noise of the projections.
+    `attack` None leaves the images as they are. `reference` is the network by whose predictions the authors tell which
+    attacks succeeded: the standard one. `seed` is that of the noise of the projections.
     """
 
     classifier: ClassifierSpec
-    judge: ClassifierSpec
+    reference: ClassifierSpec
     vae_gan: VAEGANSpec
     attack: PGD | None = None
     n_test: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _count(self, "seed", 0)
+        checks.seed(self, "seed")
         if self.n_test is not None:
-            _count(self, "n_test", 1)
+            checks.count(self, "n_test", 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,12 +212,19 @@ class AccuracySpec:
 
     def __post_init__(self) -> None:
         if self.n_test is not None:
-            _count(self, "n_test", 1)
+            checks.count(self, "n_test", 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurveSpec:
+    """Test accuracy of a classifier after every epoch of its training, on all test images of the data set."""
+
+    classifier: ClassifierSpec
 
 
 @dataclass(frozen=True, kw_only=True)
 class SavedNetwork:
-    """A user's network, known by the SHA-256 of its weights and configuration."""
+    """A user's network, known by the SHA-256 of its weights and configuration (`classifiers.fingerprint`)."""
 
     sha256: str
 
@@ -203,8 +234,8 @@ class RetrainSpec:
     """One cell of the grid of sections 3.2 and 3.3: accuracy after training anew on images with pixels replaced.
 
     source: the network that is explained, None for the random baseline. fraction: of the pixels removed ("remove",
-    ROAR) or kept ("keep", KAR), inside (0, 1). training: of the new network, with its seed. mask_seed: of random masks
-    and of the noise that breaks ties.
+    ROAR) or kept ("keep", KAR), inside (0, 1). training: of the new network, with its seed; architecture: of the new
+    network, as in `ClassifierSpec`. mask_seed: of random masks and of the noise that breaks ties.
     """
 
     dataset: str
@@ -217,20 +248,22 @@ class RetrainSpec:
     n_test: int | None = None
     mask_seed: int = 0
     variant: Variant = "authors"
+    architecture: str = ""
 
     def __post_init__(self) -> None:
-        _choice(self, "attribution", ATTRIBUTION_NAMES)
-        _choice(self, "occlusion", OCCLUSIONS)
-        _choice(self, "variant", VARIANTS)
-        _number(self, "fraction", positive=True)
-        _count(self, "mask_seed", 0)
+        _architecture(self, CLASSIFIERS)
+        checks.choice(self, "attribution", ATTRIBUTION_NAMES)
+        checks.choice(self, "occlusion", OCCLUSIONS)
+        checks.choice(self, "variant", VARIANTS)
+        checks.number(self, "fraction", positive=True)
+        checks.seed(self, "mask_seed")
         if self.fraction >= 1:
             raise ValueError(f"fraction is {self.fraction!r}; give a number between 0 and 1.")
         if (self.source is None) != (self.attribution == "random"):
             raise ValueError(f"attribution is {self.attribution!r}; `random` and no other has no source network.")
         for name in ("n_train", "n_test"):
             if getattr(self, name) is not None:
-                _count(self, name, 1)
+                checks.count(self, name, 1)
 
 
 def as_dict(spec: Any) -> dict[str, Any]:
@@ -242,7 +275,7 @@ def as_dict(spec: Any) -> dict[str, Any]:
     }
 
 
-KINDS = (PGD, Training, ClassifierSpec, VAEGANSpec, DistanceSpec, AccuracySpec, SavedNetwork, RetrainSpec)
+KINDS = (PGD, Training, ClassifierSpec, VAEGANSpec, DistanceSpec, AccuracySpec, CurveSpec, SavedNetwork, RetrainSpec)
 
 
 def from_dict(data: dict[str, Any]) -> Any:

@@ -15,16 +15,18 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from robint_tf import device
-from robint_tf.artifacts import Arrays, Checkpoint
+from robint_tf import classifiers, device
+from robint_tf.artifacts import Checkpoint
 from robint_tf.attacks import ascend, batch_signature, perturb
-from robint_tf.classifiers import Network, initialise
+from robint_tf.classifiers import Network
+from robint_tf.data import Split
 from robint_tf.forward import for_training, loop_body
 from robint_tf.interrupts import Interrupted, held_back
 from robint_tf.losses import xent
 from robint_tf.norms import NORMS
 from robint_tf.optimizers import adam
 from robint_tf.specs import PGD, Training
+from robint_tf.training_state import Position, State, count_hits
 
 CHUNK_SECONDS = 0.5  # how long one call of the compiled loop should take: the reaction time to Ctrl-C
 
@@ -53,25 +55,17 @@ class AdversarialClassifier(keras.Model):
 
 
 @dataclass(frozen=True)
-class Position:
-    """How far a training is, for progress displays. loss and accuracy: means over this epoch so far, as trained on."""
-
-    epoch: int  # from 1
-    epochs: int
-    batch: int  # batches done in this epoch
-    batches: int
-    loss: float
-    accuracy: float
-    seconds_left: float | None  # unknown until the second stretch: the first one pays for compiling
-
-
-@dataclass(frozen=True)
 class History:
-    """Mean loss and accuracy of each epoch on the images trained on (adversarial ones where there is an attack)."""
+    """Mean loss and accuracy of each epoch on the images trained on (adversarial ones where there is an attack).
+
+    test_hits: right answers after each epoch among the test images, (epochs, blocks) int64, by blocks of TEST_BLOCK
+    images, the last of which may be smaller; None where no test images were given.
+    """
 
     loss: list[float]
     accuracy: list[float]
     seconds: float  # of the last uninterrupted stretch
+    test_hits: np.ndarray | None = None
 
 
 class DivergedError(ArithmeticError):
@@ -85,20 +79,36 @@ def fit_classifier(
     training: Training,
     attack: PGD | None = None,
     *,
+    initialise: bool | None = None,
+    test: Split | None = None,
     checkpoint: Checkpoint | None = None,
     progress: Callable[[Position], None] | None = None,
     log_dir: Path | None = None,
 ) -> History:
-    """Train a network from the initial weights that belong to `training.seed`, in place.
+    """Train a network in place.
 
-    x: (N, ...) float32 in [-1, 1]; y: (N,) int32. The last batch of an epoch may be smaller. With a checkpoint the
-    state is kept about once a minute and at an interruption (`Interrupted` is raised after saving), and a training that
-    finds a state continues from it; the weights then equal those of an uninterrupted training. Everything random
-    derives from (seed, batch number). log_dir: folder for TensorBoard. `DivergedError` if the loss is not finite.
+    x: (N, ...) float32 in [-1, 1]; y: (N,) int32. The last batch of an epoch may be smaller. initialise: True begins
+    from the initial weights that belong to `training.seed`, whatever the network holds; False goes on from its own
+    weights, with a new optimiser. It may be left out for a network as `classifiers.build` made it, which
+    begins from those of the seed; for any other, `ValueError`, since weights would be lost or kept unasked.
+    test: images and labels on which right answers are counted after every epoch. log_dir: folder for TensorBoard.
+
+    With a checkpoint the state is kept about once a minute and at an interruption (`Interrupted` is raised after
+    saving), and a training that finds a state continues from it; the weights then equal those of an uninterrupted
+    training. Everything random derives from (seed, batch number). `DivergedError` if the loss is not finite.
     """
+    if initialise is None:
+        if not classifiers.is_fresh(network):
+            raise ValueError(
+                f"the network {network.name!r} has weights of its own; say initialise=True to begin from the initial "
+                "weights that belong to the seed, or initialise=False to go on from those that it has."
+            )
+        initialise = True
+    if initialise:
+        classifiers.initialise(network, training.seed)
     n_batches = -(-len(x) // training.batch_size)
     loop = _loop_of(network, attack)
-    state = _State.fresh(network, loop.optimizer, training)
+    state = State.fresh(network, loop.optimizer, training, test)
     if checkpoint is not None and (saved := checkpoint.load()) is not None:
         state.restore(saved)
     writer = tf.summary.create_file_writer(str(log_dir)) if log_dir is not None else None
@@ -119,6 +129,8 @@ def fit_classifier(
                 bad = lo + int(np.argmin(np.isfinite(losses)))
                 raise DivergedError(f"the loss is {losses[bad - lo]} in epoch {epoch + 1}, batch {bad + 1}.")
             state.advance(losses, accuracies, epoch_ends=hi == n_batches)
+            if state.test is not None and hi == n_batches:
+                state.test_hits.append(count_hits(network, state.test))
             if writer is not None and hi == n_batches:
                 with writer.as_default(step=epoch + 1):
                     tf.summary.scalar("loss", state.epoch_loss[-1])
@@ -134,7 +146,8 @@ def fit_classifier(
                 checkpoint.save(state.position, state.arrays())
             if pending.signum is not None:
                 raise Interrupted(pending.signum)
-    return History(state.epoch_loss, state.epoch_accuracy, time.monotonic() - began)
+    hits = None if state.test is None else state.hits()
+    return History(state.epoch_loss, state.epoch_accuracy, time.monotonic() - began, hits)
 
 
 def _order(n: int, training: Training, epoch: int) -> tf.Tensor:
@@ -143,59 +156,6 @@ def _order(n: int, training: Training, epoch: int) -> tf.Tensor:
     if training.shuffle:
         np.random.default_rng([training.seed, epoch]).shuffle(order)
     return tf.constant(order)
-
-
-class _State:
-    """What a training has reached: all that a checkpoint must hold."""
-
-    def __init__(self, variables: list[keras.Variable]) -> None:
-        self.variables = variables
-        self.position = 0  # batches done since the beginning
-        self.epoch_loss: list[float] = []
-        self.epoch_accuracy: list[float] = []
-        self.losses = np.zeros(0, np.float32)  # of the batches of the current epoch
-        self.accuracies = np.zeros(0, np.float32)
-
-    @classmethod
-    def fresh(cls, network: Network, optimizer: keras.Optimizer, training: Training) -> "_State":
-        initialise(network, training.seed)
-        for variable in optimizer.variables:
-            variable.assign(tf.zeros(variable.shape, variable.dtype))
-        optimizer.learning_rate.assign(training.learning_rate)
-        return cls([*network.variables, *optimizer.variables])
-
-    def advance(self, losses: np.ndarray, accuracies: np.ndarray, *, epoch_ends: bool) -> None:
-        self.position += len(losses)
-        self.losses = np.concatenate([self.losses, losses])
-        self.accuracies = np.concatenate([self.accuracies, accuracies])
-        if epoch_ends:
-            self.epoch_loss.append(float(self.losses.mean(dtype=np.float64)))
-            self.epoch_accuracy.append(float(self.accuracies.mean(dtype=np.float64)))
-            self.losses = self.accuracies = np.zeros(0, np.float32)
-
-    def describe(self, epoch: int, epochs: int, batch: int, batches: int, seconds_left: float | None) -> Position:
-        if batch == batches:
-            loss, accuracy = self.epoch_loss[-1], self.epoch_accuracy[-1]
-        else:
-            loss, accuracy = float(self.losses.mean()), float(self.accuracies.mean())
-        return Position(epoch + 1, epochs, batch, batches, loss, accuracy, seconds_left)
-
-    def arrays(self) -> Arrays:
-        values = {f"v{i}": np.asarray(v) for i, v in enumerate(self.variables)}
-        return values | {
-            "position": np.array(self.position),
-            "epoch_loss": np.array(self.epoch_loss),
-            "epoch_accuracy": np.array(self.epoch_accuracy),
-            "losses": self.losses,
-            "accuracies": self.accuracies,
-        }
-
-    def restore(self, saved: Arrays) -> None:
-        for i, variable in enumerate(self.variables):
-            variable.assign(saved[f"v{i}"])
-        self.position = int(saved["position"])
-        self.epoch_loss, self.epoch_accuracy = saved["epoch_loss"].tolist(), saved["epoch_accuracy"].tolist()
-        self.losses, self.accuracies = saved["losses"], saved["accuracies"]
 
 
 class _Loop:

@@ -154,6 +154,10 @@ class VAEGAN(keras.Model):
         noise, _ = draw_noise(seed, RECONSTRUCT_STREAM, tf.shape(x)[0], self.latent_dim)
         return self.decoder(draw_z(latent, noise))
 
+    def decode_noisy(self, x: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
+        """The projections of images x from latent points with this noise, float32 (N, latent_dim); zero: the means."""
+        return self.decoder(draw_z(self.encode(x), noise))
+
     def sample(self, n: int | tf.Tensor, seed: int | tf.Tensor = 0) -> tf.Tensor:
         """`n` images decoded from standard normal latent points."""
         return self.decoder(draw_noise(seed, SAMPLE_STREAM, n, self.latent_dim)[1])

@@ -14,18 +14,20 @@ LIBRARY = Path(robint_tf.__file__).parent
 EXPERIMENTS = Path(robint_experiments.__file__).parent
 
 ROWS = [
-    {"__init__"},
-    {"specs", "interrupts", "published", "boundary", "scores"},
+    {"__init__", "checks"},
+    {"specs", "interrupts", "published", "boundary", "scores", "provenance"},
     {"norms", "losses", "artifacts", "cifar", "device", "idx", "layers", "optimizers", "occlusion", "verdicts"},
     {"classifiers", "results", "sources", "spectral", "verdicts_interpretability", "protocols"},
     {"claims", "data", "forward", "vae_gan_networks", "plots_manifold", "plots_interpretability"},
     {"attacks", "models", "plots", "vae_gan", "comparison", "report"},
-    {"report_markdown", "evaluation", "training", "manifold", "attributions"},
+    {"report_markdown", "evaluation", "training_state", "manifold", "attributions"},
+    {"training"},
     {"vae_gan_training"},
-    {"recipes", "retraining"},
+    {"recipes"},
+    {"retraining"},
 ]
 RANK = {name: row for row, names in enumerate(ROWS) for name in names}
-LIGHT = {"__init__", "specs", "interrupts", "published", "data", "sources", "cifar", "idx"}
+LIGHT = {"__init__", "checks", "specs", "interrupts", "published", "data", "sources", "cifar", "idx"}
 """What experiments may import before a command runs."""
 
 

@@ -11,19 +11,31 @@ from hypothesis import strategies as st
 
 from robint_tf import artifacts, specs
 from robint_tf.artifacts import Checkpoint, Store, spec_key
-from robint_tf.specs import PGD, ClassifierSpec, Training
+from robint_tf.data import Split
+from robint_tf.provenance import MixedError
+from robint_tf.specs import (
+    PGD,
+    AccuracySpec,
+    ClassifierSpec,
+    CurveSpec,
+    DistanceSpec,
+    RetrainSpec,
+    SavedNetwork,
+    Training,
+    VAEGANSpec,
+)
 
 SPEC = ClassifierSpec(dataset="toy", training=Training(epochs=1), attack=PGD(norm="l2", eps=0.3, step_size=2.0))
 
 
-def build(value=1.0):
+def build(checkpoint=None, value=1.0):
     return {"w0": np.full(3, value)}, {"seconds": 0.1}
 
 
 def test_an_artifact_is_built_once(tmp_path):
     calls = []
 
-    def counted():
+    def counted(checkpoint):
         calls.append(1)
         return build()
 
@@ -35,41 +47,143 @@ def test_an_artifact_is_built_once(tmp_path):
     assert specs.from_dict(manifest["spec"]) == SPEC
 
 
-def test_every_field_and_the_data_are_part_of_the_key():
+CLASSIFIER = ClassifierSpec(dataset="mnist", training=Training(epochs=1), attack=PGD(norm="l2", eps=1, step_size=2))
+VAE_GAN = VAEGANSpec(dataset="mnist", epochs=1)
+RECIPES = [
+    CLASSIFIER,
+    VAE_GAN,
+    CurveSpec(classifier=CLASSIFIER),
+    AccuracySpec(classifier=CLASSIFIER, attack=PGD(norm="l2", eps=1, step_size=2)),
+    DistanceSpec(
+        classifier=CLASSIFIER,
+        reference=ClassifierSpec(dataset="mnist", training=Training(epochs=2)),
+        vae_gan=VAE_GAN,
+        attack=PGD(norm="l2", eps=1, step_size=2),
+    ),
+    RetrainSpec(
+        dataset="mnist",
+        source=CLASSIFIER,
+        attribution="gradient",
+        occlusion="remove",
+        fraction=0.5,
+        training=Training(epochs=3),
+    ),
+    RetrainSpec(
+        dataset="mnist",
+        source=SavedNetwork(sha256="ab"),
+        attribution="gradient",
+        occlusion="remove",
+        fraction=0.5,
+        training=Training(epochs=3),
+    ),
+]
+OTHER = {
+    "dataset": "cifar10",
+    "architecture": "cifar_cnn",
+    "variant": "paper",
+    "precision": "mixed_bfloat16",
+    "norm": "linf",
+    "loss": "cw",
+    "attribution": "gradient_x_input",
+    "occlusion": "keep",
+    "fraction": 0.25,
+    "eps": 0.31,
+    "step_size": 1.5,
+    "learning_rate": 0.1,
+    "sha256": "cd",
+    "attack": PGD(norm="linf", eps=5, step_size=1),  # where there is none
+    "n_train": 5,
+    "n_test": 6,
+}
+
+
+def variations(spec):
+    """The spec with one field changed, at any depth, for every field; what was changed."""
+    for field in dataclasses.fields(spec):
+        value = getattr(spec, field.name)
+        if dataclasses.is_dataclass(value):
+            for where, changed in variations(value):
+                yield f"{field.name}.{where}", dataclasses.replace(spec, **{field.name: changed})
+        elif isinstance(value, bool):
+            yield field.name, dataclasses.replace(spec, **{field.name: not value})
+        elif field.name in OTHER:
+            yield field.name, dataclasses.replace(spec, **{field.name: OTHER[field.name]})
+        else:
+            assert isinstance(value, int), field.name  # a field of another kind needs an entry in OTHER
+            yield field.name, dataclasses.replace(spec, **{field.name: value + 1})
+    if getattr(spec, "attack", None) is not None:
+        yield "no attack", dataclasses.replace(spec, attack=None)
+
+
+@pytest.mark.parametrize("spec", RECIPES, ids=lambda spec: type(spec).__name__)
+def test_every_field_at_any_depth_is_part_of_the_key(spec):
+    changed = dict(variations(spec))
+    keys = {spec_key(spec), *map(spec_key, changed.values())}
+    assert len(keys) == 1 + len(changed)
+
+
+def test_the_data_and_the_version_of_the_mathematics_are_part_of_the_key(monkeypatch):
     keys = {spec_key(SPEC), spec_key(SPEC, "data"), spec_key(SPEC, "other data")}
-    changes = {
-        ClassifierSpec: {"dataset": "mnist", "attack": None, "n_train": 5, "variant": "paper"},
-        Training: {
-            "epochs": 2,
-            "batch_size": 7,
-            "learning_rate": 0.1,
-            "shuffle": True,
-            "seed": 1,
-            "precision": "mixed_bfloat16",
-        },
-        PGD: {
-            "norm": "linf",
-            "eps": 0.31,
-            "step_size": 1.0,
-            "n_steps": 3,
-            "loss": "cw",
-            "random_start": True,
-            "seed": 1,
-        },
+    monkeypatch.setattr(artifacts, "MATHEMATICS", artifacts.MATHEMATICS + 1)
+    assert len(keys | {spec_key(SPEC)}) == 4
+
+
+def test_images_of_another_shape_with_the_same_bytes_are_other_data():
+    x, y = np.zeros((4, 6, 6, 1), np.float32), np.zeros(4, np.int32)
+    wide, tall = Split(x, y), Split(x.reshape(4, 4, 9, 1), y)
+    assert wide.fingerprint.sha256 == tall.fingerprint.sha256
+    assert wide.fingerprint.key != tall.fingerprint.key
+
+
+def test_an_entry_of_an_older_version_of_the_mathematics_is_not_used(tmp_path, monkeypatch):
+    with monkeypatch.context() as older:
+        older.setattr(artifacts, "MATHEMATICS", artifacts.MATHEMATICS - 1)
+        Store(tmp_path).fetch(SPEC, build, "data")
+    assert Store(tmp_path).fetch(SPEC, lambda _: build(value=2.0), "data")["w0"].tolist() == [2, 2, 2]
+
+
+HERE, THERE = {"tensorflow": "2.21.0", "threads": 2, "numpy": "2.0"}, {"tensorflow": "2.18.1", "threads": 2}
+
+
+def test_parts_made_differently_are_not_mixed_unasked(tmp_path):
+    Store(tmp_path).fetch(SPEC, build, "a", made_with=HERE)
+    store = Store(tmp_path)
+    store.load(SPEC, "a")
+    with pytest.raises(MixedError, match=r"tensorflow 2\.21\.0 and 2\.18\.1"):
+        store.fetch(SPEC, lambda _: pytest.fail("worked in vain"), "b", made_with=THERE)
+    Store(tmp_path).fetch(SPEC, build, "b", made_with=THERE)
+    with pytest.raises(MixedError, match="--allow-mixed"):
+        store.load(SPEC, "b")
+    store = Store(tmp_path, allow_mixed=True)
+    store.load(SPEC, "a")
+    store.load(SPEC, "b")
+    assert store.parts.summary() == {
+        "tensorflow": "2.21.0 + 2.18.1",
+        "threads": 2,
+        "numpy": "2.0 + unknown",
+        "mixed": {"tensorflow": ["2.21.0", "2.18.1"]},
     }
-    for part, fields in changes.items():
-        others = {f.name for f in dataclasses.fields(part)} - set(fields)
-        assert others <= {"training"}
-        for name, value in fields.items():
-            if part is ClassifierSpec:
-                changed = dataclasses.replace(SPEC, **{name: value})
-            else:
-                owner = "training" if part is Training else "attack"
-                changed = dataclasses.replace(
-                    SPEC, **{owner: dataclasses.replace(getattr(SPEC, owner), **{name: value})}
-                )
-            keys.add(spec_key(changed))
-    assert len(keys) == 3 + sum(map(len, changes.values()))
+
+
+def test_an_artifact_says_what_it_was_made_with_not_what_reads_it(tmp_path):
+    Store(tmp_path).fetch(SPEC, build, made_with=THERE)
+    reader = Store(tmp_path)
+    reader.fetch(SPEC, build, made_with=HERE)
+    assert reader.parts.summary() == THERE
+
+
+def test_an_unfinished_training_is_not_continued_by_another_version_unasked(tmp_path):
+    Store(tmp_path).checkpoint(SPEC, made_with=THERE).save(1, {"position": np.array(1)})
+
+    def resumed(checkpoint):
+        assert int(checkpoint.load()["position"]) == 1
+        return build()
+
+    with pytest.raises(MixedError, match=r"2\.18\.1 and 2\.21\.0"):
+        Store(tmp_path).fetch(SPEC, resumed, made_with=HERE)
+    store = Store(tmp_path, allow_mixed=True)
+    store.fetch(SPEC, resumed, made_with=HERE)
+    assert store.parts.summary()["tensorflow"] == "2.18.1 + 2.21.0"
 
 
 @given(st.integers(1, 10**6), st.integers(0, 6))
@@ -86,7 +200,7 @@ def test_the_usual_spellings_of_a_number_are_equal():
 
 
 def test_a_failing_build_leaves_nothing(tmp_path):
-    def fails():
+    def fails(checkpoint):
         raise RuntimeError("no")
 
     with pytest.raises(RuntimeError):
@@ -109,7 +223,7 @@ def test_a_damaged_artifact_is_set_aside_and_made_again(tmp_path, damage):
         "no arrays": arrays.unlink,
     }[damage]()
     with pytest.warns(UserWarning, match="made again"):
-        assert store.fetch(SPEC, lambda: build(2.0))["w0"].tolist() == [2, 2, 2]
+        assert store.fetch(SPEC, lambda _: build(value=2.0))["w0"].tolist() == [2, 2, 2]
     assert len(list(folder.parent.glob("*.damaged-*"))) == 1
 
 
@@ -129,7 +243,9 @@ def test_a_torn_checkpoint_falls_back_to_the_one_before(tmp_path):
 def _race(root, value, barrier, results):
     for round_ in range(50):
         barrier.wait()
-        results.put((round_, float(Store(root / str(round_)).fetch(SPEC, lambda: build(float(value)))["w0"][0])))
+        results.put(
+            (round_, float(Store(root / str(round_)).fetch(SPEC, lambda _: build(value=float(value)))["w0"][0]))
+        )
 
 
 def test_processes_that_build_the_same_artifact_do_not_disturb_each_other(tmp_path):
@@ -152,9 +268,9 @@ def test_processes_that_build_the_same_artifact_do_not_disturb_each_other(tmp_pa
 def test_the_loser_of_a_race_returns_what_the_winner_published_and_reports_a_difference(tmp_path, differs):
     store = Store(tmp_path)
 
-    def build_while_another_finishes():
+    def build_while_another_finishes(checkpoint):
         artifacts.write_folder(store.folder(SPEC), {"w0": np.ones(3)}, {"notes": {}})
-        return build(2.0 if differs else 1.0)
+        return build(value=2.0 if differs else 1.0)
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

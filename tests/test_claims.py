@@ -250,7 +250,7 @@ def test_one_set_of_networks_counts_once():
 
 
 def card(**spec):
-    spec = {"dataset": "mnist", "n_train": None, "attack": None, **spec}
+    spec = {"kind": "ClassifierSpec", "dataset": "mnist", "n_train": None, "attack": None, **spec}
     return {
         "spec": spec,
         "clean_accuracy": {"value": 0.986, "interval_95": [0.984, 0.988]},
@@ -325,7 +325,7 @@ def provenance(preset=None):
     return {"provenance": {"command": "robint"} | ({} if preset is None else {"preset": preset})}
 
 
-FULL = {"epochs": 5, "batch_size": 100, "learning_rate": 0.001, "shuffle": False, "precision": "float32"}
+FULL = {"kind": "Training", "epochs": 5, "batch_size": 100, "seed": 7}
 
 
 @pytest.mark.parametrize(
@@ -335,7 +335,10 @@ FULL = {"epochs": 5, "batch_size": 100, "learning_rate": 0.001, "shuffle": False
         ({"n_train": 1000}, False, "full, changed"),
         ({"training": {**FULL, "epochs": 1}}, False, "full, changed"),
         ({"training": {**FULL, "batch_size": 50}}, False, "full, changed"),
-        ({"training": {**FULL, "precision": "mixed_bfloat16"}}, False, "full, changed"),
+        ({"training": {**FULL, "learning_rate": 0.01}}, False, "full, changed"),
+        ({"training": {**FULL, "shuffle": True}}, False, "full, changed"),
+        ({"architecture": "another"}, False, "full, changed"),
+        ({"variant": "paper"}, True, "full"),
     ],
 )
 def test_only_the_authors_training_decides_about_an_accuracy(changes, decided, scale):

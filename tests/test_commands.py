@@ -42,10 +42,10 @@ def test_section_2_2_writes_figures_and_numbers_and_trains_only_once(robint, tmp
         n + s for n in names for s in (".png", ".pdf", ".json")
     }
     before = {p.name: p.read_bytes() for p in (tmp_path / "figures").iterdir()}
-    trained = sorted(p.stat().st_mtime_ns for p in (tmp_path / "store").rglob("arrays.npz"))
+    trained = sorted(p.stat().st_mtime_ns for p in (tmp_path / "store" / "ClassifierSpec").rglob("arrays.npz"))
     assert len(trained) == 6
     robint("section-2-2", "--preset", "smoke")
-    assert sorted(p.stat().st_mtime_ns for p in (tmp_path / "store").rglob("arrays.npz")) == trained
+    assert sorted(p.stat().st_mtime_ns for p in (tmp_path / "store" / "ClassifierSpec").rglob("arrays.npz")) == trained
     assert {p.name: p.read_bytes() for p in (tmp_path / "figures").iterdir()} == before
 
     numbers = results.read(tmp_path / "figures" / "section_2_2.json")
@@ -60,9 +60,9 @@ def test_section_2_2_writes_figures_and_numbers_and_trains_only_once(robint, tmp
 
 def test_a_new_seed_trains_only_what_is_new(robint, tmp_path):
     robint("section-2-2", "--preset", "smoke", "--seeds", "1")
-    assert len(list((tmp_path / "store").rglob("arrays.npz"))) == 3
+    assert len(list((tmp_path / "store" / "ClassifierSpec").rglob("arrays.npz"))) == 3
     robint("section-2-2", "--preset", "smoke", "--seeds", "2")
-    assert len(list((tmp_path / "store").rglob("arrays.npz"))) == 6
+    assert len(list((tmp_path / "store" / "ClassifierSpec").rglob("arrays.npz"))) == 6
 
 
 def test_redraw_gives_the_same_figures_without_the_store(robint, tmp_path):

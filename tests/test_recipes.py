@@ -1,6 +1,8 @@
 from dataclasses import replace
 
+import keras
 import numpy as np
+import pytest
 
 from robint_tf import attacks, classifiers, data, manifold, recipes, training
 from robint_tf.artifacts import Store
@@ -25,7 +27,7 @@ def test_a_classifier_is_trained_once_and_comes_back_the_same(tmp_path, monkeypa
     calls = count_trainings(monkeypatch)
     toy = data.load("toy")
     first = recipes.classifier(SPEC, toy, Store(tmp_path))
-    spare = classifiers.build("gaussian_mlp", seed=77)
+    spare = classifiers.build("gaussian_mlp", seed=77)  # another object of the same architecture
     again = recipes.classifier(SPEC, toy, Store(tmp_path), network=spare)
     assert len(calls) == 1
     assert again.network is spare
@@ -77,29 +79,27 @@ def test_distances_are_those_of_their_definition_and_are_measured_once(tmp_path)
     standard = ClassifierSpec(dataset="mnist_sample", training=Training(epochs=1, batch_size=20), n_train=100)
     robust = replace(standard, attack=PGD(norm="l2", eps=2.0, step_size=2.0, n_steps=1))
     networks = {s: recipes.classifier(s, digits, store).network for s in (standard, robust)}
+    lenders = recipes.Networks(digits, store)
     attack = PGD(norm="l2", eps=12.0, step_size=4.0, n_steps=4)
     asked = []
 
-    def measurer(spec):
-        def network():
-            asked.append(spec)
-            return networks[spec]
+    def projector(spec):
+        asked.append(spec)
+        return recipes.trained_vae_gan(spec, digits, store)
 
-        return recipes.Measurer(network=network, judge=lambda: networks[standard], model=lambda: vae_gan)
-
-    spec = DistanceSpec(classifier=robust, judge=standard, vae_gan=VAE_GAN, attack=attack, n_test=6, seed=5)
-    found = recipes.distances(spec, digits, store, measurer(robust), batch_size=4)
-    again = recipes.distances(spec, digits, store, measurer(robust))
-    assert asked == [robust]
+    spec = DistanceSpec(classifier=robust, reference=standard, vae_gan=VAE_GAN, attack=attack, n_test=6, seed=5)
+    found = recipes.distances(spec, lenders, projector, batch_size=4)
+    again = recipes.distances(spec, lenders, projector)
+    assert asked == [VAE_GAN]
     x, y = digits.test.x[:6], digits.test.y[:6]
     attacked = attacks.attack_dataset(networks[robust], x, y, attack)
     mean = vae_gan.reconstruct(attacked.x_adv, z="mean").numpy()
     expected = np.linalg.norm((attacked.x_adv - mean).reshape(6, -1), axis=1)
     np.testing.assert_allclose(found.mean, expected, rtol=1e-4)
-    sampled = manifold.distances(manifold.projector(vae_gan, seed=5), attacked.x_adv, batch_size=4)
+    sampled = manifold.distances(manifold.Projector(vae_gan, seed=5), attacked.x_adv, batch_size=4)
     np.testing.assert_allclose(found.sampled, sampled, rtol=1e-4)
-    judge = networks[standard]
-    changed = manifold.changed(attacks.predict(judge, x), attacks.predict(judge, attacked.x_adv))
+    reference = networks[standard]
+    changed = manifold.changed(attacks.predict(reference, x), attacks.predict(reference, attacked.x_adv))
     np.testing.assert_array_equal(found.changed, changed)
     np.testing.assert_array_equal(found.own_changed, manifold.changed(attacked.clean_logits, attacked.logits))
     np.testing.assert_array_equal(found.labels, attacked.logits.argmax(axis=-1))
@@ -109,14 +109,77 @@ def test_distances_are_those_of_their_definition_and_are_measured_once(tmp_path)
 
 def test_distances_of_the_test_images_need_no_attack(tmp_path):
     digits, store = data.load("mnist_sample", offline=True), Store(tmp_path)
-    vae_gan = recipes.trained_vae_gan(VAE_GAN, digits, store).model
+    vae_gan = recipes.trained_vae_gan(VAE_GAN, digits, store)
     standard = ClassifierSpec(dataset="mnist_sample", training=Training(epochs=0))
-    network = recipes.classifier(standard, digits, store).network
-    spec = DistanceSpec(classifier=standard, judge=standard, vae_gan=VAE_GAN, n_test=3)
-    measurer = recipes.Measurer(network=lambda: network, judge=lambda: network, model=lambda: vae_gan)
-    found = recipes.distances(spec, digits, store, measurer)
+    networks = recipes.Networks(digits, store)
+    spec = DistanceSpec(classifier=standard, reference=standard, vae_gan=VAE_GAN, n_test=3)
+
+    def projector(_):
+        return vae_gan
+
+    found = recipes.distances(spec, networks, projector)
     assert not found.changed.any()
     np.testing.assert_array_equal(found.shown, digits.test.x[:3])
-    other_noise = recipes.distances(replace(spec, seed=1), digits, store, measurer)
+    other_noise = recipes.distances(replace(spec, seed=1), networks, projector)
     assert np.abs(found.sampled - other_noise.sampled).max() > 0
     np.testing.assert_array_equal(found.mean, other_noise.mean)
+
+
+def test_a_network_of_another_architecture_is_not_filled(tmp_path):
+    toy = data.load("toy")
+    other = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(2)])
+    with pytest.raises(ValueError, match="not the architecture gaussian_mlp"):
+        recipes.classifier(SPEC, toy, Store(tmp_path), network=other)
+    narrow = classifiers.build("gaussian_mlp", precision="mixed_bfloat16")
+    with pytest.raises(ValueError, match="not the architecture gaussian_mlp"):
+        recipes.classifier(SPEC, toy, Store(tmp_path), network=narrow)
+    spec = replace(SPEC, architecture=classifiers.architecture_of(other))
+    linear = recipes.classifier(spec, toy, Store(tmp_path), network=other).network
+    assert len(linear.get_weights()) == 2
+    assert len(recipes.classifier(SPEC, toy, Store(tmp_path)).network.get_weights()) == 4
+    with pytest.raises(ValueError, match="architecture is 'custom-"):
+        recipes.classifier(replace(spec, n_train=10), toy, Store(tmp_path))
+
+
+def test_accuracy_after_every_epoch_is_kept_with_a_network(tmp_path):
+    toy, store = data.load("toy"), Store(tmp_path)
+    spec = replace(SPEC, training=Training(epochs=3), n_train=40)
+    trained = recipes.classifier(spec, toy, store)
+    assert trained.test_hits.shape == (3, 6)  # 6,000 test points in blocks of 1,000
+    hits = attacks.predict(trained.network, toy.test.x).argmax(axis=-1) == toy.test.y
+    np.testing.assert_array_equal(trained.test_hits[-1], hits.reshape(6, 1000).sum(axis=1))
+    np.testing.assert_array_equal(recipes.classifier(spec, toy, store).test_hits, trained.test_hits)
+    fewer = replace(toy, test=toy.test.take(1500))  # the same network, measured on other images: not known
+    assert recipes.classifier(spec, fewer, store).test_hits is None
+
+
+def test_networks_are_lent_without_disturbing_those_that_are_lent_already(tmp_path):
+    toy = data.load("toy")
+    specs = [replace(SPEC, training=Training(epochs=1, seed=seed), n_train=20) for seed in range(3)]
+    expected = [recipes.classifier(spec, toy, Store(tmp_path)).network.get_weights() for spec in specs]
+    networks = recipes.Networks(toy, Store(tmp_path))
+
+    def is_of(network, i):
+        return all(map(np.array_equal, network.get_weights(), expected[i]))
+
+    with networks.lend(specs[0]) as first, networks.lend(specs[1]) as second, networks.lend(specs[0]) as same:
+        assert first is same is not second
+        assert is_of(first, 0)
+        assert is_of(second, 1)
+        with networks.lend(specs[2]) as third:
+            assert third not in (first, second)
+        assert is_of(first, 0)
+        assert is_of(second, 1)
+    with networks.lend(specs[2]) as again:
+        assert again is third  # still holds it
+        assert is_of(again, 2)
+
+
+def test_the_noise_of_a_projection_belongs_to_the_image_not_to_its_batch(tmp_path):
+    digits = data.load("mnist_sample", offline=True)
+    model = recipes.trained_vae_gan(VAE_GAN, digits, Store(tmp_path)).model
+    x = digits.test.x[:7]
+    whole, halved = (manifold.distances(manifold.Projector(model, seed=3), x, batch_size=size) for size in (7, 2))
+    np.testing.assert_allclose(whole, halved, rtol=1e-5)
+    alike = np.repeat(x[:1], 7, axis=0)
+    assert len(np.unique(manifold.distances(manifold.Projector(model, seed=3), alike))) == 7

@@ -225,6 +225,14 @@ def test_a_valid_file_of_another_form_is_named_and_left_out(robint, undrawn, fol
     assert "section_2_2" in {item["results"] for item in found["missing"]}
 
 
+def test_what_a_file_says_of_its_making_may_be_numbers_and_mixed(robint, undrawn, folder):
+    """As `provenance.Parts.summary` writes it."""
+    made = {**results.read(folder / "section_2_2.json")["provenance"]["versions"], "threads": 2, "jit": False}
+    change(folder / "section_2_2.json", versions={**made, "device": "CPU + GPU", "mixed": {"device": ["CPU", "GPU"]}})
+    assert "left out" not in robint("report")
+    assert "device CPU + GPU, threads 2, jit False |" in (folder.parent / "report" / "report.md").read_text()
+
+
 def test_a_figure_that_cannot_be_drawn_is_named(robint, folder):
     content = results.read(folder / "section_2_2.json")
     del content["plot"]

@@ -1,9 +1,10 @@
 from dataclasses import replace
 
+import keras
 import numpy as np
 import pytest
 
-from robint_tf import attributions, classifiers, data, occlusion, retraining
+from robint_tf import attributions, classifiers, data, occlusion, recipes, retraining
 from robint_tf.artifacts import Store
 from robint_tf.retraining import Occluder, retrained_accuracy
 from robint_tf.specs import ClassifierSpec, RetrainSpec, SavedNetwork, Training, as_dict, from_dict
@@ -27,16 +28,21 @@ def images():
     return data.load("cifar10_sample", offline=True)
 
 
+def occluder_of(images, tmp_path):
+    return Occluder(recipes.Networks(images, Store(tmp_path)))
+
+
 @pytest.fixture(scope="module")
 def network():
+    """What SOURCE describes: no epochs, seed 0."""
     return classifiers.build("cifar_cnn")
 
 
 @pytest.mark.parametrize("keep", [False, True])
 @pytest.mark.parametrize("attribution", ["gradient", "gradient_x_input"])
-def test_a_cell_sees_the_authors_occlusion_of_both_splits(images, network, attribution, keep):
+def test_a_cell_sees_the_authors_occlusion_of_both_splits(images, network, attribution, keep, tmp_path):
     spec = replace(CELL, attribution=attribution, occlusion="keep" if keep else "remove")
-    train, test = Occluder(images).splits(spec, lambda: network)
+    train, test = occluder_of(images, tmp_path).splits(spec)
     np.testing.assert_array_equal(train.y, images.train.y[:40])
     np.testing.assert_array_equal(test.y, images.test.y[:30])
     mean = occlusion.channel_mean(images.train.x[:40])
@@ -53,36 +59,32 @@ def test_a_cell_sees_the_authors_occlusion_of_both_splits(images, network, attri
         assert (np.nanmax(less, axis=(1, 2)) <= np.nanmin(more, axis=(1, 2)) + 2e-8).all()
 
 
-def test_maps_are_made_once_per_network_and_attribution(images, network):
-    asked = []
-
-    def source():
-        asked.append(1)
-        return network
-
-    occluder = Occluder(images)
+def test_maps_are_made_once_per_network_and_attribution(images, tmp_path, monkeypatch):
+    made, attribute = [], attributions.attribute
+    monkeypatch.setattr(attributions, "attribute", lambda *a, **k: made.append(1) or attribute(*a, **k))
+    occluder = occluder_of(images, tmp_path)
     for fraction in (0.3, 0.5):
         for kind in ("remove", "keep"):
             for seed in (1000, 1001):
                 training = replace(CELL.training, seed=seed)
-                occluder.splits(replace(CELL, fraction=fraction, occlusion=kind, training=training), source)
-    assert len(asked) == 1
-    occluder.splits(replace(CELL, attribution="gradient_x_input"), source)
-    assert len(asked) == 2
+                occluder.splits(replace(CELL, fraction=fraction, occlusion=kind, training=training))
+    assert len(made) == 2  # training and test images
+    occluder.splits(replace(CELL, attribution="gradient_x_input"))
+    assert len(made) == 4
 
 
-def test_the_seeds_of_a_cell_train_on_the_same_images(images, network):
-    occluder = Occluder(images)
-    first = occluder.splits(CELL, lambda: network)
-    second = occluder.splits(replace(CELL, training=replace(CELL.training, seed=5)), lambda: network)
+def test_the_seeds_of_a_cell_train_on_the_same_images(images, tmp_path):
+    occluder = occluder_of(images, tmp_path)
+    first = occluder.splits(CELL)
+    second = occluder.splits(replace(CELL, training=replace(CELL.training, seed=5)))
     assert first is second
 
 
-def test_the_random_baseline_is_another_mask_for_every_cell_and_split(images):
-    occluder = Occluder(images)
+def test_the_random_baseline_is_another_mask_for_every_cell_and_split(images, tmp_path):
+    occluder = occluder_of(images, tmp_path)
 
     def masks(spec):
-        train, test = occluder.splits(spec, None)
+        train, test = occluder.splits(spec)
         return (train.x[:30] != images.train.x[:30]).any(-1), (test.x != images.test.x[:30]).any(-1)
 
     train, test = masks(RANDOM)
@@ -97,29 +99,53 @@ def test_the_random_baseline_is_another_mask_for_every_cell_and_split(images):
     assert (train == ~kept).mean() < 0.7  # no complement of the other
 
 
-def test_a_cell_is_trained_once_and_its_data_are_part_of_its_name(images, network, tmp_path, monkeypatch):
+def test_a_cell_is_trained_once_and_its_data_are_part_of_its_name(images, tmp_path, monkeypatch):
     trained = []
     fit = retraining.fit_classifier
     monkeypatch.setattr(retraining, "fit_classifier", lambda *a, **k: trained.append(1) or fit(*a, **k))
-    store, occluder = Store(tmp_path), Occluder(images)
-    first = retrained_accuracy(CELL, images, store, occluder, lambda: network)
-    again = retrained_accuracy(CELL, images, store, occluder, None)
+    first = retrained_accuracy(CELL, occluder_of(images, tmp_path))
+    again = retrained_accuracy(CELL, occluder_of(images, tmp_path))
     assert first == again
     assert 0 <= first <= 1
     assert len(trained) == 1
-    retrained_accuracy(replace(CELL, n_train=39), images, store, Occluder(images), lambda: network)
-    retrained_accuracy(RANDOM, images, store, occluder, None)
+    retrained_accuracy(replace(CELL, n_train=39), occluder_of(images, tmp_path))
+    retrained_accuracy(RANDOM, occluder_of(images, tmp_path))
     assert len(trained) == 3
 
 
-def test_a_cell_is_trained_as_a_standard_network_on_the_occluded_images(images, network, tmp_path):
+def test_a_cell_is_trained_as_a_standard_network_on_the_occluded_images(images, tmp_path):
     """By hand: occlude, train, count right answers."""
-    found = retrained_accuracy(CELL, images, Store(tmp_path), Occluder(images), lambda: network)
-    train, test = Occluder(images).splits(CELL, lambda: network)
+    found = retrained_accuracy(CELL, occluder := occluder_of(images, tmp_path))
+    train, test = occluder.splits(CELL)
     fresh = classifiers.build("cifar_cnn", seed=7)
     retraining.fit_classifier(fresh, train.x, train.y, CELL.training)
     right = np.asarray(fresh(test.x)).argmax(axis=-1) == test.y
     assert found == pytest.approx(right.mean())
+    kept = occluder.networks.store.load(CELL, *retraining.cell_inputs(CELL, images))
+    assert kept["test_hits"].tolist() == [[right.sum()]]
+
+
+def test_a_cell_trains_the_architecture_that_its_recipe_names_and_no_other(images, tmp_path):
+    """The other network's cell once came back with the first one's accuracy."""
+    other = keras.Sequential([keras.layers.Input((32, 32, 3)), keras.layers.Flatten(), keras.layers.Dense(10)])
+    with pytest.raises(ValueError, match="not the architecture cifar_cnn"):
+        retrained_accuracy(CELL, occluder_of(images, tmp_path), network=other)
+    spec = replace(CELL, architecture=classifiers.architecture_of(other))
+    retrained_accuracy(CELL, occluder_of(images, tmp_path))
+    retrained_accuracy(spec, occluder_of(images, tmp_path), network=other)
+    store, inputs = Store(tmp_path), retraining.cell_inputs(CELL, images)
+    assert store.load(CELL, *inputs)["epoch_loss"] != store.load(spec, *inputs)["epoch_loss"]
+
+
+def test_a_saved_network_is_explained_only_under_its_own_name(images, network, tmp_path):
+    networks = recipes.Networks(images, Store(tmp_path))
+    spec = replace(CELL, source=SavedNetwork(sha256=classifiers.fingerprint(network)))
+    expected, _ = occluder_of(images, tmp_path).splits(CELL)
+    found, _ = Occluder(networks, own=network).splits(spec)
+    np.testing.assert_array_equal(found.x, expected.x)
+    for occluder in (Occluder(networks), Occluder(networks, own=classifiers.build("cifar_cnn", seed=1))):
+        with pytest.raises(ValueError, match="the recipe names the network"):
+            occluder.splits(spec)
 
 
 @pytest.mark.parametrize(

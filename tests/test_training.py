@@ -35,7 +35,7 @@ def golden_fit(case, steps, monkeypatch):
     meta, name = goldens.meta("training")[case], case.split("/")[0]
     start = goldens.weights(name, goldens.meta("training")["seed"])
     network = classifiers.build(GOLDEN[name])
-    monkeypatch.setattr(training, "initialise", lambda net, seed: goldens.set_weights(net, start))
+    goldens.set_weights(network, start)
     attack = None
     if meta["attack"]:
         given = meta["attack"]
@@ -56,6 +56,7 @@ def golden_fit(case, steps, monkeypatch):
         y[:n],
         Training(epochs=1, batch_size=meta["batch"]),
         attack,
+        initialise=False,
         progress=lambda p: record.append((p.loss, p.accuracy)),
     )
     sums = np.array(record) * np.arange(1, steps + 1)[:, None]  # running means to sums
@@ -111,7 +112,8 @@ def test_training_depends_on_the_seed_alone_and_learns():
     runs = []
     for seed in (1, 1, 2):
         tf.random.set_seed(len(runs))  # no global generator may matter
-        history = fit_classifier(network, x, y, Training(epochs=8, shuffle=True, seed=seed), ATTACK)
+        settings = Training(epochs=8, shuffle=True, seed=seed)
+        history = fit_classifier(network, x, y, settings, ATTACK, initialise=True)
         runs.append(network.get_weights())
         assert history.loss[-1] < 0.75 * history.loss[0]
         assert len(history.loss) == len(history.accuracy) == 8
@@ -129,7 +131,7 @@ def test_a_second_training_of_a_network_pays_no_trace(monkeypatch):
     n = len(traces)
     assert n > 0
     other = Training(epochs=2, batch_size=15, learning_rate=0.01, shuffle=True, seed=5)
-    training.fit_classifier(network, sample.x[40:90], sample.y[40:90], other)
+    training.fit_classifier(network, sample.x[40:90], sample.y[40:90], other, initialise=True)
     assert len(traces) == n
 
 
@@ -160,7 +162,7 @@ def test_an_interrupted_training_continues_to_the_same_weights(tmp_path, signum,
         fit_classifier(network, x, y, settings, attack, checkpoint=checkpoint, progress=stop_here)
     assert stop.value.exit_code == 128 + signum
     seen = []
-    fresh = classifiers.build("gaussian_mlp", seed=99)
+    fresh = classifiers.build("gaussian_mlp", seed=99)  # whatever its weights: the checkpoint has the others
     history = fit_classifier(fresh, x, y, settings, attack, checkpoint=checkpoint, progress=seen.append)
     assert (seen[0].epoch, seen[0].batch) == (2, 3)
     assert history.loss == expected.loss
@@ -223,3 +225,126 @@ def test_tensorboard_gets_one_point_per_epoch(tmp_path):
         e.step for e in tf.compat.v1.train.summary_iterator(str(events)) for v in e.summary.value if v.tag == "loss"
     ]
     assert steps == [1, 2, 3]
+
+
+def normalised_network():
+    """A small network with batch and layer normalisation and dropout on 8 x 8 x 1 images."""
+    return keras.Sequential(
+        [
+            keras.layers.Input((8, 8, 1)),
+            keras.layers.Conv2D(8, 3, padding="same", kernel_initializer="he_normal"),
+            keras.layers.BatchNormalization(momentum=0.9),
+            keras.layers.ReLU(),
+            keras.layers.LayerNormalization(),
+            keras.layers.Flatten(),
+            keras.layers.Dropout(0.1),
+            keras.layers.Dense(2, bias_initializer=keras.initializers.Constant(0.5)),
+        ]
+    )
+
+
+def stripes(n=200):
+    """Images of vertical (1) or horizontal (0) stripes in noise, which only learnt features tell apart."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, n).astype(np.int32)
+    wave = np.where(np.arange(8) % 2, 0.5, -0.5)
+    x = np.where(y[:, None, None] == 1, wave[None, None, :], wave[None, :, None]) * rng.choice([-1, 1], (n, 1, 1))
+    return (x + rng.normal(0, 0.1, x.shape)).astype(np.float32).clip(-1, 1)[..., None], y
+
+
+def test_every_variable_starts_from_its_own_initialiser_and_the_seed_alone():
+    first, second, other = (normalised_network() for _ in range(3))
+    for network, seed in ((first, 1), (second, 1), (other, 2)):
+        classifiers.initialise(network, seed)
+    values = {v.path.split("/", 1)[-1]: np.asarray(v) for v in first.variables}
+    by_name = {v.name: np.asarray(v) for v in first.variables}
+    assert (by_name["gamma"] == 1).all()
+    assert (by_name["moving_variance"] == 1).all()
+    assert (by_name["beta"] == 0).all()
+    assert (np.asarray(first.layers[-1].bias) == 0.5).all()
+    assert np.asarray(first.layers[0].kernel).std() == pytest.approx(np.sqrt(2 / 9), rel=0.2)  # he_normal: 9 inputs
+    assert len(values) == len(first.variables)
+    for a, b in zip(first.get_weights(), second.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert not np.array_equal(first.layers[0].kernel, other.layers[0].kernel)
+
+
+@pytest.mark.parametrize("attack", [None, PGD(norm="linf", eps=0.1, step_size=0.05, n_steps=3)])
+def test_a_network_with_normalisation_learns_as_it_does_with_keras_fit(attack):
+    x, y = stripes()
+    network = normalised_network()
+    fit_classifier(network, x, y, Training(epochs=6, batch_size=20, learning_rate=0.01), attack, initialise=True)
+    assert (attack_dataset(network, x, y, PGD(norm="linf", eps=0, step_size=0)).logits.argmax(-1) == y).mean() > 0.95
+
+
+def test_moving_averages_move_in_training_and_not_in_attacks():
+    x, y = stripes(40)
+    network = normalised_network()
+    averages = [v for v in network.variables if v.name.startswith("moving_")]
+    before = [np.array(v) for v in averages]
+    attack_dataset(network, x, y, PGD(norm="l2", eps=1, step_size=1, n_steps=2))
+    for a, b in zip(before, averages, strict=True):
+        np.testing.assert_array_equal(a, np.asarray(b))
+    attack = PGD(norm="l2", eps=0.5, step_size=0.5, n_steps=4)
+    fit_classifier(network, x, y, Training(epochs=1, batch_size=20, learning_rate=1e-9), attack, initialise=True)
+    moved = np.asarray(averages[0])
+    # two batches, two moves: the four steps of the attack on each leave no trace
+    model = AdversarialClassifier(normalised_network(), attack)
+    classifiers.initialise(model.network, 0)
+    model.compile(adam(1e-9), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(x, y, batch_size=20, epochs=1, shuffle=False, verbose=0)
+    by_fit = next(v for v in model.network.variables if v.name == "moving_mean")
+    np.testing.assert_allclose(moved, np.asarray(by_fit), atol=1e-5)
+    assert np.abs(moved).max() > 1e-4
+
+
+def test_weights_are_neither_lost_nor_kept_unasked():
+    x, y = toy()
+    network = classifiers.build("gaussian_mlp")
+    fit_classifier(network, x, y, Training(epochs=1))
+    trained = network.get_weights()
+    with pytest.raises(ValueError, match=r"initialise=True .* initialise=False"):
+        fit_classifier(network, x, y, Training(epochs=1))
+    for a, b in zip(trained, network.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    fit_classifier(network, x, y, Training(epochs=0), initialise=False)
+    for a, b in zip(trained, network.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    loaded = classifiers.build("gaussian_mlp")
+    loaded.set_weights(trained)
+    with pytest.raises(ValueError, match="weights of its own"):
+        fit_classifier(loaded, x, y, Training(epochs=1))
+    fit_classifier(network, x, y, Training(epochs=0, seed=3), initialise=True)
+    for a, b in zip(classifiers.build("gaussian_mlp", seed=3).get_weights(), network.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_accuracy_is_counted_after_every_epoch_and_survives_an_interruption(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "CHUNK_SECONDS", 0.0)
+    x, y = toy()
+    test = data.Split(*(a[:2500] for a in (data.toy(5).test.x, data.toy(5).test.y)))
+    whole = fit_classifier(classifiers.build("gaussian_mlp"), x, y, Training(epochs=4), test=test)
+    assert whole.test_hits.shape == (4, 3)
+    assert whole.test_hits.max(axis=0)[2] <= 500  # the last block is smaller
+    checkpoint = artifacts.Checkpoint(tmp_path / "a.checkpoint")
+
+    def stop_here(position):
+        if position.epoch == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Interrupted):
+        fit_classifier(
+            network := classifiers.build("gaussian_mlp"),
+            x,
+            y,
+            Training(epochs=4),
+            test=test,
+            checkpoint=checkpoint,
+            progress=stop_here,
+        )
+    other = fit_classifier(
+        network, x, y, Training(epochs=4), initialise=True, test=test.take(10), checkpoint=checkpoint
+    )
+    assert other.test_hits is None  # two epochs were counted on other images
+    resumed = fit_classifier(network, x, y, Training(epochs=4), initialise=True, test=test, checkpoint=checkpoint)
+    np.testing.assert_array_equal(resumed.test_hits, whole.test_hits)

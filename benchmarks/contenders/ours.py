@@ -52,7 +52,7 @@ def _training(problem: Problem, job: Job, precision: str) -> Callable:
     network = problem.network(precision)
     pgd = problem.attack(job.norm, job.n_steps) if job.n_steps else None
     recipe = Training(epochs=1, batch_size=BATCH, precision=precision)
-    return lambda x, y: training.fit_classifier(network, x, y, recipe, pgd)
+    return lambda x, y: training.fit_classifier(network, x, y, recipe, pgd, initialise=True)
 
 
 def training_(problem: Problem, job: Job) -> Callable:
