@@ -204,7 +204,7 @@ def report(dataset: str, figure: dict[str, Any]) -> None:
 
     click.echo(f"\n{dataset}: attacked by {figure['attack']}; {figure['n_attacked']} test images")
     if figure["problems"]:
-        click.echo("  no verdict on distances, at this scale the VAE-GAN cannot stand for the manifold:")
+        click.echo("  no verdict on distances, this VAE-GAN cannot stand for the manifold:")
         for problem in figure["problems"]:
             click.echo(f"  {problem}")
         for panel in figure["panels"]:

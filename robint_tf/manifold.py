@@ -207,9 +207,9 @@ class Health:
     def problems(self) -> list[str]:
         """Why distances to this manifold mean nothing; empty if there is no reason."""
         found = []
-        if self.spread < LEAST_SPREAD:
+        if not self.spread >= LEAST_SPREAD:  # written so that NaN is a problem, too
             found.append(f"its reconstructions are nearly constant (spread {self.spread:.3f} of the images')")
-        if self.gain < LEAST_GAIN:
+        if not self.gain >= LEAST_GAIN:
             found.append(
                 f"it is hardly better than a constant image (mean distance {self.error:.2f}, to the mean image "
                 f"{self.constant_error:.2f}: {self.gain:.1%} nearer, {LEAST_GAIN:.0%} are needed)"

@@ -129,6 +129,11 @@ def test_a_manifold_must_be_clearly_nearer_than_a_constant_image(share, healthy)
         assert found.problems[-1].endswith(f"{1 - share:.1%} nearer, 10% are needed)")
 
 
+def test_a_vae_gan_that_has_become_nan_is_no_manifold():
+    nan = float("nan")
+    assert len(manifold.Health(spread=nan, error=nan, constant_error=1.0, discriminator_loss=nan).problems) == 3
+
+
 def test_images_that_are_all_alike_have_no_manifold():
     found = manifold.Health(spread=1.0, error=0.0, constant_error=0.0, discriminator_loss=2.0)
     assert found.gain == 0
