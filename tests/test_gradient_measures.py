@@ -29,7 +29,7 @@ def test_a_basis_spans_the_differences_of_the_decoder(model, x):
         difference = (model.decoder(z + step) - model.decoder(z - step)).numpy() / 2e-2
         inside = gradient_measures.project(basis, difference)
         inner, whole = (np.linalg.norm(v.reshape(3, -1), axis=1) for v in (inside, difference))
-        assert (inner > 0.99 * whole).all()
+        assert (inner > 0.95 * whole).all()  # but for the kinks of ReLUs within the step
 
 
 def test_vectors_in_the_tangent_space_have_share_one_and_random_ones_the_level_of_chance(model, x):
@@ -51,7 +51,7 @@ def test_a_network_that_sees_the_manifold_only_is_insensitive_off_it(model, x):
     kernel = np.stack([basis[0, :, 0], -basis[0, :, 0]], axis=1)
     network.set_weights([kernel, np.zeros(2, np.float32)])
     normal = keras.models.clone_model(network)
-    direction = gradient_measures.project(basis, np.ones((1, 784)))[0] - 1
+    direction = 0.01 * (gradient_measures.project(basis, np.ones((1, 784)))[0] - 1)
     normal.set_weights([np.stack([direction, -direction], axis=1).astype(np.float32), np.zeros(2, np.float32)])
     found = gradient_measures.sensitivities({"on": network, "off": normal}, model, x[:1], n_draws=3)
     assert found["on"].off.max() < 1e-4 < found["on"].on.min()
