@@ -24,6 +24,8 @@ COMMANDS = {
     "roar": ("roar", "ROAR and KAR of your own classifier."),
     "status": ("status", "How much of the grid of sections 3.2 and 3.3 is done."),
     "plan": ("plan", "What a section costs, before it is run."),
+    "pack": ("pack", "Finished measurements as one file that travels without networks."),
+    "unpack": ("unpack", "Measurements from such a file into the store."),
     "report": ("report", "Our results beside the authors', a verdict per claim, on one page."),
     "redraw": ("redraw", "Draw figures again from their results files."),
 }

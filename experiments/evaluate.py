@@ -36,7 +36,8 @@ def command(
 ) -> None:
     """Clean accuracy of the classifier in the file MODEL, and its accuracy under PGD for each --eps.
 
-    Any Keras 3 classifier that returns logits for float32 images in [-1, 1] will do. The attacks use the true labels.
+    Any Keras 3 classifier of Keras' own layers that returns logits for float32 images in [-1, 1] will do. The attacks
+    use the true labels.
     """
     from robint_tf import data
 

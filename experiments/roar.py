@@ -58,8 +58,9 @@ def command(
 ) -> None:
     """How well the gradients of the classifier in the file MODEL tell which pixels matter: ROAR and KAR.
 
-    Any Keras 3 classifier that returns logits for float32 images in [-1, 1] will do. It is only explained: what is
-    trained anew, on images without its most important pixels or with these alone, is the data set's own network.
+    Any Keras 3 classifier of Keras' own layers that returns logits for float32 images in [-1, 1] will do. It is only
+    explained: what is trained anew, on images without its most important pixels or with these alone, is the data set's
+    own network.
     """
     from robint_tf import data
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from robint_tf import results
+from robint_tf import keras_file, results
 from robint_tf.artifacts import atomic_path
 from robint_tf.classifiers import Network
 
@@ -25,14 +25,15 @@ def save(network: Network, path: Path, card: dict[str, Any]) -> None:
 
 
 def load(path: Path, *, x_shape: tuple[int, ...] | None = None, n_classes: int | None = None) -> Network:
-    """A classifier from a `.keras` file, loaded in Keras' safe mode (no code from the file is run).
+    """A classifier from a `.keras` file, checked by `keras_file` and loaded in Keras' safe mode.
 
-    `ValueError` if the file is missing or no Keras model, or if its input or output does not fit x_shape (without the
-    batch axis) and n_classes.
+    No code from the file is run, and it takes no more memory than a few times its size. `ValueError` if the file is
+    missing or no Keras model, or if its input or output does not fit x_shape (without the batch axis) and n_classes.
     """
     if not path.exists():
         raise ValueError(f"{path} does not exist; train one with `robint train --save {path}`.")
     try:
+        keras_file.check(path)
         network = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises whatever its readers raise
         first = (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -58,6 +58,30 @@ def kar_score(fractions: np.ndarray, accuracies: np.ndarray, random: np.ndarray)
     return -roar_score(fractions, accuracies, random)
 
 
+def diff_roar(fractions: np.ndarray, kept: np.ndarray, removed: np.ndarray) -> np.ndarray:
+    """DiffROAR at each fraction k: accuracy with the top k kept minus that with the bottom k kept; shape (..., K).
+
+    Shah et al. (2021). Keeping the bottom k is removing the top 1 - k, so both halves are cells of the grid. fractions:
+    (K,), rising and inside (0, 1), with 1 - k for every k; kept: (..., K) accuracies of KAR; removed: of ROAR, at the
+    same fractions. Positive where the attribution ranks pixels better than the reverse order would. `ValueError` where
+    the fractions are not symmetric.
+    """
+    fractions, kept = _checked(fractions, kept)
+    _, removed = _checked(fractions, removed)
+    if not np.allclose(fractions, 1 - fractions[::-1]):
+        raise ValueError(f"fractions are {fractions.tolist()}; DiffROAR needs 1 - k for every k.")
+    return kept - removed[..., ::-1]
+
+
+def diff_roar_score(fractions: np.ndarray, kept: np.ndarray, removed: np.ndarray) -> np.ndarray:
+    """Area over the fractions of `diff_roar`, 0 at both ends; shape (...).
+
+    It is mu_ROAR + mu_KAR up to the random baselines: "remove f at random" and "keep 1 - f at random" are one
+    distribution, so their areas cancel, and with them the noise of the baseline.
+    """
+    return _area(np.asarray(fractions, float), diff_roar(fractions, kept, removed), 0.0, 0.0)
+
+
 SCORES = {"remove": roar_score, "keep": kar_score}
 """The score that belongs to each occlusion."""
 
@@ -139,23 +163,6 @@ def coefficients(x: np.ndarray, y: np.ndarray) -> tuple[float, float] | None:
     """Linear and rank correlation of x and y (n,) without intervals; None and `ValueError` as in `correlation`."""
     x, y = _paired(x, y)
     return None if _undefined(x, y) else (float(_pearson(x, y)), float(_spearman(x, y)))
-
-
-def difference_interval(first: float, second: float, n: tuple[int, int], *, between: float | None = None) -> Interval:
-    """Interval of the difference first - second of two linear correlations over n[0] and n[1] points.
-
-    between: the linear correlation of the two quantities, where both are correlated with one third quantity over the
-    same points; None for points that have nothing in common. Zou (2007), Toward using confidence intervals to compare
-    correlations: the distances of each correlation from the ends of its Fisher interval, combined as standard errors.
-    """
-    (low_1, high_1), (low_2, high_2) = fisher_interval(first, n[0]), fisher_interval(second, n[1])
-    shared = 0.0 if between is None else _shared(first, second, between)
-
-    def reach(a: float, b: float) -> float:
-        return float(np.sqrt(max(a**2 + b**2 - 2 * shared * a * b, 0.0)))
-
-    gap = first - second
-    return Interval(gap - reach(first - low_1, high_2 - second), gap + reach(high_1 - first, second - low_2))
 
 
 def bonett_wright_interval(r: float, n: int) -> Interval:
@@ -270,15 +277,6 @@ def _z_interval(r: float, n: int, variance: float) -> Interval:
         z = np.arctanh(r)
     half = ndtri((1 + LEVEL) / 2) * np.sqrt(variance / (n - 3))
     return Interval(float(np.tanh(z - half)), float(np.tanh(z + half)))
-
-
-def _shared(first: float, second: float, between: float) -> float:
-    """Correlation of two sample correlations that share one quantity and their points."""
-    free = (1 - first**2) * (1 - second**2)
-    if free <= 0:  # an exact line: its interval has no width to share
-        return 0.0
-    found = (between - first * second / 2) * (1 - first**2 - second**2 - between**2) + between**3
-    return float(np.clip(found / free, -1, 1))
 
 
 def _middle(values: np.ndarray) -> Interval:

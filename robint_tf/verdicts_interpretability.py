@@ -106,10 +106,7 @@ def exception(key: Key, axis: str, series: dict[Key, Points]) -> Finding:
     n = {k: len(series[k].eps) for k in usual}
     interval = scores.fisher_interval(usual[key], n[key])
     trend = _mean_interval([usual[k] for k in others], min(n[k] for k in others))
-    gaps = [
-        scores.difference_interval(usual[k], usual[key], (n[k], n[key]), between=_between(k, key, series))
-        for k in others
-    ]
+    gaps = [difference_interval(usual[k], usual[key], (n[k], n[key]), between=_between(k, key, series)) for k in others]
     outcome: Outcome = "inconclusive"
     if interval.low > 0 or trend.high < 0 or any(gap.high < 0 for gap in gaps):
         outcome = "fails"
@@ -189,3 +186,31 @@ def l2_above_linf(occlusion: str, attribution: str, series: dict[Key, Points]) -
     interval = (float(ends[0]), float(ends[1]))
     text = f"L2 minus L-Inf at accuracy {middle[0]:.1%}: {gap:.4f}"
     return Finding(judge(gap, interval, sign=1 if occlusion == "remove" else -1), text, gap, interval)
+
+
+def difference_interval(
+    first: float, second: float, n: tuple[int, int], *, between: float | None = None
+) -> scores.Interval:
+    """Interval of the difference first - second of two linear correlations over n[0] and n[1] points.
+
+    between: the linear correlation of the two quantities, where both are correlated with one third quantity over the
+    same points; None for points that have nothing in common. Zou (2007), Toward using confidence intervals to compare
+    correlations: the distances of each correlation from the ends of its Fisher interval, combined as standard errors.
+    """
+    (low_1, high_1), (low_2, high_2) = scores.fisher_interval(first, n[0]), scores.fisher_interval(second, n[1])
+    shared = 0.0 if between is None else _shared(first, second, between)
+
+    def reach(a: float, b: float) -> float:
+        return float(np.sqrt(max(a**2 + b**2 - 2 * shared * a * b, 0.0)))
+
+    gap = first - second
+    return scores.Interval(gap - reach(first - low_1, high_2 - second), gap + reach(high_1 - first, second - low_2))
+
+
+def _shared(first: float, second: float, between: float) -> float:
+    """Correlation of two sample correlations that share one quantity and their points."""
+    free = (1 - first**2) * (1 - second**2)
+    if free <= 0:  # an exact line: its interval has no width to share
+        return 0.0
+    found = (between - first * second / 2) * (1 - first**2 - second**2 - between**2) + between**3
+    return float(np.clip(found / free, -1, 1))

@@ -392,3 +392,31 @@ def test_a_part_of_the_grid_or_of_the_panels_decides_its_part_only():
         lambda: grid.l2_above_linf("remove", "gradient", other),
     ):
         assert rule().outcome == "not run"
+
+
+def test_intervals_of_differences_equal_published_examples():
+    """Zou (2007), as his article works them: two samples, and one sample with a common quantity."""
+    assert grid.difference_interval(0.49, 0.36, (145, 87)) == pytest.approx((-0.087, 0.359), abs=5e-4)
+    found = grid.difference_interval(0.396, 0.179, (66, 66), between=0.088)
+    assert found == pytest.approx((-0.093, 0.517), abs=5e-4)
+
+
+@pytest.mark.parametrize(("first", "second"), [(1.0, 0.3), (-1.0, 1.0), (1.0, 1.0)])
+def test_differences_of_exact_lines_have_intervals(first, second):
+    low, high = grid.difference_interval(first, second, (10, 10), between=0.3)
+    assert low <= first - second <= high
+    assert grid.difference_interval(0.1, 0.9, (3, 3)).high > 0  # three points tell nothing
+
+
+def test_intervals_of_differences_cover_the_true_difference():
+    rng = np.random.default_rng(0)
+    true = 0.6 / np.sqrt(0.6**2 + 0.5**2 + 0.6**2)
+    hits = 0
+    for _ in range(500):
+        x, common, one, other = rng.normal(size=(4, 21))
+        y = 0.6 * x + 0.5 * common + 0.6 * one
+        z = -0.6 * x + 0.5 * common + 0.6 * other
+        r = [scores.coefficients(a, b)[0] for a, b in ((x, y), (x, z), (y, z))]
+        low, high = grid.difference_interval(r[0], r[1], (21, 21), between=r[2])
+        hits += low < 2 * true < high
+    assert 0.91 <= hits / 500 <= 0.98

@@ -142,7 +142,7 @@ def test_a_killed_grid_loses_one_cell_and_section_3_3_trains_nothing(robint, tmp
     assert "Remove and Retrain (ROAR): correlation with attack strength" in text
     everything = artifacts(tmp_path)
     assert {p: everything[p] for p in finished} == finished
-    assert len(everything) == 3 * (1 + 2 + 8) + 4  # networks, accuracies, cells; the baseline
+    assert len(everything) == 3 * (1 + 1 + 2 + 8) + 4  # networks, their curves, accuracies, cells; the baseline
     first = (tmp_path / "figures" / "section_3_2_xent.json").read_bytes()
 
     robint("section-3-3", *SMALL)
@@ -206,7 +206,8 @@ def test_roar_scores_a_users_network_once(robint, tmp_path):
     assert (tmp_path / "m_roar.json").read_bytes() == before
     found = json.loads(before)
     assert [t["occlusion"] for t in found["tests"]] == list(OCCLUSIONS)
-    assert found["model"] == "m.keras"
+    assert found["model"]["file"] == "m.keras"
+    assert len(found["model"]["sha256"]) == 64
     robint(
         "train",
         "--dataset",
