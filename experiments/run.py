@@ -10,6 +10,7 @@ from robint_tf.artifacts import Store, default_root
 
 from .options import command_line, writable
 from .progress import Display
+from .quiet import load_tensorflow
 
 RUN_OPTIONS = ("store_dir", "device", "jit", "threads", "deterministic")
 """Parameters of a command that `begin` takes as they are."""
@@ -51,8 +52,7 @@ def begin(
 ) -> Run:
     """Start TensorFlow on the chosen device, open the store, and note what the results are made with."""
     root = writable(store_dir or default_root())
-    from robint_tf import device as devices
-
+    devices = load_tensorflow()
     devices.configure(device, jit=jit, threads=threads, deterministic=deterministic)
     provenance = {
         "command": command_line(click.get_current_context()),

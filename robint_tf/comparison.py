@@ -8,13 +8,14 @@ from typing import Any
 
 from robint_tf import claims, results
 from robint_tf.claims import Claim
+from robint_tf.errors import InputError
 from robint_tf.verdicts import VERDICTS, Finding
 
 NOT_RUN = "not run"
 VERSION_KEYS = ("robint_tf", "tensorflow", "keras")
 
 
-class MixedError(ValueError):
+class MixedError(InputError):
     """Results of different variants or versions, which no comparison should mix unasked."""
 
 

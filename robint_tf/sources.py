@@ -17,12 +17,9 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from robint_tf import cifar, idx
+from robint_tf.errors import DataUnavailable
 
 Order = Literal["original", "tfds", "generated"]
-
-
-class DataUnavailable(Exception):
-    """A data set is not there, or is damaged, and cannot be got; one line says what, where and what to do."""
 
 
 class Raw(NamedTuple):

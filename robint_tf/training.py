@@ -19,6 +19,7 @@ from robint_tf import device
 from robint_tf.artifacts import Arrays, Checkpoint
 from robint_tf.attacks import ascend, batch_signature, perturb
 from robint_tf.classifiers import Network, initialise
+from robint_tf.errors import DivergedError
 from robint_tf.forward import for_training, loop_body
 from robint_tf.interrupts import Interrupted, held_back
 from robint_tf.losses import xent
@@ -72,10 +73,6 @@ class History:
     loss: list[float]
     accuracy: list[float]
     seconds: float  # of the last uninterrupted stretch
-
-
-class DivergedError(ArithmeticError):
-    """The loss became NaN or infinite."""
 
 
 def fit_classifier(

@@ -14,7 +14,7 @@ LIBRARY = Path(robint_tf.__file__).parent
 EXPERIMENTS = Path(robint_experiments.__file__).parent
 
 ROWS = [
-    {"__init__"},
+    {"__init__", "errors"},
     {"specs", "interrupts", "published", "boundary", "scores"},
     {"norms", "losses", "artifacts", "cifar", "device", "idx", "layers", "optimizers", "occlusion", "verdicts"},
     {"classifiers", "results", "sources", "spectral", "claims"},
@@ -25,7 +25,7 @@ ROWS = [
     {"recipes", "retraining"},
 ]
 RANK = {name: row for row, names in enumerate(ROWS) for name in names}
-LIGHT = {"__init__", "specs", "interrupts", "published", "data", "sources", "cifar", "idx"}
+LIGHT = {"__init__", "errors", "specs", "interrupts", "published", "data", "sources", "cifar", "idx"}
 """What experiments may import before a command runs."""
 
 
