@@ -1,6 +1,8 @@
 """What a command has at hand while it runs: store, device, data, output folder; and how it saves what it made."""
 
+import hashlib
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,17 @@ class Run:
         path = self.out / f"{name}.json"
         results_files.write(path, {"figure": figure or name, "provenance": self.provenance, **results})
         return [path, *plots.save(plots.FIGURES[figure or name](results_files.read(path)), self.out / name)]
+
+
+def today() -> str:
+    """The date, in UTC: of a run, for people; it decides nothing, and files that must repeat do not hold it."""
+    return datetime.now(UTC).date().isoformat()
+
+
+def sha256(path: Path) -> str:
+    """Of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def begin(
