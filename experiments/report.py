@@ -48,6 +48,10 @@ def write(folder: Path, out: Path, *, allow_mixed: bool = False, readme: Path | 
     from robint_tf.artifacts import atomic_path
 
     collection = comparison.collect(folder)
+    if not collection.content and not collection.left_out:
+        raise click.UsageError(
+            f"{folder} holds no results; run a section first, e.g. robint section-2-2, or name the folder: --results."
+        )
     found = comparison.compare(collection, allow_mixed=allow_mixed)
     drawn, undrawn = pictures(collection, set(found["left_out"]))
     found["left_out"] |= undrawn

@@ -9,6 +9,7 @@ from typing import Any
 
 from robint_tf import claims, protocols, results
 from robint_tf.claims import Claim
+from robint_tf.errors import InputError
 from robint_tf.verdicts import Finding
 
 VERSION_KEYS = ("robint_tf", "tensorflow", "keras")
@@ -17,7 +18,7 @@ ODD = (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, Val
 """What a file may cause that is a valid results file of another form than its name promises."""
 
 
-class MixedError(ValueError):
+class MixedError(InputError):
     """Results of different variants or versions, which no comparison should mix unasked."""
 
 

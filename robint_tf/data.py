@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from robint_tf import sources
-from robint_tf.sources import DataUnavailable, Location, Order, Raw
+from robint_tf.errors import DataUnavailable
+from robint_tf.sources import Location, Order, Raw
 
 __all__ = ["DATASETS", "DataUnavailable", "Dataset", "Fingerprint", "Split", "canonical_name", "load", "toy"]
 

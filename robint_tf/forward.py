@@ -54,6 +54,7 @@ Maker = Callable[[Any, Forward], Forward | None]
 """From a layer and the activation to end with, to a function; to nothing for a layer with unusual settings."""
 
 
+@tf.autograph.experimental.do_not_convert  # plain Python, which AutoGraph would complain of at length
 def _in_stages(network: Network, makers: dict[type, Maker], *, training: bool) -> Forward:
     """makers: by type of layer; the others are called as they are."""
     if network.__class__ is not keras.Sequential or not device.on_cpu():  # a weak proxy has its referent's class

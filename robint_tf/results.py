@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from robint_tf.artifacts import atomic_path
+from robint_tf.errors import InputError
 
 SCHEMA = 1
 DIGEST = "sha256"
 
 
-class ResultsError(ValueError):
+class ResultsError(InputError):
     """A results file that cannot be used; the message says why in one line."""
 
 

@@ -20,6 +20,7 @@ from robint_tf.artifacts import Checkpoint
 from robint_tf.attacks import ascend, batch_signature, perturb
 from robint_tf.classifiers import Network
 from robint_tf.data import Split
+from robint_tf.errors import DivergedError
 from robint_tf.forward import for_training, loop_body
 from robint_tf.interrupts import Interrupted, held_back
 from robint_tf.losses import xent
@@ -66,10 +67,6 @@ class History:
     accuracy: list[float]
     seconds: float  # of the last uninterrupted stretch
     test_hits: np.ndarray | None = None
-
-
-class DivergedError(ArithmeticError):
-    """The loss became NaN or infinite."""
 
 
 def fit_classifier(

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from robint_tf import device
 from robint_tf.artifacts import Arrays, Checkpoint
+from robint_tf.errors import DivergedError
 from robint_tf.interrupts import Interrupted, held_back
-from robint_tf.training import DivergedError
 from robint_tf.vae_gan import PARTS, VAEGAN
 
 

@@ -14,7 +14,8 @@ LIBRARY = Path(robint_tf.__file__).parent
 EXPERIMENTS = Path(robint_experiments.__file__).parent
 
 ROWS = [
-    {"__init__", "checks"},
+    {"__init__", "errors"},
+    {"checks"},
     {"specs", "interrupts", "published", "boundary", "scores", "provenance"},
     {"cifar_pickle", "tfds_folder", "keras_file"},
     {
@@ -41,7 +42,7 @@ ROWS = [
     {"retraining"},
 ]
 RANK = {name: row for row, names in enumerate(ROWS) for name in names}
-LIGHT = {"__init__", "checks", "specs", "interrupts", "published", "data", "sources", "cifar", "idx"}
+LIGHT = {"__init__", "errors", "checks", "specs", "interrupts", "published", "data", "sources", "cifar", "idx"}
 """What experiments may import before a command runs."""
 
 

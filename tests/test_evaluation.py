@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -45,6 +49,35 @@ def test_saturated_images_are_reported():
     found = evaluation.accuracy(network, x, np.zeros(3, np.int32), PGD(norm="l2", eps=0.1, step_size=0.1, n_steps=2))
     assert found.n_saturated == 3
     assert "3 images with zero gradient never moved" in str(found)
+
+
+LATE = """
+import numpy as np, tensorflow as tf
+from robint_tf import device
+from robint_tf.errors import DeviceError
+
+device.configure("cpu", threads=3)
+tf.zeros([]).numpy()  # now it runs
+device.configure("cpu", threads=3)  # nothing changes
+try:
+    device.configure("cpu", threads=2)
+except DeviceError as error:
+    print(error)
+"""
+
+
+def test_settings_that_come_too_late_are_refused_and_those_in_force_are_not():
+    done = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, check=True)
+    assert "the number of threads can no longer be set to 2 (it is 3)" in done.stdout
+
+
+def test_importing_the_library_leaves_standard_error_alone():
+    code = (
+        "import os\nmoved = []\nos.dup2 = lambda *a, **k: moved.append(a)\n"
+        "import robint_tf.device\nassert not moved and 'TF_CPP_MIN_LOG_LEVEL' not in os.environ"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
 
 
 def test_device_settings():
