@@ -198,7 +198,7 @@ def _checkpoint_seconds() -> float:
     with contextlib.suppress(ValueError):
         if (seconds := float(text)) >= 0:
             return seconds
-    raise ValueError(f"ROBINT_CHECKPOINT_SECONDS is {text!r}; give a number of seconds from 0 up, e.g. 60.")
+    raise InputError(f"ROBINT_CHECKPOINT_SECONDS is {text!r}; give a number of seconds from 0 up, e.g. 60.")
 
 
 class DamagedError(Exception):

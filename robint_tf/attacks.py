@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from robint_tf import device
 from robint_tf.classifiers import Network
+from robint_tf.errors import InputError
 from robint_tf.forward import for_attack, loop_body
 from robint_tf.losses import LOSSES
 from robint_tf.norms import NORMS
@@ -162,27 +163,27 @@ def predict(network: Network, x: np.ndarray, *, batch_size: int = 500) -> np.nda
 def check_inputs(network: Network, x: np.ndarray, y: np.ndarray) -> None:
     """Refuse what would make an attack meaningless; `ValueError` with one sentence that says what to change."""
     if x.dtype != np.float32:
-        raise ValueError(f"images are {x.dtype}; give float32 in [-1, 1] (pixel / 127.5 - 1 for 8-bit images).")
+        raise InputError(f"images are {x.dtype}; give float32 in [-1, 1] (pixel / 127.5 - 1 for 8-bit images).")
     if len(x) != len(y) or not len(x):
-        raise ValueError(f"there are {len(x)} images and {len(y)} labels; give one label an image, and at least one.")
+        raise InputError(f"there are {len(x)} images and {len(y)} labels; give one label an image, and at least one.")
     if tuple(network.input_shape[1:]) != x.shape[1:]:
-        raise ValueError(f"images have shape {x.shape[1:]}; the network takes {tuple(network.input_shape[1:])} (NHWC).")
+        raise InputError(f"images have shape {x.shape[1:]}; the network takes {tuple(network.input_shape[1:])} (NHWC).")
     if not np.isfinite(x).all():
-        raise ValueError("images hold NaN or infinite pixels; remove them.")
+        raise InputError("images hold NaN or infinite pixels; remove them.")
     if x.min() < PIXEL_MIN or x.max() > PIXEL_MAX:
-        raise ValueError(f"pixels range over [{x.min():g}, {x.max():g}]; scale them to [-1, 1].")
+        raise InputError(f"pixels range over [{x.min():g}, {x.max():g}]; scale them to [-1, 1].")
     n_classes = network.output_shape[-1]
     if not np.issubdtype(y.dtype, np.integer) or y.min() < 0 or y.max() >= n_classes:
-        raise ValueError(f"labels are {y.dtype} over [{y.min()}, {y.max()}]; give integers from 0 to {n_classes - 1}.")
+        raise InputError(f"labels are {y.dtype} over [{y.min()}, {y.max()}]; give integers from 0 to {n_classes - 1}.")
     logits, again = (network(x[:64], training=False).numpy().astype(np.float32) for _ in range(2))
     if not np.isfinite(logits).all():
-        raise ValueError(
+        raise InputError(
             "the network returns NaN or infinite logits; its weights are damaged or its training diverged."
         )
     if logits.min() >= 0 and np.allclose(logits.sum(axis=-1), 1, atol=1e-3):
-        raise ValueError("the network returns probabilities (rows sum to 1); remove its softmax, attacks need logits.")
+        raise InputError("the network returns probabilities (rows sum to 1); remove its softmax, attacks need logits.")
     if not np.allclose(logits, again, atol=1e-4 * max(1.0, float(np.abs(logits).max()))):
-        raise ValueError("two calls of the network differ; switch off dropout or noise that is active at inference.")
+        raise InputError("two calls of the network differ; switch off dropout or noise that is active at inference.")
 
 
 def in_batches(n: int, batch_size: int, run: Callable[[int, int], None], progress: Progress | None = None) -> None:

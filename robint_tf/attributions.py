@@ -16,6 +16,7 @@ import tensorflow as tf
 from robint_tf import device
 from robint_tf.attacks import Progress, batch_signature, check_inputs, in_batches, per_network
 from robint_tf.classifiers import Network
+from robint_tf.errors import InputError
 from robint_tf.losses import xent
 from robint_tf.specs import VARIANTS
 
@@ -105,9 +106,9 @@ def attribute(
     _check_name("attribution", attribution, ATTRIBUTIONS)
     _check_name("reduction", reduction, REDUCTIONS)
     if x.ndim != 4:
-        raise ValueError(f"inputs have shape {x.shape}; attributions need images (N, H, W, C).")
+        raise InputError(f"inputs have shape {x.shape}; attributions need images (N, H, W, C).")
     if batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size}; give a whole number of at least 1.")
+        raise InputError(f"batch_size is {batch_size}; give a whole number of at least 1.")
     if check:
         check_inputs(network, x, np.zeros(len(x), np.int32))  # any label will do: only the network's own is used
     run = _compiled(network, attribution, variant, reduction)
@@ -128,7 +129,7 @@ def heat_map(attributions: np.ndarray, *, low: float = 0.5, high: float = 99.5) 
     `heat_map(-attribute(network, x, "gradient", reduction="none"))`. `ValueError` unless 0 <= low <= high <= 100.
     """
     if not 0 <= low <= high <= 100:
-        raise ValueError(f"the percentiles are {low} and {high}; give 0 <= low <= high <= 100.")
+        raise InputError(f"the percentiles are {low} and {high}; give 0 <= low <= high <= 100.")
     summed = attributions.sum(axis=-1)
     floor, ceiling = np.percentile(summed, [low, high], axis=(1, 2), keepdims=True)
     capped = np.clip(summed, floor, ceiling)
@@ -137,7 +138,7 @@ def heat_map(attributions: np.ndarray, *, low: float = 0.5, high: float = 99.5) 
 
 def _check_name(what: str, name: str, known: Collection[str]) -> None:
     if name not in known:
-        raise ValueError(f"{what} is {name!r}; choose one of {', '.join(known)}.")
+        raise InputError(f"{what} is {name!r}; choose one of {', '.join(known)}.")
 
 
 def _compiled(network: Network, attribution: str, variant: str, reduction: str) -> Callable:

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Collection
 
+from robint_tf.errors import InputError
+
 
 def canonical(value: float) -> float:
     """`value` rounded to 12 significant digits."""
@@ -13,16 +15,16 @@ def choice(owner: object, name: str, allowed: Collection[str]) -> None:
     """`ValueError` unless the field is one of `allowed`."""
     value = getattr(owner, name)
     if value not in allowed:
-        raise ValueError(f"{name} is {value!r}; choose one of {', '.join(allowed)}.")
+        raise InputError(f"{name} is {value!r}; choose one of {', '.join(allowed)}.")
 
 
 def number(owner: object, name: str, *, positive: bool = False) -> None:
     """`ValueError` unless the field is a finite number of at least 0; makes it canonical."""
     value = getattr(owner, name)
     if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        raise ValueError(f"{name} is {value!r}; give a finite number.")
+        raise InputError(f"{name} is {value!r}; give a finite number.")
     if value < 0 or (positive and value == 0):
-        raise ValueError(f"{name} is {value!r}; give a number {'above' if positive else 'of at least'} 0.")
+        raise InputError(f"{name} is {value!r}; give a number {'above' if positive else 'of at least'} 0.")
     object.__setattr__(owner, name, canonical(value))
 
 
@@ -30,24 +32,24 @@ def count(owner: object, name: str, least: int) -> None:
     """`ValueError` unless the field is a whole number of at least `least`."""
     value = getattr(owner, name)
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{name} is {value!r}; give a whole number of at least {least}.")
+        raise InputError(f"{name} is {value!r}; give a whole number of at least {least}.")
 
 
 def seed(owner: object, name: str) -> None:
     """`ValueError` unless the field is a seed that NumPy and TensorFlow take."""
     count(owner, name, 0)
     if getattr(owner, name) >= 2**31:
-        raise ValueError(f"{name} is {getattr(owner, name)!r}; give a whole number from 0 to {2**31 - 1}.")
+        raise InputError(f"{name} is {getattr(owner, name)!r}; give a whole number from 0 to {2**31 - 1}.")
 
 
 def flag(owner: object, name: str) -> None:
     """`ValueError` unless the field is True or False."""
     if not isinstance(getattr(owner, name), bool):
-        raise ValueError(f"{name} is {getattr(owner, name)!r}; give True or False.")
+        raise InputError(f"{name} is {getattr(owner, name)!r}; give True or False.")
 
 
 def is_a(owner: object, name: str, *kinds: type) -> None:
     """`ValueError` unless the field is of one of these classes."""
     if not isinstance(value := getattr(owner, name), kinds):
         allowed = " or ".join("None" if kind is type(None) else kind.__name__ for kind in kinds)
-        raise ValueError(f"{name} is {value!r}; give {allowed}.")
+        raise InputError(f"{name} is {value!r}; give {allowed}.")

@@ -7,6 +7,7 @@ from itertools import product
 
 from robint_tf import published, verdicts
 from robint_tf import verdicts_interpretability as grid
+from robint_tf.errors import InputError
 from robint_tf.verdicts import Finding, Results
 
 DATASETS = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}
@@ -67,7 +68,7 @@ def _of(rule: Rule, **expected: str) -> Rule:
     def evaluate(results: Results) -> Finding:
         for name, value in expected.items():
             if str(results[name]).removesuffix("_sample") != value:
-                raise ValueError(f"its {name} is {results[name]}, not {value}")
+                raise InputError(f"its {name} is {results[name]}, not {value}")
         return rule(results)
 
     return evaluate

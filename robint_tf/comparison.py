@@ -10,16 +10,13 @@ from typing import Any
 from robint_tf import claims, protocols, results
 from robint_tf.claims import Claim
 from robint_tf.errors import InputError
+from robint_tf.provenance import MixedError
 from robint_tf.verdicts import Finding
 
 VERSION_KEYS = ("robint_tf", "tensorflow", "keras")
 
 ODD = (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError)
 """What a file may cause that is a valid results file of another form than its name promises."""
-
-
-class MixedError(InputError):
-    """Results of different variants or versions, which no comparison should mix unasked."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,9 +124,9 @@ def _check_form(content: dict[str, Any]) -> None:
     provenance = content["provenance"]
     texts = [provenance["command"], provenance.get("variant", ""), provenance.get("preset", "")]
     if not all(isinstance(text, str) for text in (*texts, *_data(content).values())):
-        raise ValueError("provenance and fingerprints are texts")
+        raise InputError("provenance and fingerprints are texts")
     if not all(isinstance(value, str | int | bool) for value in _versions(content).values()):
-        raise ValueError("versions are texts, numbers, yes or no")
+        raise InputError("versions are texts, numbers, yes or no")
     protocols.scale(content)
 
 
@@ -137,7 +134,7 @@ def _finite(finding: Finding) -> Finding:
     """The finding. `ValueError` if a number in it is none, as numbers near the end of the float range make them."""
     numbers = [v for v in (finding.value, *(finding.interval or ())) if v is not None]
     if not all(math.isfinite(v) for v in numbers):
-        raise ValueError(f"its statistic is {numbers}")
+        raise InputError(f"its statistic is {numbers}")
     return finding
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from robint_tf import __version__
-from robint_tf.errors import DeviceError
+from robint_tf.errors import DeviceError, InputError
 from robint_tf.specs import MATHEMATICS
 
 JIT_CHOICES = ("auto", "on", "off")
@@ -42,14 +42,14 @@ def configure(
     """
     match = re.fullmatch(r"auto|cpu|gpu(?::(\d+))?", device.lower())
     if match is None:
-        raise ValueError(f"device is {device!r}; choose auto, cpu, gpu or gpu:N.")
+        raise InputError(f"device is {device!r}; choose auto, cpu, gpu or gpu:N.")
     if jit not in JIT_CHOICES:
-        raise ValueError(f"jit is {jit!r}; choose one of {', '.join(JIT_CHOICES)}.")
+        raise InputError(f"jit is {jit!r}; choose one of {', '.join(JIT_CHOICES)}.")
     gpus = tf.config.list_physical_devices("GPU")
     index = int(match[1] or 0)
     wants_gpu = device.lower().startswith("gpu")
     if wants_gpu and index >= len(gpus):
-        raise ValueError(
+        raise InputError(
             f"device is {device!r} but TensorFlow sees {len(gpus)} GPU(s); install robint-tf[gpu] or use cpu."
         )
     wanted = [] if device.lower() == "cpu" else gpus[index : index + 1]

@@ -9,6 +9,7 @@ import keras
 from robint_tf import keras_file, results
 from robint_tf.artifacts import atomic_path
 from robint_tf.classifiers import Network
+from robint_tf.errors import InputError
 
 
 def card_path(path: Path) -> Path:
@@ -19,7 +20,7 @@ def card_path(path: Path) -> Path:
 def save(network: Network, path: Path, card: dict[str, Any]) -> None:
     """Write a network and its card, each atomically. `ValueError` unless the path ends in .keras."""
     if path.suffix != ".keras":
-        raise ValueError(f"{path} does not end in .keras; Keras would not load it.")
+        raise InputError(f"{path} does not end in .keras; Keras would not load it.")
     with atomic_path(path) as scratch:
         network.save(scratch)
     results.write(card_path(path), card)
@@ -32,9 +33,9 @@ def load(path: Path, *, x_shape: tuple[int, ...] | None = None, n_classes: int |
     missing or no Keras model, or if its input or output does not fit x_shape (without the batch axis) and n_classes.
     """
     if not path.exists():
-        raise ValueError(f"{path} does not exist; train one with `robint train --save {path}`.")
+        raise InputError(f"{path} does not exist; train one with `robint train --save {path}`.")
     if not zipfile.is_zipfile(path):
-        raise ValueError(
+        raise InputError(
             f"{path} is no Keras model: it is no whole zip archive, so it was cut off or is another kind of file; copy "
             "it again, or train it with --overwrite."
         )
@@ -43,14 +44,14 @@ def load(path: Path, *, x_shape: tuple[int, ...] | None = None, n_classes: int |
         network = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises whatever its readers raise
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise ValueError(f"{path} is no Keras model that can be loaded safely: {first}") from error
+        raise InputError(f"{path} is no Keras model that can be loaded safely: {first}") from error
     takes, gives = getattr(network, "input_shape", None), getattr(network, "output_shape", None)
     if not (isinstance(takes, tuple) and isinstance(gives, tuple)) or len(gives) != 2:
-        raise ValueError(f"{path} is no classifier with one input and one output of logits (N, classes).")
+        raise InputError(f"{path} is no classifier with one input and one output of logits (N, classes).")
     if x_shape is not None and takes[1:] != tuple(x_shape):
-        raise ValueError(
+        raise InputError(
             f"{path} takes inputs of shape {takes[1:]}, the data set has {tuple(x_shape)}; choose another."
         )
     if n_classes is not None and gives[1] != n_classes:
-        raise ValueError(f"{path} knows {gives[1]} classes, the data set has {n_classes}; choose another.")
+        raise InputError(f"{path} knows {gives[1]} classes, the data set has {n_classes}; choose another.")
     return network

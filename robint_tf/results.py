@@ -72,11 +72,11 @@ MAX_BYTES = 32 * 2**20
 def _parsed(path: Path) -> Any:
     """The JSON of a file, of finite numbers and whole characters; `ValueError` or `RecursionError` for any other."""
     if path.exists() and not path.is_file():
-        raise ValueError("it is no file")
+        raise InputError("it is no file")
     with path.open("rb") as file:
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
-        raise ValueError(f"it is larger than {MAX_BYTES} bytes")
+        raise InputError(f"it is larger than {MAX_BYTES} bytes")
     found = json.loads(data.decode("utf-8"))
     json.dumps(found, ensure_ascii=False, allow_nan=False).encode("utf-8")  # refuses NaN, infinity, half characters
     return found
@@ -144,7 +144,7 @@ def _render(value: Any, depth: int) -> str:
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"a result is {value!r}; results files hold finite numbers and null only.")
+        raise InputError(f"a result is {value!r}; results files hold finite numbers and null only.")
     pad, end = " " * (depth + 1), " " * depth
     if isinstance(value, dict):
         if not value:

@@ -238,7 +238,7 @@ def _read_idx(folder: Path, split: str) -> Raw:
         raise FileNotFoundError(f"{folder} holds no {' or no '.join(IDX_FILES[split])}.")
     images, labels = idx.read(paths[0], n_dims=3), idx.read(paths[1], n_dims=1)  # type: ignore[arg-type]
     if len(images) != len(labels):
-        raise ValueError(f"{folder} holds {len(images)} {split} images but {len(labels)} labels; get both again.")
+        raise InputError(f"{folder} holds {len(images)} {split} images but {len(labels)} labels; get both again.")
     return Raw(images[..., None], labels)
 
 

@@ -20,7 +20,7 @@ from robint_tf.artifacts import Checkpoint
 from robint_tf.attacks import ascend, batch_signature, perturb
 from robint_tf.classifiers import Network
 from robint_tf.data import Split
-from robint_tf.errors import DivergedError
+from robint_tf.errors import DivergedError, InputError
 from robint_tf.forward import for_training, loop_body
 from robint_tf.interrupts import Interrupted, held_back
 from robint_tf.losses import xent
@@ -96,7 +96,7 @@ def fit_classifier(
     """
     if initialise is None:
         if not classifiers.is_fresh(network):
-            raise ValueError(
+            raise InputError(
                 f"the network {network.name!r} has weights of its own; say initialise=True to begin from the initial "
                 "weights that belong to the seed, or initialise=False to go on from those that it has."
             )

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from robint_tf import device
 from robint_tf.artifacts import Arrays, Checkpoint
-from robint_tf.errors import DivergedError
+from robint_tf.errors import DivergedError, InputError
 from robint_tf.interrupts import Interrupted, held_back
 from robint_tf.vae_gan import PARTS, VAEGAN
 
@@ -55,7 +55,7 @@ def fit_vae_gan(
     those of an uninterrupted training. `ValueError` for no images, `DivergedError` if a loss is not finite.
     """
     if not len(x):
-        raise ValueError("there are no images to train on.")
+        raise InputError("there are no images to train on.")
     batches = n_batches(len(x), batch_size)
     total = epochs * batches
     optimizers = [getattr(model, f"{part}_optimizer") for part in PARTS]

@@ -13,6 +13,7 @@ import numpy as np
 from scipy import stats
 
 from robint_tf import published, scores
+from robint_tf.errors import InputError
 
 Outcome = Literal["holds", "fails", "inconclusive", "not run"]
 
@@ -54,7 +55,7 @@ def card_accuracy(dataset: str, stated: float, results: Results) -> Finding:
     """The clean accuracy on the card of a saved network. `ValueError` for a network of another data set."""
     found, trained_on = results["clean_accuracy"], results["spec"]["dataset"]
     if trained_on != dataset:
-        raise ValueError(f"its dataset is {trained_on}, not {dataset}")
+        raise InputError(f"its dataset is {trained_on}, not {dataset}")
     low, high = found["interval_95"]
     if results["spec"]["attack"] is not None:
         return Finding("inconclusive", "the network was trained on attacked images", found["value"])
