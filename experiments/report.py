@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from robint_tf.comparison import Collection
     from robint_tf.report import Picture
 
-BEGIN, END = "<!-- {}: written by `robint report --readme README.md` -->", "<!-- end of {} -->"
+BEGIN, END = "<!-- {}: written by `robint report` -->", "<!-- end of {} -->"
 DPI = 90
 
 
@@ -30,19 +30,21 @@ DPI = 90
 @out_option("report")
 @click.option("--allow-mixed", is_flag=True, help="Compare results of different variants or versions, and list them.")
 @click.option(
-    "--readme",
+    "--update",
+    "documents",
+    multiple=True,
     type=click.Path(path_type=Path, exists=True, dir_okay=False, writable=True),
-    help="Also write the tables between the marks in this file: comparison, and sources where it has those.",
+    help="Also write the tables between the marks in this document, such as README.md and docs/results.md here.",
 )
-def command(folder: Path, out: Path, allow_mixed: bool, readme: Path | None) -> None:
+def command(folder: Path, out: Path, allow_mixed: bool, documents: tuple[Path, ...]) -> None:
     """Compare with the published results: report.html (one self-contained page), report.md and report.json.
 
     Reads results files only and trains nothing. What is missing is listed with the command that makes it.
     """
-    write(folder, out, allow_mixed=allow_mixed, readme=readme)
+    write(folder, out, allow_mixed=allow_mixed, documents=documents)
 
 
-def write(folder: Path, out: Path, *, allow_mixed: bool = False, readme: Path | None = None) -> list[Path]:
+def write(folder: Path, out: Path, *, allow_mixed: bool = False, documents: tuple[Path, ...] = ()) -> list[Path]:
     """Write the report of a folder of results; the paths written."""
     from robint_tf import comparison, report, report_markdown, results
     from robint_tf.artifacts import atomic_path
@@ -60,7 +62,7 @@ def write(folder: Path, out: Path, *, allow_mixed: bool = False, readme: Path | 
         "report.html": report.html(found, header, drawn),
         "report.md": report_markdown.markdown(found, header),
     }
-    summary = None if readme is None else summarised(readme.read_text(encoding="utf-8"), found)
+    updated = {path: summarised(path.read_text(encoding="utf-8"), found) for path in documents}
     paths = []
     for name, text in texts.items():
         paths.append(out / name)
@@ -68,10 +70,10 @@ def write(folder: Path, out: Path, *, allow_mixed: bool = False, readme: Path | 
             scratch.write_text(text, encoding="utf-8")
     paths.append(out / "report.json")
     results.write(paths[-1], {"figure": None, "header": header, **found})
-    if readme is not None and summary is not None:
-        with atomic_path(readme) as scratch:
-            scratch.write_text(summary, encoding="utf-8")
-        paths.append(readme)
+    for path, text in updated.items():
+        with atomic_path(path) as scratch:
+            scratch.write_text(text, encoding="utf-8")
+        paths.append(path)
     told = [row for row in found["groups"] if set(row["ours"]) != {"not run"}]
     for row in told:
         click.echo(f"{row['group']:70} {report.counts(row['ours'])}")
@@ -84,17 +86,23 @@ def write(folder: Path, out: Path, *, allow_mixed: bool = False, readme: Path | 
 
 
 def summarised(text: str, found: dict[str, Any]) -> str:
-    """A document with the tables between its marks. `UsageError` if it lacks those of the comparison."""
+    """A document with the tables between its marks, whichever of them it has. `UsageError` if it has none."""
     from robint_tf import report_markdown
 
-    for name, table in (("comparison", report_markdown.group_table), ("sources", report_markdown.source_table)):
+    tables = {
+        "totals": report_markdown.totals_table,
+        "comparison": report_markdown.group_table,
+        "sources": report_markdown.source_table,
+    }
+    marked = [name for name in tables if BEGIN.format(name) in text or END.format(name) in text]
+    if not marked:
+        raise click.UsageError(f"the document needs one line {BEGIN.format('comparison')} and one line for its end.")
+    for name in marked:
         begin, end = BEGIN.format(name), END.format(name)
-        if name != "comparison" and begin not in text and end not in text:
-            continue
         if text.count(begin) != 1 or text.count(end) != 1:
             raise click.UsageError(f"the document needs one line {begin} and one line {end}.")
         before, rest = text.split(begin)
-        text = f"{before}{begin}\n\n{table(found)}\n\n{end}{rest.split(end)[1]}"
+        text = f"{before}{begin}\n\n{tables[name](found)}\n\n{end}{rest.split(end)[1]}"
     return text
 
 

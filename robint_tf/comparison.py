@@ -162,6 +162,7 @@ def _row(claim: Claim, finding: Finding, collection: Collection) -> dict[str, An
         "results": collection.paths.get(claim.needs),
         "command": claim.command if found is None else found["provenance"]["command"],
         "preset": None if found is None else protocols.scale(found),
+        "decides": found is not None and scale == "decides",
         "ours": _worded(finding, scale, claim.question),
         "authors": None if authors is None else _worded(authors, "authors", claim.question),
     }

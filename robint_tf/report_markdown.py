@@ -4,6 +4,7 @@ import re
 from html import escape
 from typing import Any
 
+from robint_tf.protocols import VERDICTS
 from robint_tf.report import CODE, HEADINGS, MARKS, RULE, counts, judged_by, pairs, sections
 from robint_tf.results import printable
 
@@ -50,6 +51,28 @@ def group_table(comparison: dict[str, Any]) -> str:
     ]
     heads = ["claim", "number", "ours", "preset", "the authors' own numbers", "judged by"]
     return _table(heads, [[text(cell) for cell in row] for row in rows])
+
+
+SCALES = {True: "at the authors' protocol", False: "at smaller scale"}
+
+
+def totals_table(comparison: dict[str, Any]) -> str:
+    """How many statements there are, and what was found of how many, as a Markdown table."""
+    claims = comparison["claims"]
+    rows = []
+    for decides, scale in SCALES.items():
+        found = [row["ours"]["verdict"] for row in claims if row["decides"] is decides]
+        found = [verdict for verdict in found if verdict != "not run"]
+        rows.append([scale, str(len(found)), _tally(found)])
+    missing = [row for row in claims if row["ours"]["verdict"] == "not run"]
+    rows.append(["not run", str(len(missing)), ""])
+    theirs = [row["authors"]["verdict"] for row in claims if row["authors"] is not None]
+    rows.append(["the authors' own numbers, where they were published", str(len(theirs)), _tally(theirs)])
+    return _table([f"of {len(claims)} statements", "number", "of which"], [[text(c) for c in row] for row in rows])
+
+
+def _tally(verdicts: list[str]) -> str:
+    return counts({verdict: verdicts.count(verdict) for verdict in VERDICTS if verdict in verdicts})
 
 
 def source_table(comparison: dict[str, Any]) -> str:

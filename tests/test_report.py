@@ -99,7 +99,7 @@ def test_the_summary_goes_between_the_marks_of_a_document(robint, undrawn, folde
     document = folder.parent / "R.md"
     blocks = (f"{command.BEGIN.format(n)}\nold\n{command.END.format(n)}\n" for n in ("comparison", "sources"))
     document.write_text("before\n" + "between\n".join(blocks) + "after\n")
-    robint("report", "--readme", "R.md")
+    robint("report", "--update", "R.md")
     text = document.read_text()
     assert text.startswith("before\n")
     assert text.endswith("\nafter\n")
@@ -108,15 +108,16 @@ def test_the_summary_goes_between_the_marks_of_a_document(robint, undrawn, folde
     assert "between" in text
     assert "old" not in text
     document.write_text("no marks")
-    robint("report", "--readme", "R.md", code=2)
+    robint("report", "--update", "R.md", code=2)
     assert document.read_text() == "no marks"
 
 
-def test_the_readme_shows_the_committed_results():
+@pytest.mark.parametrize("document", ["README.md", "docs/results.md"])
+def test_the_documents_show_the_committed_results(document):
     found = comparison.compare(comparison.collect(COMMITTED))
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / document).read_text(encoding="utf-8")
     expected = command.summarised(text, found)
-    assert text == expected, "the README is stale: run `robint report --readme README.md`"
+    assert text == expected, "stale: run `robint report --update README.md --update docs/results.md`"
 
 
 def test_every_document_says_the_same_words(robint, undrawn, folder):
@@ -271,7 +272,7 @@ def test_no_results_file_writes_markup_into_a_document(robint, undrawn, folder):
     blocks = (f"{command.BEGIN.format(n)}\n{command.END.format(n)}\n" for n in ("comparison", "sources"))
     document.write_text("before\n" + "".join(blocks) + "after\n")
     for _ in range(2):  # what was written once can be written again
-        robint("report", "--allow-mixed", "--readme", "R.md")
+        robint("report", "--allow-mixed", "--update", "R.md")
     for text in (document.read_text(), (folder.parent / "report" / "report.md").read_text()):
         assert "<script>" not in text
         assert not re.search(r"(?<!\\)\]\(http", text)
