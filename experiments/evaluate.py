@@ -13,6 +13,7 @@ from .options import (
     Place,
     attack_from,
     attack_options,
+    bounds_option,
     data_options,
     device_options,
     refuse_attack_without_eps,
@@ -25,6 +26,7 @@ from .run import begin, sha256, today
 @click.command("evaluate")
 @click.argument("model", type=Place())
 @click.option("--dataset", required=True, help="toy, mnist, fashion-mnist, cifar10, or a sample: mnist-sample, ...")
+@bounds_option
 @attack_options(multiple=True)
 @click.option("--n-test", type=click.IntRange(1), help="Use the first test images only.  [default: all]")
 @click.option("--batch-size", type=click.IntRange(1), default=500, show_default=True)
@@ -35,6 +37,7 @@ from .run import begin, sha256, today
 def command(
     model: Path,
     dataset: str,
+    bounds: tuple[float, float] | None,
     eps: tuple[float, ...],
     n_test: int | None,
     batch_size: int,
@@ -45,8 +48,8 @@ def command(
 ) -> None:
     """Clean accuracy of the classifier in the file MODEL, and its accuracy under PGD for each --eps.
 
-    Any Keras 3 classifier of Keras' own layers that returns logits for float32 images in [-1, 1] will do. The attacks
-    use the true labels.
+    Any Keras 3 classifier of Keras' own layers that returns logits for float32 images will do; unless they are in
+    [-1, 1], give --bounds. The attacks use the true labels.
     """
     from robint_tf import data
 
@@ -57,10 +60,10 @@ def command(
     warn_of_short_attacks(attacks)
     run = begin(**options)
     loaded = data.load(data.canonical_name(dataset), data_dir=data_dir, offline=offline, n_test=n_test)
-    from robint_tf import evaluation, models, results
+    from robint_tf import evaluation, models, results, training  # noqa: F401  (makes its models known to Keras)
 
     x, y = loaded.test.x, loaded.test.y
-    network = models.load(model, x_shape=x.shape[1:], n_classes=len(loaded.class_names))
+    network = models.load(model, x_shape=x.shape[1:], n_classes=len(loaded.class_names), bounds=bounds)
     rows = []
     for attack in (None, *attacks):
         run.display.begin("evaluating on clean images" if attack is None else f"evaluating under {attack}")
@@ -75,6 +78,7 @@ def command(
                 "interval_95": found.interval,
                 "loss": found.loss,
                 "n_saturated": found.n_saturated,
+                "n_unchanged": found.n_unchanged,
             }
         )
     if json_path is not None:
@@ -87,6 +91,7 @@ def command(
                 "provenance": run.provenance(),
                 "model": model.name,
                 "model_sha256": sha256(model),
+                "bounds": bounds or (-1, 1),
                 "test_data": test | loaded.test.fingerprint.as_json(),
                 "evaluations": rows,
             },

@@ -42,6 +42,21 @@ class Share(Amount):
         return number
 
 
+class Range(click.ParamType):
+    """Two numbers that rise, such as 0,255."""
+
+    name = "low,high"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
+        try:
+            low, high = value if isinstance(value, tuple) else map(float, value.split(","))
+        except ValueError:
+            self.fail(f"{value!r} is no range; give its least and greatest number, such as 0,255.", param, ctx)
+        if not (low < high and math.isfinite(high - low)):
+            self.fail(f"{value!r} is not allowed; give two finite numbers, the smaller one first.", param, ctx)
+        return low, high
+
+
 class Seed(click.IntRange):
     """A whole number that NumPy and TensorFlow take as a seed."""
 
@@ -192,6 +207,13 @@ precision_option = click.option(
 )
 
 
+bounds_option = click.option(
+    "--bounds",
+    type=Range(),
+    help="Of the pixels that the network in the file takes, such as 0,255; eps stays as it is.  [default: -1,1]",
+)
+
+
 def preset_option(text: str) -> Callable:
     """The size of a study, from its table of presets."""
     return click.option(
@@ -224,6 +246,11 @@ def attack_options(*, required: bool = False, multiple: bool = False, n_steps: i
         click.option(
             "--step-size", type=Amount(), help="May exceed eps.  [default: the authors', 2 (l2), 0.02 (linf)]"
         ),
+        click.option(
+            "--eps-range",
+            type=Range(),
+            help="Pixel range in which --eps and --step-size are told, such as 0,1.  [default: -1,1]",
+        ),
         click.option("--n-steps", type=click.IntRange(0), default=n_steps, show_default=True, help="PGD steps."),
         click.option(
             "--attack-loss",
@@ -237,7 +264,7 @@ def attack_options(*, required: bool = False, multiple: bool = False, n_steps: i
     )
 
 
-ATTACK_OPTIONS = ("norm", "step_size", "n_steps", "attack_loss", "random_start", "attack_seed")
+ATTACK_OPTIONS = ("norm", "step_size", "eps_range", "n_steps", "attack_loss", "random_start", "attack_seed")
 """Parameters of `attack_options` beside eps, as `attack_from` takes them."""
 
 
@@ -246,17 +273,23 @@ def attack_from(
     *,
     norm: str,
     step_size: float | None,
+    eps_range: tuple[float, float] | None,
     n_steps: int,
     attack_loss: str,
     random_start: bool,
     attack_seed: int,
     variant: str = "authors",
 ) -> PGD:
-    """The attack that the options describe; the variant `corrected` excludes the true class from `cw`."""
+    """The attack that the options describe; the variant `corrected` excludes the true class from `cw`.
+
+    eps_range: pixel range in which eps and step_size are told; the default step size is on [-1, 1], as all attacks are.
+    """
+    low, high = eps_range or (-1.0, 1.0)
+    scale = 2 / (high - low)
     return PGD(
         norm=norm,  # type: ignore[arg-type]
-        eps=eps,
-        step_size=STEP_SIZES[norm] if step_size is None else step_size,
+        eps=eps * scale,
+        step_size=STEP_SIZES[norm] if step_size is None else step_size * scale,
         n_steps=n_steps,
         loss="cw_masked" if variant == "corrected" and attack_loss == "cw" else attack_loss,  # type: ignore[arg-type]
         random_start=random_start,
@@ -306,8 +339,15 @@ def command_line(ctx: click.Context) -> str:
             words.append(param.opts[0] if value else param.secondary_opts[0])
             continue
         for item in value if param.multiple else [value]:
-            words += [param.opts[0], exact(item) if isinstance(item, float) else str(item)]
+            words += [param.opts[0], typed(item)]
     return shlex.join(words)
+
+
+def typed(value: Any) -> str:
+    """A value of an option as it may be typed."""
+    if isinstance(value, tuple):
+        return ",".join(map(typed, value))
+    return exact(value) if isinstance(value, float) else str(value)
 
 
 def _was_given(ctx: click.Context, param: click.Option) -> bool:

@@ -9,7 +9,7 @@ import click
 from robint_tf.specs import Training, as_dict
 
 from .interpretability_results import SHORT, TITLES, score_of
-from .options import NewFile, Place, Share, data_options, device_options, store_option, variant_option
+from .options import NewFile, Place, Share, bounds_option, data_options, device_options, store_option, variant_option
 from .presets import ATTRIBUTIONS, SECTION_3_2, InterpretabilityStudy, epochs_of
 from .run import begin, sha256, today
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @click.command("roar")
 @click.argument("model", type=Place())
 @click.option("--dataset", default="cifar10", show_default=True, help="mnist, fashion-mnist, cifar10, or a sample.")
+@bounds_option
 @click.option("--epochs", type=click.IntRange(1), help="Of each retraining.  [default: the authors' for the data set]")
 @click.option("--batch-size", type=click.IntRange(1), default=100, show_default=True, help="Of each retraining.")
 @click.option(
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 def command(
     model: Path,
     dataset: str,
+    bounds: tuple[float, float] | None,
     epochs: int | None,
     batch_size: int,
     fractions: tuple[float, ...],
@@ -56,9 +58,9 @@ def command(
 ) -> None:
     """How well the gradients of the classifier in the file MODEL tell which pixels matter: ROAR and KAR.
 
-    Any Keras 3 classifier of Keras' own layers that returns logits for float32 images in [-1, 1] will do. It is only
-    explained: what is trained anew, on images without its most important pixels or with these alone, is the data set's
-    own network.
+    Any Keras 3 classifier of Keras' own layers that returns logits for float32 images will do; unless they are in
+    [-1, 1], give --bounds. It is only explained: what is trained anew, on images without its most important pixels or
+    with these alone, is the data set's own network.
     """
     from robint_tf import data
 
@@ -83,7 +85,8 @@ def command(
     from .grid import Grid
 
     def own(dataset: "Dataset") -> "Network":
-        return models.load(model, x_shape=dataset.train.x.shape[1:], n_classes=len(dataset.class_names))
+        shape, n_classes = dataset.train.x.shape[1:], len(dataset.class_names)
+        return models.load(model, x_shape=shape, n_classes=n_classes, bounds=bounds)
 
     grid = Grid(study, run, data_dir=data_dir, offline=offline, own=own)
     explained = grid.own
@@ -100,6 +103,8 @@ def command(
             "provenance": run.provenance(),
             "model": model.name,
             "model_sha256": sha256(model),
+            "network_sha256": explained.sha256,
+            "bounds": bounds or (-1, 1),
             "dataset": study.source,
             "train_data": grid.dataset.train.take(n_train).fingerprint.as_json(),
             "test_data": grid.dataset.test.take(n_test).fingerprint.as_json(),

@@ -12,6 +12,7 @@ from .options import (
     Amount,
     Folder,
     Place,
+    Range,
     Seed,
     attack_from,
     attack_options,
@@ -35,6 +36,11 @@ if TYPE_CHECKING:
 @click.option("--dataset", required=True, help="toy, mnist, fashion-mnist, cifar10, or a sample: mnist-sample, ...")
 @click.option("--save", type=Place(), help="Where to.  [default: models/<dataset>_<attack>.keras]")
 @click.option("--overwrite", is_flag=True, help="Replace a file that holds another network.")
+@click.option(
+    "--bounds",
+    type=Range(),
+    help="Of the pixels that the saved network takes, such as 0,255; training is the same.  [default: -1,1]",
+)
 @attack_options()
 @click.option("--epochs", type=click.IntRange(0), help="[default: the authors', 10 toy, 5 MNIST, 20 CIFAR-10]")
 @click.option("--batch-size", type=click.IntRange(1), default=100, show_default=True)
@@ -53,6 +59,7 @@ def command(
     dataset: str,
     save: Path | None,
     overwrite: bool,
+    bounds: tuple[float, float] | None,
     eps: float | None,
     epochs: int | None,
     n_train: int | None,
@@ -91,11 +98,12 @@ def command(
     if path.suffix != ".keras":
         raise click.BadParameter(f"{path} does not end in .keras.", param_hint="--save")
     writable_file(path, ".json")
-    _keep_what_is_there(path, spec, overwrite)
+    _keep_what_is_there(path, spec, bounds, overwrite)
 
     run = begin(variant=variant, **options)
     loaded = data.load(name, data_dir=data_dir, offline=offline, n_train=n_train, n_test=n_test)
     from robint_tf import evaluation, models, recipes
+    from robint_tf.bounds import taking
 
     trained_now = False
 
@@ -113,6 +121,7 @@ def command(
         "date": today(),
         "provenance": run.provenance(),
         "spec": as_dict(spec),
+        "bounds": bounds or (-1, 1),
         "train_data": loaded.train.fingerprint.as_json(),
         "test_data": loaded.test.fingerprint.as_json(),
         "data_source": loaded.source,
@@ -126,7 +135,7 @@ def command(
             "loss": clean.loss,
         },
     }
-    models.save(trained.network, path, card)
+    models.save(trained.network if bounds is None else taking(trained.network, bounds), path, card)
     if trained_now:
         for epoch, (loss, hits) in enumerate(zip(trained.epoch_loss, trained.epoch_accuracy, strict=True), 1):
             click.echo(f"epoch {epoch}: loss {loss:.4f}, accuracy {hits:.2%} on the images trained on")
@@ -136,14 +145,15 @@ def command(
     click.echo(f"wrote {path} and {models.card_path(path)}")
 
 
-def _keep_what_is_there(path: Path, spec: ClassifierSpec, overwrite: bool) -> None:
-    """Refuse to replace a file that is not a training of the same spec."""
+def _keep_what_is_there(path: Path, spec: ClassifierSpec, bounds: tuple[float, float] | None, overwrite: bool) -> None:
+    """Refuse to replace a file that is not a training of the same spec, for images in the same bounds."""
     if overwrite or not path.exists():
         return
     from robint_tf import results
 
     try:
-        same = results.read(path.with_suffix(".json")).get("spec") == as_dict(spec)
+        card = results.read(path.with_suffix(".json"))
+        same = card.get("spec") == as_dict(spec) and card.get("bounds", [-1, 1]) == list(bounds or (-1, 1))
     except results.ResultsError:
         same = False
     if not same:

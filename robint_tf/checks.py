@@ -1,4 +1,4 @@
-"""Checks of the fields of a spec, and of arguments: one sentence that names the value and what is allowed."""
+"""The numbers of a spec as they are held and told, and checks of its fields: one sentence that says what is allowed."""
 
 import math
 from collections.abc import Collection
@@ -11,11 +11,30 @@ def canonical(value: float) -> float:
     return float(f"{value:.12g}")
 
 
+def told(value: float) -> str:
+    """A length between pixels as users write it: 0.4, and 8/255 where six decimal digits are not the number itself."""
+    by_255 = round(2 * 255 * value) / 2
+    if canonical(float(f"{value:g}")) != canonical(value) and canonical(by_255 / 255) == canonical(value):
+        return f"{by_255:g}/255"
+    return f"{value:g}"
+
+
 def choice(owner: object, name: str, allowed: Collection[str]) -> None:
     """`ValueError` unless the field is one of `allowed`."""
     value = getattr(owner, name)
     if value not in allowed:
         raise InputError(f"{name} is {value!r}; choose one of {', '.join(allowed)}.")
+
+
+SQUARABLE = 1e18
+"""Up to here the squares of lengths in float32, which end at 3.4e38, stay finite."""
+
+
+def length(owner: object, name: str) -> None:
+    """`ValueError` unless the field is a length of at least 0 that can be squared; makes it canonical."""
+    number(owner, name)
+    if (value := getattr(owner, name)) > SQUARABLE:
+        raise InputError(f"{name} is {value!r}; give at most {SQUARABLE:g}, the squares of larger ones overflow.")
 
 
 def number(owner: object, name: str, *, positive: bool = False) -> None:

@@ -187,11 +187,17 @@ def initialise(network: Network, seed: int) -> None:
     before training (`Normalization.adapt`) stay. `ValueError` for a trainable variable whose layer does not say how it
     starts.
     """
+    if seed < 0:
+        raise InputError(f"seed is {seed}; give a whole number of at least 0.")
     states = SeedSequence(seed).generate_state(len(network.layers))
     for layer, state in zip(network.layers, states, strict=True):
         owners = {id(v): part for part in layer._flatten_layers() for v in part.variables}  # the innermost comes last
         for i, variable in enumerate(layer.variables):
             _initialise(variable, owners[id(variable)], (int(state >> 1) + i) % 2**31)
+    of_layers = {id(v) for layer in network.layers for v in layer.variables}
+    own = [v for v in network.variables if id(v) not in of_layers]  # of a subclassed model that adds weights itself
+    for variable, state in zip(own, SeedSequence([seed, 1]).generate_state(len(own)), strict=True):
+        _initialise(variable, network, int(state >> 1))
 
 
 def _initialise(variable: keras.Variable, layer: layers.Layer, seed: int) -> None:

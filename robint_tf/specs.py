@@ -50,7 +50,8 @@ class PGD:
 
     `eps` and `step_size` are in units of the [-1, 1] pixel range, twice the number of a [0, 1] range. A step
     larger than eps is allowed: the authors attack with it, so that most iterates lie on the sphere. eps 0 or no steps
-    leave the image as it is. `ValueError` for a negative, infinite or NaN number and an unknown norm or loss.
+    leave the image as it is. `ValueError` for a number that is negative, NaN or too large to be squared, and an unknown
+    norm or loss.
     """
 
     norm: Norm
@@ -64,17 +65,22 @@ class PGD:
     def __post_init__(self) -> None:
         checks.choice(self, "norm", NORM_NAMES)
         checks.choice(self, "loss", ATTACK_LOSSES)
-        checks.number(self, "eps")
-        checks.number(self, "step_size")
+        checks.length(self, "eps")
+        checks.length(self, "step_size")
         checks.count(self, "n_steps", 0)
         checks.flag(self, "random_start")
         checks.seed(self, "seed")
 
+    @property
+    def is_short(self) -> bool:
+        """Whether the steps together cannot reach eps; with a random start they need not."""
+        return not self.random_start and self.n_steps * self.step_size < self.eps * (1 - 1e-9)
+
     def __str__(self) -> str:
         start = f", random start (seed {self.seed})" if self.random_start else ""
         return (
-            f"{self.norm} PGD, eps {self.eps:g}, {self.n_steps} steps of {self.step_size:g}, "
-            f"loss {self.loss}{start}, on [-1, 1] pixels"
+            f"{self.norm} PGD, eps {checks.told(self.eps)} on [-1, 1] pixels ({checks.told(self.eps / 2)} on [0, 1]), "
+            f"{self.n_steps} steps of {checks.told(self.step_size)}, loss {self.loss}{start}"
         )
 
 
