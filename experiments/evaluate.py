@@ -18,7 +18,6 @@ from .options import (
     device_options,
     refuse_attack_without_eps,
     store_option,
-    warn_of_short_attacks,
 )
 from .run import begin, sha256, today
 
@@ -57,7 +56,6 @@ def command(
     if not eps:
         refuse_attack_without_eps(click.get_current_context(), "clean accuracy is measured only")
     attacks = [attack_from(value, **chosen) for value in eps]
-    warn_of_short_attacks(attacks)
     run = begin(**options)
     loaded = data.load(data.canonical_name(dataset), data_dir=data_dir, offline=offline, n_test=n_test)
     from robint_tf import evaluation, models, results, training  # noqa: F401  (makes its models known to Keras)

@@ -5,7 +5,7 @@ import math
 import shlex
 import tempfile
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -304,19 +304,6 @@ def refuse_attack_without_eps(ctx: click.Context, what: str) -> None:
         if given and param.name in ATTACK_OPTIONS:
             name = param.opts[0]
             raise click.UsageError(f"{name} is of an attack, but without --eps {what}; add --eps, or leave {name} out.")
-
-
-def warn_of_short_attacks(attacks: Iterable[PGD]) -> None:
-    """One warning if there are attacks whose steps cannot reach their eps."""
-    short = [a for a in attacks if not a.random_start and a.n_steps * a.step_size < a.eps * (1 - 1e-9)]
-    if short:
-        attack = short[0]
-        click.echo(
-            f"Warning: {attack.n_steps} steps of {attack.step_size:g} reach {attack.n_steps * attack.step_size:g} at "
-            f"most, not the eps of {', '.join(f'{a.eps:g}' for a in short)}; give more --n-steps or a larger "
-            "--step-size.",
-            err=True,
-        )
 
 
 PLACES = {"store_dir", "out", "data_dir", "device", "threads", "workers", "scheduler", "tensorboard", "offline"}

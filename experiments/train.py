@@ -22,7 +22,6 @@ from .options import (
     refuse_attack_without_eps,
     store_option,
     variant_option,
-    warn_of_short_attacks,
     writable_file,
 )
 from .presets import epochs_of
@@ -81,7 +80,6 @@ def command(
     if eps is None:
         refuse_attack_without_eps(click.get_current_context(), "a standard network is trained")
     attack = None if eps is None else attack_from(eps, variant=variant, **chosen)
-    warn_of_short_attacks([] if attack is None else [attack])
     training_names = ("batch_size", "learning_rate", "shuffle", "seed", "precision")
     spec = ClassifierSpec(
         dataset=name,

@@ -8,6 +8,7 @@ import click
 import pytest
 
 from robint_experiments.cli import COMMANDS, main
+from robint_experiments.plan import SECTIONS
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = sorted((Path(__file__).parents[1] / "docs").glob("*.md"))
@@ -34,12 +35,13 @@ def check(name, words):
     """The command takes these words."""
     command = main.get_command(click.Context(main), name)
     context = click.Context(command, info_name=name, **command.context_settings)
-    options, rest, _ = command.make_parser(context).parse_args(words)
+    options, rest, _ = command.make_parser(context).parse_args(list(words))
     for option in command.params:
         if isinstance(option, click.Option) and option.name in options:
             option.type_cast_value(context, options[option.name])
     if name == "plan":
-        check(words[0], words[1:])
+        section = next(i for i, word in enumerate(words) if word in SECTIONS)
+        check(words[section], words[section + 1 :])
         return
     arguments = [p for p in command.params if isinstance(p, click.Argument)]
     if not any(p.nargs == -1 for p in arguments):
