@@ -42,7 +42,7 @@ class Site:
 class Silent(Display):
     """Shows nothing: a worker's progress is Dask's to show."""
 
-    def _show(self, text: str, *, force: bool) -> None:
+    def _show(self, *parts: str, force: bool) -> None:
         pass
 
 

@@ -2,7 +2,9 @@
 
 import functools
 import math
+import shlex
 import tempfile
+import uuid
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -62,6 +64,26 @@ class Seed(click.IntRange):
         super().__init__(0, 2**31 - 1)
 
 
+class Place(click.Path):
+    """A path, with `~` for the user's home; an empty one, as of a variable set to nothing, is refused."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(path_type=Path, **settings)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not str(value):
+            self.fail("'' names no file or folder.", param, ctx)
+        return super().convert(at_home(Path(value)), param, ctx)
+
+
+def at_home(path: Path) -> Path:
+    """The path with `~` replaced by the user's home. `BadParameter` where the user has none."""
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise click.BadParameter(f"{path} needs a home folder, and this user has none; give a whole path.") from error
+
+
 def writable(path: Path) -> Path:
     """The folder `path`, made and tried; `BadParameter` before any work is done if it cannot be written."""
     try:
@@ -72,6 +94,37 @@ def writable(path: Path) -> Path:
         raise click.BadParameter(f"{path} cannot be written ({error.strerror}); choose another folder.") from error
 
 
+def writable_file(path: Path, *suffixes: str) -> Path:
+    """A file to write to, tried before any work is done, also with these suffixes in the place of its own.
+
+    `BadParameter` where it is a folder, its folder cannot be written, or its name is too long to be written beside.
+    """
+    if not path.name:
+        raise click.BadParameter(f"{path} names no file.")
+    writable(path.parent)
+    for suffix in (path.suffix, *suffixes):
+        scratch = path.with_name(f".{path.stem}.part-{uuid.uuid4().hex[:8]}{suffix}")  # as `artifacts.atomic_path` does
+        try:
+            if path.with_suffix(suffix).is_dir():
+                raise click.BadParameter(f"{path.with_suffix(suffix)} is a folder; name a file in it.")
+            scratch.touch()
+            scratch.unlink()
+        except OSError as error:
+            raise click.BadParameter(f"{path} cannot be written ({error.strerror}); choose another name.") from error
+    return path
+
+
+class NewFile(Place):
+    """A file to write to, tried before any work is done."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = super().convert(value, param, ctx)
+        try:
+            return writable_file(path)
+        except click.BadParameter as error:
+            self.fail(error.message, param, ctx)
+
+
 class Folder(click.ParamType):
     """A folder to write to, tried before any work is done."""
 
@@ -79,7 +132,9 @@ class Folder(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         try:
-            return writable(Path(value).expanduser())
+            if not str(value):
+                raise click.BadParameter("'' names no folder.")
+            return writable(at_home(Path(value)))
         except click.BadParameter as error:
             self.fail(error.message, param, ctx)
 
@@ -95,7 +150,7 @@ def chain(*decorators: Callable) -> Callable[[Callable], Callable]:
 data_options = chain(
     click.option(
         "--data-dir",
-        type=click.Path(path_type=Path),
+        type=Place(),
         envvar="ROBINT_DATA_DIR",
         help="Folder with prepared TFDS data sets or raw files.  [default: ROBINT_DATA_DIR, else TFDS's own]",
     ),
@@ -242,35 +297,53 @@ def attack_from(
     )
 
 
-PLACES = {
-    "store_dir",
-    "out",
-    "data_dir",
-    "save",
-    "device",
-    "threads",
-    "workers",
-    "scheduler",
-    "tensorboard",
-    "offline",
-    "json_path",
-    "path",
-}
-"""Parameters that say where and on what a command runs, not what it computes."""
+def refuse_attack_without_eps(ctx: click.Context, what: str) -> None:
+    """`UsageError` if an option that describes an attack is given and --eps is not; what: is done without."""
+    for param in ctx.command.params:
+        given = ctx.get_parameter_source(param.name or "") == click.core.ParameterSource.COMMANDLINE
+        if given and param.name in ATTACK_OPTIONS:
+            name = param.opts[0]
+            raise click.UsageError(f"{name} is of an attack, but without --eps {what}; add --eps, or leave {name} out.")
+
+
+PLACES = {"store_dir", "out", "data_dir", "device", "threads", "workers", "scheduler", "tensorboard", "offline"}
+"""Parameters that say where and on what a command runs, not what it computes; results are equal without them."""
 
 
 def command_line(ctx: click.Context) -> str:
-    """The command that gives the same results elsewhere: its name and what was given, without places."""
+    """The command that gives the same results again, to be run in the same folder: its name and what it was given.
+
+    Numbers are written exactly, as floats: 8/255 as 0.03137254901960784. `PLACES` are left out.
+    """
     words = ["robint", ctx.info_name or ""]
     for param in ctx.command.params:
         value = ctx.params[param.name or ""]
         if isinstance(param, click.Argument):
-            words += [Path(item).name for item in (value if param.nargs == -1 else [value])]
-        given = ctx.get_parameter_source(param.name or "") == click.core.ParameterSource.COMMANDLINE
-        if not given or param.name in PLACES or not isinstance(param, click.Option):
+            words += map(str, value if param.nargs == -1 else [value])
+        if param.name in PLACES or not isinstance(param, click.Option) or not _was_given(ctx, param):
+            continue
+        if param.is_flag:
+            words.append(param.opts[0] if value else param.secondary_opts[0])
             continue
         for item in value if param.multiple else [value]:
-            text = f"{item:g}" if isinstance(item, float) else str(item)
-            text = ",".join(map(str, item)) if isinstance(item, tuple) else text
-            words += [param.opts[0]] if param.is_flag else [param.opts[0], text]
-    return " ".join(words)
+            words += [param.opts[0], typed(item)]
+    return shlex.join(words)
+
+
+def typed(value: Any) -> str:
+    """A value of an option as it may be typed."""
+    if isinstance(value, tuple):
+        return ",".join(map(typed, value))
+    return exact(value) if isinstance(value, float) else str(value)
+
+
+def _was_given(ctx: click.Context, param: click.Option) -> bool:
+    """On the command line, or by a variable of the environment."""
+    source = ctx.get_parameter_source(param.name or "")
+    return source in (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.ENVIRONMENT)
+
+
+def exact(number: float) -> str:
+    """The shortest way of writing a float that reads as the same one."""
+    short = f"{number:g}"
+    return short if float(short) == number else repr(number)

@@ -9,9 +9,9 @@ import click
 from robint_tf.specs import Training, as_dict
 
 from .interpretability_results import SHORT, TITLES, score_of
-from .options import Share, bounds_option, data_options, device_options, store_option, variant_option, writable
+from .options import NewFile, Place, Share, bounds_option, data_options, device_options, store_option, variant_option
 from .presets import ATTRIBUTIONS, SECTION_3_2, InterpretabilityStudy, epochs_of
-from .run import begin
+from .run import begin, sha256, today
 
 if TYPE_CHECKING:
     from robint_tf.classifiers import Network
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command("roar")
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=Place())
 @click.option("--dataset", default="cifar10", show_default=True, help="mnist, fashion-mnist, cifar10, or a sample.")
 @bounds_option
 @click.option("--epochs", type=click.IntRange(1), help="Of each retraining.  [default: the authors' for the data set]")
@@ -35,9 +35,7 @@ if TYPE_CHECKING:
 @click.option("--seeds", "n_seeds", type=click.IntRange(1, 100), default=3, show_default=True, help="Retrainings.")
 @click.option("--n-train", type=click.IntRange(1), help="Use the first images only.  [default: all]")
 @click.option("--n-test", type=click.IntRange(1), help="Test on the first images only.  [default: all]")
-@click.option(
-    "--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="Write the numbers here too."
-)
+@click.option("--json", "json_path", type=NewFile(), help="Write the numbers here too.")
 @variant_option
 @store_option
 @data_options
@@ -69,8 +67,6 @@ def command(
     name = data.canonical_name(dataset)
     if name == "toy":
         raise click.BadParameter("toy has no pixels; choose a data set of images.", param_hint="'--dataset'")
-    if json_path is not None:
-        writable(json_path.parent)
     paper = SECTION_3_2["paper"]
     study = replace(
         paper,
@@ -94,6 +90,7 @@ def command(
 
     grid = Grid(study, run, data_dir=data_dir, offline=offline, own=own)
     explained = grid.own
+    grid.announce([*study.cells(None), *study.cells(explained)])
     baseline = grid.cells(None)
     cells = grid.cells(explained)
     run.display.end()
@@ -102,8 +99,12 @@ def command(
     if json_path is not None:
         about = {
             "figure": None,
+            "date": today(),
             "provenance": run.provenance(),
-            "model": {"file": model.name, "sha256": explained.sha256, "bounds": bounds or (-1, 1)},
+            "model": model.name,
+            "model_sha256": sha256(model),
+            "network_sha256": explained.sha256,
+            "bounds": bounds or (-1, 1),
             "dataset": study.source,
             "train_data": grid.dataset.train.take(n_train).fingerprint.as_json(),
             "test_data": grid.dataset.test.take(n_test).fingerprint.as_json(),

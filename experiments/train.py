@@ -1,7 +1,7 @@
 """Train one classifier and save it with its card."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,6 +10,8 @@ from robint_tf.specs import ClassifierSpec, Training, as_dict
 from .options import (
     ATTACK_OPTIONS,
     Amount,
+    Folder,
+    Place,
     Range,
     Seed,
     attack_from,
@@ -17,17 +19,21 @@ from .options import (
     data_options,
     device_options,
     precision_option,
+    refuse_attack_without_eps,
     store_option,
     variant_option,
-    writable,
+    writable_file,
 )
 from .presets import epochs_of
-from .run import begin
+from .run import begin, today
+
+if TYPE_CHECKING:
+    from robint_tf.training import Position
 
 
 @click.command("train")
 @click.option("--dataset", required=True, help="toy, mnist, fashion-mnist, cifar10, or a sample: mnist-sample, ...")
-@click.option("--save", type=click.Path(path_type=Path), help="Where to.  [default: models/<dataset>_<attack>.keras]")
+@click.option("--save", type=Place(), help="Where to.  [default: models/<dataset>_<attack>.keras]")
 @click.option("--overwrite", is_flag=True, help="Replace a file that holds another network.")
 @click.option(
     "--bounds",
@@ -44,7 +50,7 @@ from .run import begin
 @click.option("--n-test", type=click.IntRange(1), help="Test on the first images only.  [default: all]")
 @precision_option
 @variant_option
-@click.option("--tensorboard", type=click.Path(path_type=Path, file_okay=False), help="Folder for TensorBoard.")
+@click.option("--tensorboard", type=Folder(), help="Folder for TensorBoard.")
 @data_options
 @store_option
 @device_options
@@ -71,6 +77,8 @@ def command(
 
     name = data.canonical_name(dataset)
     chosen = {key: options.pop(key) for key in ATTACK_OPTIONS}
+    if eps is None:
+        refuse_attack_without_eps(click.get_current_context(), "a standard network is trained")
     attack = None if eps is None else attack_from(eps, variant=variant, **chosen)
     training_names = ("batch_size", "learning_rate", "shuffle", "seed", "precision")
     spec = ClassifierSpec(
@@ -87,7 +95,7 @@ def command(
     path = save or Path("models") / f"{name}_{label}.keras"
     if path.suffix != ".keras":
         raise click.BadParameter(f"{path} does not end in .keras.", param_hint="--save")
-    writable(path.parent)
+    writable_file(path, ".json")
     _keep_what_is_there(path, spec, bounds, overwrite)
 
     run = begin(variant=variant, **options)
@@ -95,12 +103,20 @@ def command(
     from robint_tf import evaluation, models, recipes
     from robint_tf.bounds import taking
 
+    trained_now = False
+
+    def progress(position: "Position") -> None:
+        nonlocal trained_now
+        trained_now = True
+        run.display.training(position)
+
     run.display.begin(f"training {path.name} on {len(loaded.train.x)} images")
-    trained = recipes.classifier(spec, loaded, run.store, progress=run.display.training, log_dir=tensorboard)
+    trained = recipes.classifier(spec, loaded, run.store, progress=progress, log_dir=tensorboard)
     run.display.end()
     clean = evaluation.accuracy(trained.network, loaded.test.x, loaded.test.y)
     card = {
         "figure": None,
+        "date": today(),
         "provenance": run.provenance(),
         "spec": as_dict(spec),
         "bounds": bounds or (-1, 1),
@@ -118,8 +134,11 @@ def command(
         },
     }
     models.save(trained.network if bounds is None else taking(trained.network, bounds), path, card)
-    for epoch, (loss, hits) in enumerate(zip(trained.epoch_loss, trained.epoch_accuracy, strict=True), 1):
-        click.echo(f"epoch {epoch}: loss {loss:.4f}, accuracy {hits:.2%} on the images trained on")
+    if trained_now:
+        for epoch, (loss, hits) in enumerate(zip(trained.epoch_loss, trained.epoch_accuracy, strict=True), 1):
+            click.echo(f"epoch {epoch}: loss {loss:.4f}, accuracy {hits:.2%} on the images trained on")
+    elif spec.training.epochs:
+        click.echo(f"this network was trained before; taken from {run.store.root}")
     click.echo(f"clean accuracy {clean}")
     click.echo(f"wrote {path} and {models.card_path(path)}")
 

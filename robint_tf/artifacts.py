@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from robint_tf.errors import InputError
 from robint_tf.provenance import Description, Parts, merged
 from robint_tf.specs import MATHEMATICS, as_dict
 
@@ -39,10 +40,15 @@ def spec_key(spec: Any, *inputs: str) -> str:
 
 
 def default_root() -> Path:
-    """`ROBINT_STORE` if set, else `robint_tf` in the user's cache folder."""
-    if "ROBINT_STORE" in os.environ:
-        return Path(os.environ["ROBINT_STORE"])
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "robint_tf"
+    """`ROBINT_STORE` if set, else `robint_tf` in the user's cache folder. `InputError` for users without a home.
+
+    An empty variable counts as none, `~` is the user's home.
+    """
+    choice, cache = os.environ.get("ROBINT_STORE"), os.environ.get("XDG_CACHE_HOME")
+    try:
+        return Path(choice).expanduser() if choice else Path(cache or "~/.cache").expanduser() / "robint_tf"
+    except RuntimeError as error:
+        raise InputError("this user has no home folder; give --store, or set ROBINT_STORE to a folder.") from error
 
 
 class Store:
@@ -53,7 +59,7 @@ class Store:
 
         allow_mixed: whether artifacts made with different versions, devices or settings may be used together.
         """
-        self.root = default_root() if root is None else Path(root)
+        self.root = default_root() if root is None else Path(root).expanduser()
         self.parts = Parts(allow_mixed=allow_mixed)
 
     def folder(self, spec: Any, *inputs: str) -> Path:
@@ -188,11 +194,11 @@ class Checkpoint:
 
 def _checkpoint_seconds() -> float:
     """Seconds between two states of a training: `ROBINT_CHECKPOINT_SECONDS`, else a minute."""
-    text = os.environ.get("ROBINT_CHECKPOINT_SECONDS", "60")
+    text = os.environ.get("ROBINT_CHECKPOINT_SECONDS") or "60"
     with contextlib.suppress(ValueError):
         if (seconds := float(text)) >= 0:
             return seconds
-    raise ValueError(f"ROBINT_CHECKPOINT_SECONDS is {text!r}; give a number of seconds from 0 up, e.g. 60.")
+    raise InputError(f"ROBINT_CHECKPOINT_SECONDS is {text!r}; give a number of seconds from 0 up, e.g. 60.")
 
 
 class DamagedError(Exception):
@@ -233,10 +239,10 @@ def write_folder(folder: Path, arrays: Arrays, manifest: dict[str, Any]) -> bool
             return False
         return True
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if error.errno in FULL:
             size = sum(np.asarray(array).nbytes for array in arrays.values())
             raise OSError(
-                f"{os.strerror(errno.ENOSPC)}: {folder.parent} must take {size / 2**20:.1f} MiB more. Finished work is "
+                f"{os.strerror(error.errno)}: {folder.parent} must take {size / 2**20:.1f} MiB more. Finished work is "
                 "kept; free some space, or name a --store on another disk, and repeat the command."
             ) from error
         raise
@@ -244,9 +250,15 @@ def write_folder(folder: Path, arrays: Arrays, manifest: dict[str, Any]) -> bool
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A scratch path to write a single file to; it takes the place of `path` when the block ends without an error."""
+    """A scratch path to write a single file to; it takes the place of `path` when the block ends without an error.
+
+    `OSError` that names path and size where the disk is full.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f".{path.stem}.part-{uuid.uuid4().hex[:8]}{path.suffix}")
     try:
@@ -254,6 +266,14 @@ def atomic_path(path: Path) -> Iterator[Path]:
         with scratch.open("rb") as file:
             _flush(file)
         os.replace(scratch, path)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        size = scratch.stat().st_size / 2**20 if scratch.exists() else 0.0
+        raise OSError(
+            f"{os.strerror(error.errno)}: {path} needs more than the {size:.1f} MiB that fitted. Finished work is kept "
+            "in the store; free some space, or name a place on another disk, and repeat the command."
+        ) from error
     finally:
         scratch.unlink(missing_ok=True)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from robint_tf import cifar_pickle
+from robint_tf.errors import InputError
 
 FILES = {"train": tuple(f"data_batch_{i}" for i in range(1, 6)), "test": ("test_batch",)}
 """The files of a split, in order; the binary version adds `.bin`."""
@@ -55,7 +56,7 @@ def read(path: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     except Exception as error:  # a damaged pickle or archive raises whatever its reader stumbles over
         reason = f"no {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__
         reason = "".join(c if c.isprintable() else " " for c in reason[:200])
-        raise ValueError(f"{path}: {name or 'the archive'} is damaged ({reason}); get it again.") from error
+        raise InputError(f"{path}: {name or 'the archive'} is damaged ({reason}); get it again.") from error
     images = np.concatenate([images for images, _ in parts]).reshape(-1, *SHAPE).transpose(0, 2, 3, 1)
     return np.ascontiguousarray(images), np.concatenate([labels for _, labels in parts])
 
@@ -69,7 +70,7 @@ def _content(path: Path) -> bytes:
     with path.open("rb") as file:
         content = file.read(LARGEST + 1)
     if len(content) > LARGEST:
-        raise ValueError(f"it is larger than {LARGEST} bytes")
+        raise InputError(f"it is larger than {LARGEST} bytes")
     return content
 
 
@@ -85,7 +86,7 @@ def _members(path: Path, names: set[str]) -> dict[str, bytes]:
             member = tarfile.TarInfo.frombuf(header, "utf-8", "replace")
             padded = -(-member.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
             if member.size < 0 or file.tell() + padded > LARGEST_ARCHIVE:
-                raise ValueError(f"it claims a member of {member.size} bytes, which no archive of CIFAR-10 has")
+                raise InputError(f"it claims a member of {member.size} bytes, which no archive of CIFAR-10 has")
             if member.name in names:
                 found[member.name] = _member(file, member)
                 padded -= member.size
@@ -95,12 +96,12 @@ def _members(path: Path, names: set[str]) -> dict[str, bytes]:
 
 def _member(file: gzip.GzipFile, member: tarfile.TarInfo) -> bytes:
     if not member.isreg():
-        raise ValueError(f"{member.name} is no file")
+        raise InputError(f"{member.name} is no file")
     if member.size > LARGEST:
-        raise ValueError(f"{member.name} is larger than {LARGEST} bytes")
+        raise InputError(f"{member.name} is larger than {LARGEST} bytes")
     content = file.read(member.size)
     if len(content) < member.size:
-        raise ValueError(f"it ends within {member.name}")
+        raise InputError(f"it ends within {member.name}")
     return content
 
 
@@ -112,10 +113,10 @@ def _parse_binary(content: bytes) -> tuple[np.ndarray, np.ndarray]:
 def _parse_pickle(content: bytes) -> tuple[np.ndarray, np.ndarray]:
     batch = cifar_pickle.read(content)
     if not {b"data", b"labels"} <= batch.keys():
-        raise ValueError("it holds no images and labels")
+        raise InputError("it holds no images and labels")
     images, labels = batch[b"data"], batch[b"labels"]
     if images.dtype != np.uint8 or images.shape != (len(labels), N_BYTES):
-        raise ValueError(f"its images are {images.dtype} of shape {images.shape}")
+        raise InputError(f"its images are {images.dtype} of shape {images.shape}")
     if labels.ndim != 1 or ((labels < 0) | (labels > 255)).any():
-        raise ValueError("its labels are no bytes")
+        raise InputError("its labels are no bytes")
     return images, labels.astype(np.uint8)

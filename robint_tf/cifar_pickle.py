@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from robint_tf.errors import InputError
+
 MOST_INSTRUCTIONS = 200_000
 """Of a pickle: 20 for each of 10,000 images. Each may make an object of many times its own size."""
 
@@ -35,9 +37,9 @@ def read(content: bytes) -> dict[bytes, np.ndarray]:
     try:
         batch = _Pickle().follow(content)
     except (IndexError, KeyError) as error:  # of a stack that is too short, of a memo
-        raise ValueError("it takes more than it has given") from error
+        raise InputError("it takes more than it has given") from error
     if not isinstance(batch, dict):
-        raise ValueError("it holds no dictionary")
+        raise InputError("it holds no dictionary")
     arrays = {}
     for key, value in batch.items():
         if isinstance(value, _Array) and value.array is not None:
@@ -63,7 +65,7 @@ class _Dtype:
     def set(self, state: Any) -> None:
         order = state[1] if isinstance(state, tuple) and len(state) == 8 else None
         if order not in (b"|", b"<") or state != (3, order, None, None, None, -1, -1, 0):
-            raise ValueError("it describes a dtype that no file of images needs")
+            raise InputError("it describes a dtype that no file of images needs")
 
 
 @dataclass
@@ -74,12 +76,12 @@ class _Array:
 
     def set(self, state: Any) -> None:
         if not isinstance(state, tuple) or len(state) != 5 or not isinstance(state[2], _Dtype):
-            raise ValueError("it describes an array that no file of images needs")
+            raise InputError("it describes an array that no file of images needs")
         _, shape, dtype, is_fortran, content = state
         if not (isinstance(shape, tuple) and len(shape) <= 2 and all(type(n) is int and n >= 0 for n in shape)):
-            raise ValueError("it describes an array without a proper shape")
+            raise InputError("it describes an array without a proper shape")
         if type(content) is not bytes or len(content) != prod(shape) * DTYPES[dtype.name].itemsize:
-            raise ValueError("it holds an array that does not fit its shape")
+            raise InputError("it holds an array that does not fit its shape")
         flat = np.frombuffer(content, DTYPES[dtype.name])
         self.array = flat.reshape(shape, order="F" if is_fortran else "C")
 
@@ -98,7 +100,7 @@ class _Pickle:
         """The value of a pickle."""
         for count, (instruction, argument, _) in enumerate(pickletools.genops(content)):
             if count == MOST_INSTRUCTIONS:
-                raise ValueError(f"it has more than {MOST_INSTRUCTIONS} instructions")
+                raise InputError(f"it has more than {MOST_INSTRUCTIONS} instructions")
             self._step(instruction.name, argument)
         return self.stack.pop()
 
@@ -144,7 +146,7 @@ class _Pickle:
                 (state,) = self._last(1)
                 _checked(stack[-1], _Array | _Dtype).set(state)
             case _:
-                raise ValueError(f"it has the instruction {name}, which no file of images needs")
+                raise InputError(f"it has the instruction {name}, which no file of images needs")
 
     def _last(self, n: int) -> list[Any]:
         return [self.stack.pop() for _ in range(n)][::-1]
@@ -158,7 +160,7 @@ class _Pickle:
 
 def _known(module: str, name: str) -> _Global:
     if (module, name) not in GLOBALS:
-        raise ValueError(f"it asks for {module}.{name}, which no file of images needs")
+        raise InputError(f"it asks for {module}.{name}, which no file of images needs")
     return _Global(GLOBALS[module, name])
 
 
@@ -169,10 +171,10 @@ def _made(called: Any, arguments: Any) -> _Array | _Dtype:
             return _Array()
         case _Global("dtype"), (bytes(name), int(), int()) if name in DTYPES:
             return _Dtype(name)
-    raise ValueError("it makes something that is no array of whole numbers")
+    raise InputError("it makes something that is no array of whole numbers")
 
 
 def _checked(value: Any, kind: Any) -> Any:
     if not isinstance(value, kind):
-        raise ValueError("its instructions do not fit each other")
+        raise InputError("its instructions do not fit each other")
     return value

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from robint_tf import sources
-from robint_tf.sources import DataUnavailable, Location, Order, Raw
+from robint_tf.errors import DataUnavailable, InputError
+from robint_tf.sources import Location, Order, Raw
 
 __all__ = ["DATASETS", "DataUnavailable", "Dataset", "Fingerprint", "Split", "canonical_name", "load", "toy"]
 
@@ -144,7 +145,7 @@ def canonical_name(name: str) -> str:
         return canonical
     close = difflib.get_close_matches(canonical, DATASETS, n=1)
     hint = f"did you mean {close[0]}? " if close else ""
-    raise ValueError(f"There is no data set {name!r}; {hint}choose one of {', '.join(DATASETS)}.")
+    raise InputError(f"There is no data set {name!r}; {hint}choose one of {', '.join(DATASETS)}.")
 
 
 def load(
@@ -287,5 +288,5 @@ def _checked(n: int | None, available: int, what: str, has: str) -> int:
     if n is None:
         return available
     if not isinstance(n, int | np.integer) or isinstance(n, bool) or not 1 <= n <= available:
-        raise ValueError(f"{what} is {n!r}; {has.format(available)}, choose 1 to {available}.")
+        raise InputError(f"{what} is {n!r}; {has.format(available)}, choose 1 to {available}.")
     return int(n)

@@ -55,6 +55,7 @@ Maker = Callable[[Any, Forward], Forward | None]
 """From a layer and the activation to end with, to a function; to nothing for a layer with unusual settings."""
 
 
+@tf.autograph.experimental.do_not_convert  # plain Python, which AutoGraph would complain of at length
 def _in_stages(network: Network, makers: dict[type, Maker], *, training: bool) -> Forward:
     """makers: by type of layer; the others are called as they are."""
     if isinstance(network, Bounded):

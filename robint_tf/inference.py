@@ -14,6 +14,7 @@ import numpy as np
 from scipy import stats
 from scipy.optimize import brentq
 
+from robint_tf.errors import InputError
 from robint_tf.scores import LEVEL, Interval, bonett_wright_interval
 
 EXACT_UP_TO = 8
@@ -200,7 +201,7 @@ def variance_components(scores: np.ndarray) -> Components:
     """
     scores = np.asarray(scores, float)
     if scores.ndim != 3 or min(scores.shape[1:]) < 2:
-        raise ValueError(
+        raise InputError(
             f"scores have shape {scores.shape}; give (groups, networks, retrainings), two of each or more."
         )
     means = scores.mean(axis=2)

@@ -17,6 +17,8 @@ import h5py
 import keras
 import tensorflow as tf
 
+from robint_tf.errors import InputError
+
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 MEMBERS = ["config.json", "metadata.json", "model.weights.h5"]
 LARGEST_CONFIG = 2**24
@@ -44,17 +46,17 @@ def check(path: Path) -> None:
     Classes that this process has registered with Keras are trusted, too.
     """
     if path.suffix != ".keras":
-        raise ValueError("its name does not end in .keras")
+        raise InputError("its name does not end in .keras")
     with zipfile.ZipFile(path) as archive:
         members = sorted(archive.infolist(), key=lambda member: member.filename)
         if [member.filename for member in members] != MEMBERS:
-            raise ValueError(f"it does not hold just {', '.join(MEMBERS)}")
+            raise InputError(f"it does not hold just {', '.join(MEMBERS)}")
         for member in members:
             if member.compress_type != zipfile.ZIP_STORED or member.file_size != member.compress_size:
-                raise ValueError(f"its {member.filename} is compressed, as Keras writes none")
+                raise InputError(f"its {member.filename} is compressed, as Keras writes none")
         sizes = {member.filename: member.file_size for member in members}
         if sizes[CONFIG] > LARGEST_CONFIG or sum(sizes.values()) > path.stat().st_size:
-            raise ValueError(f"its members claim {sum(sizes.values())} bytes")
+            raise InputError(f"its members claim {sum(sizes.values())} bytes")
         config = {**json.loads(archive.read(CONFIG)), "compile_config": None}  # of the training, which is not taken up
         _check_classes(config)
         _check_weights(archive.read(WEIGHTS))
@@ -68,7 +70,7 @@ def _check_classes(config: Any) -> None:
         registered = keras.saving.get_registered_object(str(config.get("registered_name"))) is not None
         is_safe = module in PACKAGES or (module, name) in CLASSES or str(module).startswith("keras.src.ops.")
         if not registered and (not is_safe or name in UNSAFE):
-            raise ValueError(f"it names {module}.{name}, which no classifier needs")
+            raise InputError(f"it names {module}.{name}, which no classifier needs")
     if isinstance(config, dict | list):
         for value in config.values() if isinstance(config, dict) else config:
             _check_classes(value)
@@ -82,14 +84,14 @@ def _check_weights(content: bytes) -> None:
         file.visititems_links(links.__setitem__)
         for name, link in links.items():
             if not isinstance(link, h5py.HardLink):
-                raise ValueError(f"its weights {name!r} are a link")
+                raise InputError(f"its weights {name!r} are a link")
             item = file[name]
             if isinstance(item, h5py.Dataset):
                 if item.chunks is not None or item.is_virtual or item.external or item.dtype.hasobject:
-                    raise ValueError(f"its weights {name!r} are stored in a way that Keras does not use")
+                    raise InputError(f"its weights {name!r} are stored in a way that Keras does not use")
                 stored += item.nbytes
     if stored > len(content):
-        raise ValueError(f"its weights claim {stored} bytes in a file of {len(content)}")
+        raise InputError(f"its weights claim {stored} bytes in a file of {len(content)}")
 
 
 def _check_size(config: dict[str, Any], n_stored: int) -> None:
@@ -98,4 +100,4 @@ def _check_size(config: dict[str, Any], n_stored: int) -> None:
         network = keras.saving.deserialize_keras_object(config, safe_mode=True)
     needed = sum(math.prod(v.shape) * tf.as_dtype(v.dtype).size for v in network.variables)
     if needed > n_stored:
-        raise ValueError(f"its layers need {needed} bytes of weights, of which it holds {n_stored}")
+        raise InputError(f"its layers need {needed} bytes of weights, of which it holds {n_stored}")

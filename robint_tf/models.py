@@ -1,5 +1,6 @@
 """Networks as `.keras` files, each with a JSON card beside it that says what it is."""
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,11 @@ def load(
     """
     if not path.exists():
         raise InputError(f"{path} does not exist; train one with `robint train --save {path}`.")
+    if not zipfile.is_zipfile(path):
+        raise InputError(
+            f"{path} is no Keras model: it is no whole zip archive, so it was cut off or is another kind of file; copy "
+            "it again, or train it with --overwrite."
+        )
     try:
         keras_file.check(path)
         network = keras.saving.load_model(path, compile=False, safe_mode=True)

@@ -17,6 +17,7 @@ import numpy as np
 
 from robint_tf import artifacts, results, specs
 from robint_tf.artifacts import Arrays, Store
+from robint_tf.errors import InputError
 from robint_tf.specs import MATHEMATICS
 
 KINDS = ("AccuracySpec", "CurveSpec", "RetrainSpec", "DistanceSpec")
@@ -48,10 +49,10 @@ def write(path: Path, store: Store, kinds: Collection[str] = KINDS) -> int:
     """
     unknown = set(kinds) - set(KINDS)
     if unknown:
-        raise ValueError(f"kinds are {', '.join(sorted(unknown))}; choose among {', '.join(KINDS)}.")
+        raise InputError(f"kinds are {', '.join(sorted(unknown))}; choose among {', '.join(KINDS)}.")
     entries = [_packed(*found) for kind in KINDS if kind in kinds for found in _finished(store, kind)]
     if not entries:
-        raise ValueError(f"{store.root} holds no finished {' or '.join(kinds)}; there is nothing to pack.")
+        raise InputError(f"{store.root} holds no finished {' or '.join(kinds)}; there is nothing to pack.")
     results.write(path, {"figure": None, "mathematics": MATHEMATICS, "entries": entries})
     return len(entries)
 
@@ -115,7 +116,7 @@ def _packed(key: str, manifest: dict[str, Any], arrays: Arrays) -> dict[str, Any
 def _written(array: np.ndarray) -> dict[str, Any]:
     about = {"type": str(array.dtype), "shape": list(array.shape)}
     if array.dtype.name not in TYPES:
-        raise ValueError(f"an array of {array.dtype} cannot be packed; there are {', '.join(TYPES)}.")
+        raise InputError(f"an array of {array.dtype} cannot be packed; there are {', '.join(TYPES)}.")
     if array.size <= READABLE and np.isfinite(array).all():
         return {**about, "values": array.ravel().tolist()}
     little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
@@ -127,7 +128,7 @@ def _unpacked(path: Path, i: int, entry: Any) -> tuple[dict[str, Any], Arrays]:
     try:
         spec, inputs = specs.from_dict(entry["spec"]), tuple(map(str, entry["inputs"]))
         if type(spec).__name__ not in KINDS or entry["key"] != artifacts.spec_key(spec, *inputs):
-            raise ValueError(f"its recipe does not give the key {entry['key']!r}")
+            raise InputError(f"its recipe does not give the key {entry['key']!r}")
         arrays = {str(name): _read(array) for name, array in entry["arrays"].items()}
     except (KeyError, TypeError, AttributeError, ValueError, zlib.error) as error:
         raise PackError(f"{path}: entry {i + 1} cannot be used ({error}); nothing was unpacked.") from error
@@ -144,17 +145,17 @@ def _unpacked(path: Path, i: int, entry: Any) -> tuple[dict[str, Any], Arrays]:
 
 def _read(written: dict[str, Any]) -> np.ndarray:
     if written["type"] not in TYPES:
-        raise ValueError(f"an array is of type {written['type']!r}")
+        raise InputError(f"an array is of type {written['type']!r}")
     dtype, shape = np.dtype(written["type"]), tuple(int(n) for n in written["shape"])
     size = math.prod(shape) * dtype.itemsize
     if min(shape, default=1) < 0 or size > LARGEST:
-        raise ValueError(f"an array of shape {shape} is out of bounds")
+        raise InputError(f"an array of shape {shape} is out of bounds")
     if "values" in written:
         return np.array(written["values"], dtype).reshape(shape)
     inflate = zlib.decompressobj()
     content = inflate.decompress(base64.b64decode(written["zlib"], validate=True), size + 1)
     if len(content) != size:
-        raise ValueError(f"an array of shape {shape} does not hold {size} bytes")
+        raise InputError(f"an array of shape {shape} does not hold {size} bytes")
     return np.frombuffer(content, dtype.newbyteorder("<")).astype(dtype).reshape(shape)
 
 

@@ -22,6 +22,7 @@ from scipy.special import ndtri
 
 from robint_tf.attacks import Progress, in_batches, predict
 from robint_tf.classifiers import Network
+from robint_tf.errors import InputError
 from robint_tf.occlusion import occlusion_mask
 from robint_tf.scores import LEVEL, Interval
 
@@ -52,12 +53,12 @@ def impute(
     drawn from (seed, first + i). `ValueError` for shapes that do not fit, and for an image of which nothing is left.
     """
     if images.ndim != 4 or images.shape[:3] != missing.shape or missing.dtype != bool:
-        raise ValueError(
+        raise InputError(
             f"images have shape {images.shape}, missing pixels {missing.shape} of {missing.dtype}; give (N, H, W, C) "
             "and (N, H, W) bool."
         )
     if missing.all(axis=(1, 2)).any():
-        raise ValueError("an image has no pixel left to impute the others from; remove fewer.")
+        raise InputError("an image has no pixel left to impute the others from; remove fewer.")
     imputed = np.empty_like(images)
 
     def fill(lo: int, hi: int) -> None:
@@ -169,7 +170,7 @@ def road(
     rising inside (0, 1), and what `impute` refuses.
     """
     if not fractions or not np.all(np.diff([0.0, *fractions, 1.0]) > 0):
-        raise ValueError(f"fractions are {list(fractions)}; give rising numbers inside (0, 1).")
+        raise InputError(f"fractions are {list(fractions)}; give rising numbers inside (0, 1).")
     hits = {order: np.empty((len(fractions), len(x)), bool) for order in ORDERS}
     steps = [(order, k) for order in ORDERS for k in range(len(fractions))]
     for done, (order, k) in enumerate(steps, 1):

@@ -8,7 +8,14 @@ from scipy.integrate import trapezoid
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
+from robint_tf.errors import InputError
+
 LEVEL = 0.95  # of every interval
+
+
+def decided(probability: float) -> bool | None:
+    """What a bootstrap probability decides: True from LEVEL, False up to 1 - LEVEL, None between."""
+    return True if probability >= LEVEL else False if probability <= 1 - LEVEL + 1e-12 else None
 
 
 class Ends(NamedTuple):
@@ -64,7 +71,7 @@ def diff_roar(fractions: np.ndarray, kept: np.ndarray, removed: np.ndarray) -> n
     fractions, kept = _checked(fractions, kept)
     _, removed = _checked(fractions, removed)
     if not np.allclose(fractions, 1 - fractions[::-1]):
-        raise ValueError(f"fractions are {fractions.tolist()}; DiffROAR needs 1 - k for every k.")
+        raise InputError(f"fractions are {fractions.tolist()}; DiffROAR needs 1 - k for every k.")
     return kept - removed[..., ::-1]
 
 
@@ -89,7 +96,7 @@ def margin(adversarial: np.ndarray, standard: np.ndarray) -> float:
     """
     adversarial, standard = np.asarray(adversarial, float), np.asarray(standard, float)
     if not adversarial.size or not standard.size:
-        raise ValueError(
+        raise InputError(
             f"there are {adversarial.size} adversarially trained and {standard.size} standard networks; "
             "give at least one of each."
         )
@@ -154,6 +161,12 @@ def fisher_interval(r: float, n: int) -> Interval:
     return _z_interval(r, n, 1.0)
 
 
+def coefficients(x: np.ndarray, y: np.ndarray) -> tuple[float, float] | None:
+    """Linear and rank correlation of x and y (n,) without intervals; None and `ValueError` as in `correlation`."""
+    x, y = _paired(x, y)
+    return None if _undefined(x, y) else (float(_pearson(x, y)), float(_spearman(x, y)))
+
+
 def bonett_wright_interval(r: float, n: int) -> Interval:
     """Interval of Spearman's rank correlation over n points, as Fisher's with the variance (1 + r^2 / 2) / (n - 3).
 
@@ -216,11 +229,11 @@ def line_resamples(x: np.ndarray, y: np.ndarray, at: np.ndarray, n_resamples: in
 def _checked(fractions: np.ndarray, accuracies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     fractions, accuracies = np.asarray(fractions, float), np.asarray(accuracies, float)
     if fractions.ndim != 1 or not np.all(np.diff(np.concatenate([[0.0], fractions, [1.0]])) > 0):
-        raise ValueError(f"fractions are {fractions.tolist()}; give rising numbers inside (0, 1).")
+        raise InputError(f"fractions are {fractions.tolist()}; give rising numbers inside (0, 1).")
     if accuracies.shape[-1:] != fractions.shape:
-        raise ValueError(f"accuracies have shape {accuracies.shape}; the last axis needs {len(fractions)} fractions.")
+        raise InputError(f"accuracies have shape {accuracies.shape}; the last axis needs {len(fractions)} fractions.")
     if not np.all((accuracies >= 0) & (accuracies <= 1)):
-        raise ValueError("accuracies hold NaN or lie outside [0, 1]; give shares of right answers.")
+        raise InputError("accuracies hold NaN or lie outside [0, 1]; give shares of right answers.")
     return fractions, accuracies
 
 
@@ -234,9 +247,9 @@ def _area(fractions: np.ndarray, values: np.ndarray, first: float, last: float) 
 def _paired(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     x, y = np.asarray(x, float), np.asarray(y, float)
     if x.ndim != 1 or x.shape != y.shape:
-        raise ValueError(f"x has shape {x.shape} and y {y.shape}; give two lists of equal length.")
+        raise InputError(f"x has shape {x.shape} and y {y.shape}; give two lists of equal length.")
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        raise ValueError("x or y holds NaN or infinite values; leave those networks out.")
+        raise InputError("x or y holds NaN or infinite values; leave those networks out.")
     return x, y
 
 

@@ -17,12 +17,9 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from robint_tf import cifar, idx, tfds_folder
+from robint_tf.errors import DataUnavailable, InputError
 
 Order = Literal["original", "tfds", "generated"]
-
-
-class DataUnavailable(Exception):
-    """A data set is not there, or is damaged, and cannot be got; one line says what, where and what to do."""
 
 
 class Raw(NamedTuple):
@@ -95,9 +92,15 @@ IDX_FILES = {
 
 
 def data_folder(data_dir: str | os.PathLike | None = None) -> Path:
-    """The argument, else ROBINT_DATA_DIR, else TFDS's own folder (TFDS_DATA_DIR, else ~/tensorflow_datasets)."""
+    """The argument, else ROBINT_DATA_DIR, else TFDS's own folder (TFDS_DATA_DIR, else ~/tensorflow_datasets).
+
+    `InputError` for users without a home.
+    """
     choice = data_dir or os.environ.get("ROBINT_DATA_DIR") or os.environ.get("TFDS_DATA_DIR")
-    return Path(choice or Path("~") / "tensorflow_datasets").expanduser()
+    try:
+        return Path(choice or Path("~") / "tensorflow_datasets").expanduser()
+    except RuntimeError as error:
+        raise InputError("this user has no home folder; give --data-dir, or set ROBINT_DATA_DIR.") from error
 
 
 def find(name: str, folder: Path) -> Location | None:
@@ -235,7 +238,7 @@ def _read_idx(folder: Path, split: str) -> Raw:
         raise FileNotFoundError(f"{folder} holds no {' or no '.join(IDX_FILES[split])}.")
     images, labels = idx.read(paths[0], n_dims=3), idx.read(paths[1], n_dims=1)  # type: ignore[arg-type]
     if len(images) != len(labels):
-        raise ValueError(f"{folder} holds {len(images)} {split} images but {len(labels)} labels; get both again.")
+        raise InputError(f"{folder} holds {len(images)} {split} images but {len(labels)} labels; get both again.")
     return Raw(images[..., None], labels)
 
 

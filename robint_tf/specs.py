@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from robint_tf import checks
+from robint_tf.errors import InputError
 
 MATHEMATICS = 2
 """The version of what the package computes, part of every key; raise it when the numbers of any recipe move.
@@ -130,7 +131,7 @@ def _architecture(owner: Any, known: dict[str, str]) -> None:
     """Fill in the study's architecture for the data set where none is named: a spec always holds one."""
     if not owner.architecture:
         if origin(owner.dataset) not in known:
-            raise ValueError(f"the data set {owner.dataset!r} has no architecture of its own; name one.")
+            raise InputError(f"the data set {owner.dataset!r} has no architecture of its own; name one.")
         object.__setattr__(owner, "architecture", known[origin(owner.dataset)])
 
 
@@ -264,9 +265,9 @@ class RetrainSpec:
         checks.number(self, "fraction", positive=True)
         checks.seed(self, "mask_seed")
         if self.fraction >= 1:
-            raise ValueError(f"fraction is {self.fraction!r}; give a number between 0 and 1.")
+            raise InputError(f"fraction is {self.fraction!r}; give a number between 0 and 1.")
         if (self.source is None) != (self.attribution == "random"):
-            raise ValueError(f"attribution is {self.attribution!r}; `random` and no other has no source network.")
+            raise InputError(f"attribution is {self.attribution!r}; `random` and no other has no source network.")
         for name in ("n_train", "n_test"):
             if getattr(self, name) is not None:
                 checks.count(self, name, 1)
@@ -290,10 +291,10 @@ def from_dict(data: dict[str, Any]) -> Any:
     fields = dict(data)
     kind = kinds.get(fields.pop("kind", ""))
     if kind is None:
-        raise ValueError(f"kind is {data.get('kind')!r}; choose one of {', '.join(kinds)}.")
+        raise InputError(f"kind is {data.get('kind')!r}; choose one of {', '.join(kinds)}.")
     unknown = set(fields) - {field.name for field in dataclasses.fields(kind)}
     if unknown:
-        raise ValueError(
+        raise InputError(
             f"{kind.__name__} has no field {', '.join(sorted(unknown))}; was it written by a newer version?"
         )
     return kind(**{k: from_dict(v) if isinstance(v, dict) else v for k, v in fields.items()})

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from robint_tf.errors import InputError
+
 N_CLASSES = 10
 
 
@@ -38,9 +40,9 @@ def read(
                 ids.extend(batch["id"])
                 start = stop
     except (ValueError, tf.errors.OpError) as error:
-        raise ValueError(f"{folder} is damaged ({type(error).__name__}); remove it and get it again.") from error
+        raise InputError(f"{folder} is damaged ({type(error).__name__}); remove it and get it again.") from error
     if start != n:
-        raise ValueError(f"{folder} holds {start} {split} images, the published set {n}; get it again.")
+        raise InputError(f"{folder} holds {start} {split} images, the published set {n}; get it again.")
     return images, labels, np.argsort(ids) if len(set(ids)) == n else None
 
 
@@ -49,9 +51,9 @@ def _files(folder: Path, name: str, *, largest: int) -> list[Path]:
     found = sorted(folder.glob(f"{name}.tfrecord-*"))
     complete = [f"{name}.tfrecord-{i:05d}-of-{len(found):05d}" for i in range(len(found))]
     if not found or [path.name for path in found] != complete:
-        raise ValueError(f"{folder} does not hold all of {name}.tfrecord-*; remove it and get it again.")
+        raise InputError(f"{folder} does not hold all of {name}.tfrecord-*; remove it and get it again.")
     if (size := sum(path.stat().st_size for path in found)) > largest:
-        raise ValueError(f"{folder} holds {size} bytes of {name}, more than the {largest} of all images; get it again.")
+        raise InputError(f"{folder} holds {size} bytes of {name}, more than the {largest} of all images; get it again.")
     return found
 
 

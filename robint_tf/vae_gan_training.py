@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from robint_tf import device, inputs
 from robint_tf.artifacts import Arrays, Checkpoint
+from robint_tf.errors import DivergedError, InputError
 from robint_tf.interrupts import Interrupted, held_back
-from robint_tf.training import DivergedError
 from robint_tf.vae_gan import PARTS, VAEGAN
 
 
@@ -56,7 +56,7 @@ def fit_vae_gan(
     a loss is not finite.
     """
     if not len(x):
-        raise ValueError("there are no images to train on.")
+        raise InputError("there are no images to train on.")
     inputs.check_pixels(x)
     batches = n_batches(len(x), batch_size)
     total = epochs * batches

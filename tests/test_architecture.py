@@ -18,20 +18,32 @@ ROWS = [
     {"checks"},
     {"specs", "interrupts", "published", "boundary", "scores", "provenance"},
     {"cifar_pickle", "tfds_folder", "keras_file"},
-    {"norms", "losses", "artifacts", "inference", "cifar", "device", "idx", "layers", "optimizers", "occlusion"},
+    {
+        "norms",
+        "losses",
+        "artifacts",
+        "controls",
+        "inference",
+        "cifar",
+        "device",
+        "idx",
+        "layers",
+        "optimizers",
+        "occlusion",
+    },
     {"verdicts"},
-    {"classifiers", "results", "sources", "spectral", "claims"},
-    {"data", "bounds", "vae_gan_networks", "plots_manifold", "plots_interpretability"},
+    {"classifiers", "results", "sources", "spectral", "verdicts_interpretability", "protocols"},
+    {"claims", "data", "bounds", "vae_gan_networks", "plots_manifold", "plots_interpretability"},
     {"forward", "inputs"},
     {"attacks", "models", "packs", "plots", "vae_gan", "comparison", "report"},
-    {"evaluation", "training_state", "manifold", "attributions", "road"},
+    {"report_markdown", "evaluation", "training_state", "manifold", "attributions", "road", "gradient_measures"},
     {"training"},
     {"vae_gan_training"},
     {"recipes"},
     {"retraining"},
 ]
 RANK = {name: row for row, names in enumerate(ROWS) for name in names}
-LIGHT = {"__init__", "checks", "errors", "specs", "interrupts", "published", "data", "sources", "cifar", "idx"}
+LIGHT = {"__init__", "errors", "checks", "specs", "interrupts", "published", "data", "sources", "cifar", "idx"}
 """What experiments may import before a command runs."""
 
 

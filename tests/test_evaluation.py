@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import keras
@@ -68,6 +71,35 @@ def test_unchanged_images_are_kept_with_an_accuracy_and_unknown_where_nobody_cou
     found = recipes.measured_accuracy(older, networks)
     assert found.n_unchanged is None
     assert "unchanged" not in str(found)
+
+
+LATE = """
+import numpy as np, tensorflow as tf
+from robint_tf import device
+from robint_tf.errors import DeviceError
+
+device.configure("cpu", threads=3)
+tf.zeros([]).numpy()  # now it runs
+device.configure("cpu", threads=3)  # nothing changes
+try:
+    device.configure("cpu", threads=2)
+except DeviceError as error:
+    print(error)
+"""
+
+
+def test_settings_that_come_too_late_are_refused_and_those_in_force_are_not():
+    done = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, check=True)
+    assert "the number of threads can no longer be set to 2 (it is 3)" in done.stdout
+
+
+def test_importing_the_library_leaves_standard_error_alone():
+    code = (
+        "import os\nmoved = []\nos.dup2 = lambda *a, **k: moved.append(a)\n"
+        "import robint_tf.device\nassert not moved and 'TF_CPP_MIN_LOG_LEVEL' not in os.environ"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
 
 
 def test_device_settings():

@@ -22,6 +22,7 @@ from processes import start
 from robint_experiments import cli
 from robint_experiments.cli import COMMANDS, main
 from robint_tf import artifacts, attacks, attributions, classifiers, data, training
+from robint_tf.errors import InputError
 from robint_tf.specs import PGD, Training
 from robint_tf.training import fit_classifier
 
@@ -39,7 +40,7 @@ def test_odd_paths_work(robint, tmp_path):
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("kept_by", ["nobody", "an except", "an error of its own", "a destructor"])
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_inside_a_library_call_is_never_taken_for_an_error(signum, kept_by, robint, monkeypatch):
     class Last:
         def __del__(self):
@@ -205,9 +206,9 @@ def test_training_out_of_memory_is_one_line_and_never_another_batch_size(robint,
 
 
 def test_durations_and_order_do_not_come_from_the_wall_clock():
-    """It may jump; only the age of what killed processes left is told by it, which decides nothing else."""
+    """It may jump; it tells only the age of what killed processes left, and the date of a run, and decides no more."""
     users = [p.name for p in sources() if re.search(r"\btime\.time\(|datetime", p.read_text())]
-    assert users == ["artifacts.py"]
+    assert users == ["artifacts.py", "run.py"]
 
 
 def test_nothing_is_unpickled_or_opened_as_an_archive_but_where_cifar10_is_read():
@@ -263,7 +264,7 @@ def empty_folder(tmp_path_factory):
     """Commands run in an empty folder, up to where TensorFlow would start."""
 
     def configure(*args, **kwargs):
-        raise ValueError(REACHED)
+        raise InputError(REACHED)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("empty"))
@@ -295,3 +296,46 @@ def test_a_process_without_a_display_draws(tmp_path):
     environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "MPLBACKEND")}
     code = "from robint_tf import plots; import sys; assert 'matplotlib.pyplot' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+
+
+LATE = """
+import hashlib
+from robint_tf.interrupts import held_back
+
+with held_back() as pending:
+    print("calls", flush=True)
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 4_000_000)  # as a call into TensorFlow: Python runs no handler meanwhile
+    print("returns", pending.signum, flush=True)
+    print("the state is saved")
+"""
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_is_answered_while_tensorflow_computes(signum):
+    process = subprocess.Popen(
+        [sys.executable, "-c", LATE],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
+    )
+    assert process.stdout.readline() == "calls\n"
+    process.send_signal(signum)
+    rest = [line for line in process.communicate(timeout=60)[0].splitlines() if line]
+    assert rest[:3] == [
+        "stopping after this batch (Ctrl-\\ stops at once)",
+        f"returns {int(signum)}",
+        "the state is saved",
+    ]
+
+
+def test_a_hangup_is_ignored_under_nohup():
+    code = (
+        "import os, signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "from robint_tf.interrupts import held_back, signals_interrupt\n"
+        "with signals_interrupt(), held_back() as pending:\n"
+        "    os.kill(os.getpid(), signal.SIGHUP)\n"
+        "print(pending.signum)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "None\n"
