@@ -180,13 +180,12 @@ def test_wrong_input_is_one_line_and_an_exit_code(robint, odd_files, tmp_path, c
 
 def test_steps_that_cannot_reach_eps_are_warned_of_once(robint):
     short = ["--norm", "linf", "--n-steps", "3", "--step-size", "0.01"]
-    robint("train", "--dataset", "toy", "--epochs", "1", "--save", "m.keras")
-    text = robint("evaluate", "m.keras", "--dataset", "toy", *short, "--eps", "0.03", "--eps", "0.1", "--eps", "0.2")
-    assert text.count("Warning: ") == 1
-    assert "3 steps of 0.01 reach 0.03 at most, not the eps of 0.1, 0.2; give" in text
-    assert "reach" not in robint("evaluate", "m.keras", "--dataset", "toy", *short, "--eps", "0.1", "--random-start")
-    text = robint("train", "--dataset", "toy", "--epochs", "1", *short, "--eps", "0.1", "--save", "short.keras")
-    assert text.count("3 steps of 0.01 reach 0.03 at most") == 1
+    text = robint("train", "--dataset", "toy", "--epochs", "1", *short, "--eps", "0.17", "--save", "m.keras")
+    assert text.count("Warning: 3 steps of 0.01 reach 0.03 at most, not the eps of 0.17; ") == 1
+    text = robint("evaluate", "m.keras", "--dataset", "toy", *short, "--eps", "0.03", "--eps", "0.18", "--eps", "0.19")
+    assert text.count("reach 0.03 at most") == 2
+    assert text.count("not the eps of 0.18; ") == text.count("not the eps of 0.19; ") == 1
+    assert "reach" not in robint("evaluate", "m.keras", "--dataset", "toy", *short, "--eps", "0.16", "--random-start")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")

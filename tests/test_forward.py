@@ -181,7 +181,7 @@ training.fit_classifier(network, x, y, Training(epochs=2, batch_size=2), attack)
 
 
 def test_no_process_leaves_a_pooling_gradient_to_the_slow_kernel():
-    """oneDNN tells what it executes; where it is not used, both counts are zero. Two calls check what is to be trained."""
+    """oneDNN tells what it executes; where it is not used, both are zero. Two calls check what is to be trained."""
     environment = os.environ | {"ONEDNN_VERBOSE": "1"}
     done = subprocess.run([sys.executable, "-c", POOLINGS], env=environment, capture_output=True, text=True, check=True)
     attack, training = done.stdout.split("attacked")
