@@ -14,8 +14,9 @@ from robint_tf import results
 GIVEN = {
     "train": "train --dataset toy --eps 8/255 --norm linf --step-size 2/255 --learning-rate 0.0012345678 --epochs 1 "
     "--no-deterministic --save 'my models/m.keras' --random-start --n-train 300",
-    "evaluate": "evaluate 'my models/m.keras' --dataset toy --norm linf --eps 8/255 --eps 4/255 --json found/e.json",
-    "roar": "roar models/m.keras --dataset mnist-sample --fractions 1/3 --fractions 0.1 --seeds 1 --json r.json",
+    "evaluate": "evaluate 'my models/m.keras' --dataset toy --norm linf --eps 8/255 --eps 4/255 --json found/e.json "
+    "--eps-range 0,1 --bounds -0.5,0.1",
+    "roar": "roar models/m.keras --dataset mnist-sample --bounds 0,255 --fractions 1/3 --seeds 1 --json r.json",
     "section-2-1": "section-2-1 --dataset mnist --attack-loss cw --preset smoke --scale common --variant corrected",
     "section-2-2": "section-2-2 --preset smoke --seeds 2 --deterministic --out elsewhere",
     "section-3-2": "section-3-2 --preset smoke --norms linf --eps 8/255 --eps 16/255 --fractions 1/3 --losses cw",
