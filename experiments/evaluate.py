@@ -46,10 +46,11 @@ def command(
         writable(json_path.parent)
     run = begin(**options)
     loaded = data.load(data.canonical_name(dataset), data_dir=data_dir, offline=offline, n_test=n_test)
-    from robint_tf import evaluation, models, results
+    from robint_tf import cards, classifiers, evaluation, models, results
 
     x, y = loaded.test.x, loaded.test.y
     network = models.load(model, x_shape=x.shape[1:], n_classes=len(loaded.class_names))
+    identity = cards.identity(model, classifiers.fingerprint(network))
     rows = []
     for attack in attacks:
         run.display.begin("clean" if attack is None else str(attack))
@@ -73,7 +74,7 @@ def command(
             {
                 "figure": None,
                 "provenance": run.provenance(),
-                "model": model.name,
+                "model": identity,
                 "test_data": test | loaded.test.fingerprint.as_json(),
                 "evaluations": rows,
             },

@@ -112,6 +112,34 @@ class Grid:
             with self._networks.lend(spec):
                 pass
 
+    def complete(self, specs: Iterable[Artifact]) -> None:
+        """Put all of these into the store, sharing the work with other processes that do the same.
+
+        What another process makes at the moment, or what needs a network that another trains, is left for later; only
+        where nothing else is to be done does this process wait.
+        """
+        left = list(specs)
+        while left:
+            taken = []
+            for spec in left:
+                if not self.has(spec) and self._is_others(spec):
+                    taken.append(spec)
+                elif not self.has(spec):
+                    self.make(spec)
+            if len(taken) == len(left):
+                self.make(taken.pop(0))  # waits for it, or takes over from a process that died
+            left = taken
+
+    def _is_others(self, spec: Artifact) -> bool:
+        """Whether another process makes this, or trains the network that it needs."""
+        needed = spec.classifier if isinstance(spec, AccuracySpec) else getattr(spec, "source", None)
+        parts = [spec, needed] if isinstance(needed, ClassifierSpec) and not self.has(needed) else [spec]
+        return any(self.run.store.is_being_made(part, *self._inputs(part)) for part in parts)
+
+    def everything(self) -> list[Artifact]:
+        """All that the grid consists of, in an order in which it can be made."""
+        return [spec for _, portion, _ in self.portions() for spec in portion]
+
     def portions(self) -> "Iterator[tuple[str, list[Artifact], list[Artifact]]]":
         """The grid in pieces of work that go together: name, what it makes, what must have been made before.
 

@@ -45,7 +45,7 @@ def command(folder: Path, out: Path, allow_mixed: bool, readme: Path | None) -> 
 def write(folder: Path, out: Path, *, allow_mixed: bool = False, readme: Path | None = None) -> list[Path]:
     """Write the report of a folder of results; the paths written."""
     from robint_tf import comparison, report, results
-    from robint_tf.artifacts import atomic_path
+    from robint_tf.folders import atomic_path
 
     collection = comparison.collect(folder)
     found = comparison.compare(collection, allow_mixed=allow_mixed)

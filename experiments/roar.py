@@ -81,7 +81,7 @@ def command(
         variant=variant,  # type: ignore[arg-type]
     )
     run = begin(variant=variant, computes=False, **places)
-    from robint_tf import models, results
+    from robint_tf import cards, models, results
 
     from .grid import Grid
 
@@ -90,6 +90,7 @@ def command(
 
     grid = Grid(study, run, data_dir=data_dir, offline=offline, own=own)
     explained = grid.own
+    grid.complete([*study.cells(None), *study.cells(explained)])
     baseline = grid.cells(None)
     cells = grid.cells(explained)
     run.display.end()
@@ -99,7 +100,7 @@ def command(
         about = {
             "figure": None,
             "provenance": run.provenance(),
-            "model": {"file": model.name, "sha256": explained.sha256},
+            "model": cards.identity(model, explained.sha256),
             "dataset": study.source,
             "train_data": grid.dataset.train.take(n_train).fingerprint.as_json(),
             "test_data": grid.dataset.test.take(n_test).fingerprint.as_json(),

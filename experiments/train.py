@@ -1,5 +1,6 @@
 """Train one classifier and save it with its card."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ def command(
 
     run = begin(variant=variant, **options)
     loaded = data.load(name, data_dir=data_dir, offline=offline, n_train=n_train, n_test=n_test)
-    from robint_tf import evaluation, models, recipes
+    from robint_tf import cards, evaluation, models, recipes
 
     run.display.begin(f"training {path.name} on {len(loaded.train.x)} images")
     trained = recipes.classifier(spec, loaded, run.store, progress=run.display.training, log_dir=tensorboard)
@@ -112,18 +113,14 @@ def command(
     for epoch, (loss, hits) in enumerate(zip(trained.epoch_loss, trained.epoch_accuracy, strict=True), 1):
         click.echo(f"epoch {epoch}: loss {loss:.4f}, accuracy {hits:.2%} on the images trained on")
     click.echo(f"clean accuracy {clean}")
-    click.echo(f"wrote {path} and {models.card_path(path)}")
+    click.echo(f"wrote {path} and {cards.card_path(path)}")
 
 
 def _keep_what_is_there(path: Path, spec: ClassifierSpec, overwrite: bool) -> None:
     """Refuse to replace a file that is not a training of the same spec."""
     if overwrite or not path.exists():
         return
-    from robint_tf import results
+    from robint_tf import cards
 
-    try:
-        same = results.read(path.with_suffix(".json")).get("spec") == as_dict(spec)
-    except results.ResultsError:
-        same = False
-    if not same:
+    if cards.recipe_of(path) != json.loads(json.dumps(as_dict(spec))):
         raise click.UsageError(f"{path} holds another network; give --save another name, or --overwrite.")

@@ -5,23 +5,23 @@ from typing import Any
 
 import keras
 
-from robint_tf import results
-from robint_tf.artifacts import atomic_path
+from robint_tf import cards
 from robint_tf.classifiers import Network
-
-
-def card_path(path: Path) -> Path:
-    """The card of a network file: model.keras has model.json."""
-    return path.with_suffix(".json")
+from robint_tf.folders import atomic_path
 
 
 def save(network: Network, path: Path, card: dict[str, Any]) -> None:
-    """Write a network and its card, each atomically. `ValueError` unless the path ends in .keras."""
+    """Write a network, whose file names the card's `spec`, and its card. `ValueError` unless the path ends in .keras.
+
+    Killed at any moment, this leaves the old file, with its card or with none, or the new file, with none.
+    """
     if path.suffix != ".keras":
         raise ValueError(f"{path} does not end in .keras; Keras would not load it.")
     with atomic_path(path) as scratch:
         network.save(scratch)
-    results.write(card_path(path), card)
+        cards.name_recipe(scratch, card.get("spec"))
+        cards.remove_card(path)
+    cards.write_card(path, card)
 
 
 def load(path: Path, *, x_shape: tuple[int, ...] | None = None, n_classes: int | None = None) -> Network:
@@ -46,4 +46,5 @@ def load(path: Path, *, x_shape: tuple[int, ...] | None = None, n_classes: int |
         )
     if n_classes is not None and gives[1] != n_classes:
         raise ValueError(f"{path} knows {gives[1]} classes, the data set has {n_classes}; choose another.")
+    cards.warn_of_another(path)
     return network

@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
 from robint_tf import plots_interpretability, plots_manifold
-from robint_tf.artifacts import atomic_path
 from robint_tf.boundary import WINDOW
+from robint_tf.folders import atomic_path
 
 CLASS_1, CLASS_2, ADVERSARIAL = "tab:blue", "tab:orange", "red"
 FIXED_METADATA = {

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from robint_tf.artifacts import atomic_path
+from robint_tf.folders import atomic_path
 
 SCHEMA = 1
 DIGEST = "sha256"

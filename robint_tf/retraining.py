@@ -12,10 +12,11 @@ from dataclasses import replace
 import numpy as np
 
 from robint_tf import attributions, classifiers, device, evaluation, occlusion
-from robint_tf.artifacts import Arrays, Checkpoint
 from robint_tf.attacks import Progress
+from robint_tf.checkpoints import Checkpoint
 from robint_tf.classifiers import Network
 from robint_tf.data import Dataset, Split
+from robint_tf.folders import Arrays
 from robint_tf.layers import derive_seed
 from robint_tf.recipes import Networks
 from robint_tf.specs import OCCLUSIONS, ClassifierSpec, RetrainSpec

@@ -26,6 +26,8 @@ MATHEMATICS = 2
 not. 1: version 0.1.0. 2: architecture and data shapes in the key; noise of projections drawn image by image; accuracy
 by epoch kept with networks and cells; the loops of `robint_tf.forward`, which round otherwise.
 """
+RELEASES = {1: "0.1.0"}
+"""The release that computed like this, for older versions of the mathematics."""
 
 Variant = Literal["authors", "paper", "corrected"]
 Norm = Literal["l2", "linf"]

@@ -8,7 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from robint_tf import device
-from robint_tf.artifacts import Arrays, Checkpoint
+from robint_tf.checkpoints import Checkpoint
+from robint_tf.folders import Arrays
 from robint_tf.interrupts import Interrupted, held_back
 from robint_tf.training import DivergedError
 from robint_tf.vae_gan import PARTS, VAEGAN

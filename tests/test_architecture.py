@@ -15,10 +15,11 @@ EXPERIMENTS = Path(robint_experiments.__file__).parent
 
 ROWS = [
     {"__init__", "checks"},
-    {"specs", "interrupts", "published", "boundary", "scores", "provenance"},
-    {"norms", "losses", "artifacts", "cifar", "device", "idx", "layers", "optimizers", "occlusion", "verdicts"},
-    {"classifiers", "results", "sources", "spectral", "claims"},
-    {"data", "forward", "vae_gan_networks", "plots_manifold", "plots_interpretability"},
+    {"specs", "interrupts", "published", "boundary", "scores", "provenance", "folders"},
+    {"norms", "losses", "leases", "checkpoints", "cifar", "device", "idx", "layers", "optimizers", "occlusion"}
+    | {"verdicts"},
+    {"artifacts", "classifiers", "results", "sources", "spectral", "claims"},
+    {"cards", "data", "forward", "vae_gan_networks", "plots_manifold", "plots_interpretability"},
     {"attacks", "models", "plots", "vae_gan", "comparison", "report"},
     {"evaluation", "training_state", "manifold", "attributions"},
     {"training"},

@@ -1,5 +1,6 @@
 """Sections 3.2 and 3.3: the grid, its numbers, the figures and the commands."""
 
+import hashlib
 import json
 import signal
 import time
@@ -206,7 +207,8 @@ def test_roar_scores_a_users_network_once(robint, tmp_path):
     assert (tmp_path / "m_roar.json").read_bytes() == before
     found = json.loads(before)
     assert [t["occlusion"] for t in found["tests"]] == list(OCCLUSIONS)
-    assert found["model"] == "m.keras"
+    assert found["model"]["file"] == "m.keras"
+    assert found["model"]["sha256"] == hashlib.sha256((tmp_path / "m.keras").read_bytes()).hexdigest()
     robint(
         "train",
         "--dataset",
