@@ -120,15 +120,23 @@ class Grid:
         """
         left = list(specs)
         while left:
-            taken = []
-            for spec in left:
-                if not self.has(spec) and self._is_others(spec):
-                    taken.append(spec)
-                elif not self.has(spec):
-                    self.make(spec)
+            taken = [spec for spec in left if not self.has(spec) and not self._make_if_free(spec)]
             if len(taken) == len(left):
                 self.make(taken.pop(0))  # waits for it, or takes over from a process that died
             left = taken
+
+    def _make_if_free(self, spec: Artifact) -> bool:
+        """Make an artifact unless another process is at it; whether it was made."""
+        from robint_tf.artifacts import TakenError
+
+        if self._is_others(spec):
+            return False
+        try:
+            with self.run.store.without_waiting():
+                self.make(spec)
+        except TakenError:  # since this moment
+            return False
+        return True
 
     def _is_others(self, spec: Artifact) -> bool:
         """Whether another process makes this, or trains the network that it needs."""

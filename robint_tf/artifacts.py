@@ -17,7 +17,7 @@ import json
 import os
 import uuid
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,10 @@ def default_root() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "robint_tf"
 
 
+class TakenError(Exception):
+    """Another process makes the artifact; raised instead of waiting for it where `Store.without_waiting` says so."""
+
+
 class Store:
     """Artifacts by recipe. Reading verifies the hash: a damaged artifact is set aside and made again.
 
@@ -89,6 +93,15 @@ class Store:
     def is_being_made(self, spec: Any, *inputs: str) -> bool:
         """Whether a process makes this artifact; one on another machine may have died within the last minute."""
         return holder(_lease_path(self.folder(spec, *inputs))) is not None
+
+    @contextlib.contextmanager
+    def without_waiting(self) -> Iterator[None]:
+        """While the block runs, `fetch` raises `TakenError` where it would wait for another process."""
+        before, self._waiting = self._waiting, _refuse
+        try:
+            yield
+        finally:
+            self._waiting = before
 
     def load(self, spec: Any, *inputs: str) -> Arrays | None:
         """The artifact, or None if it is missing or damaged; a damaged one is moved aside with a warning.
@@ -216,6 +229,10 @@ class Store:
 
 def _warn_of(who: str) -> None:
     warnings.warn(f"{who} makes an artifact that is needed here; waiting for it.", stacklevel=2)
+
+
+def _refuse(who: str) -> None:
+    raise TakenError(f"{who} makes an artifact that is needed here.")
 
 
 def _checkpoint_path(folder: Path) -> Path:

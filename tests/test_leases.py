@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from robint_tf import folders, leases
-from robint_tf.artifacts import Store
+from robint_tf.artifacts import Store, TakenError
 from robint_tf.interrupts import Interrupted
 from robint_tf.leases import Lease
 from robint_tf.specs import ClassifierSpec, Training
@@ -25,7 +25,7 @@ SPEC = ClassifierSpec(dataset="toy", training=Training(epochs=1))
 WORKER = """
 import sys, time
 import numpy as np
-from robint_tf.artifacts import Store
+from robint_tf.artifacts import Store, TakenError
 from robint_tf.specs import ClassifierSpec, Training
 
 root, seconds, n = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
@@ -99,7 +99,7 @@ def test_a_killed_process_is_taken_over_from_at_once(store, reaped):
     if reaped:
         process.wait()
     began = time.monotonic()
-    assert store.fetch(spec, build)["a"].tolist() == [1, 1, 1]
+    assert Store(store.root, waiting=lambda who: None).fetch(spec, build)["a"].tolist() == [1, 1, 1]
     assert time.monotonic() - began < 5
     assert not store.is_being_made(spec)
     process.communicate()
@@ -220,6 +220,22 @@ def test_an_interruption_while_waiting_leaves_the_lease_to_its_holder(store, pat
     with pytest.raises(Interrupted):
         Store(store.root, waiting=stop).fetch(SPEC, build)
     assert leases.holder(path).id == "theirs"
+
+
+def test_whoever_does_not_wait_is_told_and_holds_nothing(store, path):
+    pretend(path)
+
+    def outer(checkpoint):
+        return store.fetch(SPEC, build), {}
+
+    other = ClassifierSpec(dataset="toy", training=Training(epochs=2))
+    with store.without_waiting():
+        for spec, make in ((SPEC, build), (other, outer)):
+            with pytest.raises(TakenError, match="process 4711 on node3 makes"):
+                store.fetch(spec, make)
+    assert os.listdir(path.parent) == [path.name]
+    path.unlink()
+    assert store.fetch(other, outer)["a"].tolist() == [1, 1, 1]
 
 
 def test_threads_of_one_process_make_an_artifact_once(store):
