@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from robint_tf.specs import MATHEMATICS, RELEASES
+from robint_tf.specs import MATHEMATICS
 
 from .interpretability import STUDY, chosen_study, study_options
 from .options import data_options, device_options, store_option
@@ -22,6 +22,8 @@ def command(data_dir: Path | None, offline: bool, **given: Any) -> None:
     Give the options that section-3-2 runs with. A network's artifacts are itself, its two accuracies, and its
     retrainings.
     """
+    from robint_tf.artifacts import RELEASES
+
     from .grid import Grid
     from .run import begin
 

@@ -39,6 +39,9 @@ from robint_tf.leases import Lease, holder
 from robint_tf.provenance import Description, Parts
 from robint_tf.specs import MATHEMATICS, as_dict
 
+RELEASES = {1: "0.1.0"}
+"""The release that an older version of the mathematics was."""
+
 SCRATCH = r".+\.part-\w{8}"  # names under which folders are written
 
 
@@ -189,14 +192,11 @@ class Store:
     @staticmethod
     def _tidy(folder: Path) -> None:
         """Remove what a process left that was killed after it had published, unless another is at work there."""
-        checkpoint, lease = _checkpoint_path(folder), Lease(_lease_path(folder))
+        checkpoint, path = _checkpoint_path(folder), _lease_path(folder)
         with contextlib.suppress(OSError):
-            if os.path.lexists(checkpoint) and holder(lease.path) is None:
-                with lease:
+            if (os.path.lexists(checkpoint) or os.path.lexists(path)) and holder(path) is None:
+                with Lease(path):
                     remove(checkpoint)
-            elif os.path.lexists(lease.path) and holder(lease.path) is None:
-                with lease:
-                    pass
 
     @staticmethod
     def _first(folder: Path, theirs: Arrays | None, ours: Arrays) -> Arrays:

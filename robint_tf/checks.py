@@ -1,7 +1,10 @@
 """Checks of the fields of a spec, and of arguments: one sentence that names the value and what is allowed."""
 
+import functools
 import math
 from collections.abc import Collection
+from types import NoneType
+from typing import get_args, get_type_hints
 
 
 def canonical(value: float) -> float:
@@ -46,8 +49,16 @@ def flag(owner: object, name: str) -> None:
         raise ValueError(f"{name} is {getattr(owner, name)!r}; give True or False.")
 
 
-def is_a(owner: object, name: str, *kinds: type) -> None:
-    """`ValueError` unless the field is of one of these classes."""
-    if not isinstance(value := getattr(owner, name), kinds):
-        allowed = " or ".join("None" if kind is type(None) else kind.__name__ for kind in kinds)
-        raise ValueError(f"{name} is {value!r}; give {allowed}.")
+def kinds(owner: object) -> None:
+    """`ValueError` unless text and parts of a dataclass are of the classes that it declares; numbers aside."""
+    for name, allowed in _declared(type(owner)).items():
+        if not isinstance(value := getattr(owner, name), allowed):
+            listed = " or ".join("None" if kind is NoneType else kind.__name__ for kind in allowed)
+            raise ValueError(f"{name} is {value!r}; give {listed}.")
+
+
+@functools.cache
+def _declared(owner: type) -> dict[str, tuple[type, ...]]:
+    """Fields of a dataclass that are declared as one or several classes, none of them of numbers, and these."""
+    hints = {name: get_args(hint) or (hint,) for name, hint in get_type_hints(owner).items()}
+    return {n: h for n, h in hints.items() if all(isinstance(k, type) and not issubclass(k, int | float) for k in h)}

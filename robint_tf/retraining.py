@@ -110,8 +110,8 @@ def retrained_accuracy(
     """Test accuracy after training on occluded images, in [0, 1]; trained only if the store lacks the cell.
 
     occluder: knows the data, the explained network and the store. network: one of the spec's architecture to train in
-    place of a new one, which spares the trace; `ValueError` if it is another. An interrupted training leaves a
-    checkpoint and continues from it. The store keeps the accuracy after every epoch, too.
+    place of a new one, which spares the trace, and memory (see `recipes.classifier`); `ValueError` if it is another. An
+    interrupted training leaves a checkpoint and continues from it. The store keeps the accuracy after every epoch, too.
     """
     inputs = cell_inputs(spec, occluder.dataset)
     variant, precision = spec.variant, spec.training.precision

@@ -26,8 +26,6 @@ MATHEMATICS = 2
 not. 1: version 0.1.0. 2: architecture and data shapes in the key; noise of projections drawn image by image; accuracy
 by epoch kept with networks and cells; the loops of `robint_tf.forward`, which round otherwise.
 """
-RELEASES = {1: "0.1.0"}
-"""The release that computed like this, for older versions of the mathematics."""
 
 Variant = Literal["authors", "paper", "corrected"]
 Norm = Literal["l2", "linf"]
@@ -123,7 +121,8 @@ def origin(dataset: str) -> str:
 
 
 def _architecture(owner: Any, known: dict[str, str]) -> None:
-    """Fill in the study's architecture for the data set where none is named: a spec always holds one."""
+    """Check the parts, and fill in the study's architecture where none is named: a spec always holds one."""
+    checks.kinds(owner)
     if not owner.architecture:
         if origin(owner.dataset) not in known:
             raise ValueError(f"the data set {owner.dataset!r} has no architecture of its own; name one.")
@@ -147,11 +146,8 @@ class ClassifierSpec:
     architecture: str = ""
 
     def __post_init__(self) -> None:
-        checks.choice(self, "variant", VARIANTS)
-        checks.is_a(self, "dataset", str)
-        checks.is_a(self, "training", Training)
-        checks.is_a(self, "attack", PGD, type(None))
         _architecture(self, CLASSIFIERS)
+        checks.choice(self, "variant", VARIANTS)
         if self.n_train is not None:
             checks.count(self, "n_train", 1)
 
@@ -173,9 +169,8 @@ class VAEGANSpec:
     architecture: str = ""
 
     def __post_init__(self) -> None:
-        checks.choice(self, "variant", VARIANTS)
-        checks.is_a(self, "dataset", str)
         _architecture(self, VAE_GANS)
+        checks.choice(self, "variant", VARIANTS)
         checks.count(self, "epochs", 0)
         checks.count(self, "batch_size", 1)
         checks.seed(self, "seed")
@@ -199,6 +194,7 @@ class DistanceSpec:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        checks.kinds(self)
         checks.seed(self, "seed")
         if self.n_test is not None:
             checks.count(self, "n_test", 1)
@@ -213,6 +209,7 @@ class AccuracySpec:
     n_test: int | None = None
 
     def __post_init__(self) -> None:
+        checks.kinds(self)
         if self.n_test is not None:
             checks.count(self, "n_test", 1)
 
@@ -223,12 +220,18 @@ class CurveSpec:
 
     classifier: ClassifierSpec
 
+    def __post_init__(self) -> None:
+        checks.kinds(self)
+
 
 @dataclass(frozen=True, kw_only=True)
 class SavedNetwork:
     """A user's network, known by the SHA-256 of its weights and configuration (`classifiers.fingerprint`)."""
 
     sha256: str
+
+    def __post_init__(self) -> None:
+        checks.kinds(self)
 
 
 @dataclass(frozen=True, kw_only=True)
