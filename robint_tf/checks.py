@@ -4,7 +4,7 @@ import functools
 import math
 from collections.abc import Collection
 from types import NoneType
-from typing import get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 
 def canonical(value: float) -> float:
@@ -49,7 +49,7 @@ def flag(owner: object, name: str) -> None:
         raise ValueError(f"{name} is {getattr(owner, name)!r}; give True or False.")
 
 
-def kinds(owner: object) -> None:
+def kinds(owner: Any) -> None:
     """`ValueError` unless text and parts of a dataclass are of the classes that it declares; numbers aside."""
     for name, allowed in _declared(type(owner)).items():
         if not isinstance(value := getattr(owner, name), allowed):

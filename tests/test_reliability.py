@@ -115,7 +115,7 @@ def test_what_a_killed_process_left_is_swept_once_it_is_old(tmp_path):
     store = artifacts.Store(tmp_path)
     spec = Training(epochs=1)
     folder = store.folder(spec)
-    old, young = (folder.with_name(f"{folder.name}.part-{name}") for name in ("old", "young"))
+    old, young = (folder.with_name(f"{folder.name}.part-{name}") for name in ("0old0old", "0young0y"))
     for scratch in (old, young):
         scratch.mkdir(parents=True)
         (scratch / "arrays.npz").write_bytes(b"half")
