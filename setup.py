@@ -12,7 +12,7 @@ from setuptools import setup
 HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+?)"', (HERE / "robint_tf" / "__init__.py").read_text())[1]
 
-TEST = ["pytest>=8", "hypothesis>=6.100", "foolbox>=3.3.4", "tensorboard", "dask[distributed]>=2024.5"]
+TEST = ["pytest>=8", "hypothesis>=6.100", "foolbox>=3.3.4", "tensorboard", "dask[distributed]>=2024.5", "cryptography"]
 
 setup(
     name="robint-tf",
@@ -28,6 +28,7 @@ setup(
     install_requires=[
         "tensorflow>=2.18",
         "keras>=3.6",
+        "h5py>=3.11",
         "tensorflow-datasets>=4.9.7",
         "importlib_resources",  # tensorflow-datasets 4.9.10 imports it without declaring it
         "numpy>=1.26",
@@ -38,7 +39,7 @@ setup(
     ],
     extras_require={
         "gpu": ["tensorflow[and-cuda]>=2.18"],
-        "dask": ["dask[distributed]>=2024.5", "bokeh"],
+        "dask": ["dask[distributed]>=2024.5", "bokeh", "cryptography"],
         "tensorboard": ["tensorboard"],
         "test": TEST,
         "dev": [*TEST, "ruff", "mypy"],

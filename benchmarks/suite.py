@@ -30,7 +30,7 @@ from problem import EPS  # noqa: E402
 
 RESULTS = HERE / "results"
 SAMPLES = RESULTS / "samples.jsonl"
-FRONT = HERE.parent / "README.md"
+FRONT = HERE.parent / "docs" / "performance.md"
 """Shows the table of ratios, too."""
 # This package as it is now, not as it was when the peers were installed.
 THIS_PACKAGE = os.environ | {"PYTHONPATH": str(HERE.parent)}

@@ -1,16 +1,23 @@
 """The command `robint`: a group that loads a command's module only when that command is named."""
 
+import difflib
 import importlib
 import os
+import shlex
 import sys
+import tempfile
 import traceback
 import warnings
+from importlib import metadata
 from typing import Any, TextIO
 
 import click
 
 from robint_tf import __version__
+from robint_tf.errors import RobintError
 from robint_tf.interrupts import Interrupted, signals_interrupt
+
+from . import progress, streams
 
 COMMANDS = {
     "demo": ("demo", "Everything once, small and offline: start here."),
@@ -24,6 +31,8 @@ COMMANDS = {
     "roar": ("roar", "ROAR and KAR of your own classifier."),
     "status": ("status", "How much of the grid of sections 3.2 and 3.3 is done."),
     "plan": ("plan", "What a section costs, before it is run."),
+    "pack": ("pack", "Finished measurements as one file that travels without networks."),
+    "unpack": ("unpack", "Measurements from such a file into the store."),
     "report": ("report", "Our results beside the authors', a verdict per claim, on one page."),
     "redraw": ("redraw", "Draw figures again from their results files."),
 }
@@ -42,44 +51,80 @@ class LazyGroup(click.Group):
         return module.command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        return super().resolve_command(ctx, [args[0].replace("_", "-"), *args[1:]])
+        name = args[0].replace("_", "-")
+        if name not in COMMANDS and not name.startswith("-"):
+            near = difflib.get_close_matches(name, COMMANDS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"choose one of {', '.join(COMMANDS)}."
+            ctx.fail(f"No such command {args[0]!r}; {hint}")
+        return super().resolve_command(ctx, [name, *args[1:]])
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run as a program: with standard streams that cannot end the work."""
+        with streams.safe():
+            return super().main(*args, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; what the library refuses becomes one line and an exit code, never a traceback."""
+        """Run a command; what the library refuses becomes one line and an exit code, and so does a bug."""
         try:
             with signals_interrupt(), warnings.catch_warnings():
                 warnings.showwarning = _show_warning
                 return super().invoke(ctx)
         except Interrupted as stop:
+            progress.interrupt()
             click.echo(f"{stop}; the same command continues from here.", err=True)
             ctx.exit(stop.exit_code)
         except KeyboardInterrupt:
+            progress.interrupt()
             click.echo("interrupted; finished networks are kept, the same command continues.", err=True)
             ctx.exit(130)
-        except (ValueError, OSError, ArithmeticError) as error:
-            if "ROBINT_TRACEBACK" in os.environ:
-                traceback.print_exc()
-            lines = str(error).splitlines() or [type(error).__name__]
-            code = 2 if isinstance(error, ValueError) else 1
-            raise Failure(lines[0], code) from error
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            progress.interrupt()
+            raise  # click's own, and `robint ... | head`, which click ends in silence
         except Exception as error:
-            # By name: neither robint_tf.data nor TensorFlow is loaded for every command.
-            if type(error).__name__ == "DataUnavailable":
-                raise Failure(str(error), 3) from error
-            if type(error).__name__ == "ResourceExhaustedError":
-                raise Failure(
-                    "the device ran out of memory; finished work is kept. Choose a smaller --batch-size where there is "
-                    "one, another --device, or end what else uses it.",
-                    1,
-                ) from error
-            if type(error).__name__ in ("RuntimeError", "UnimplementedError") and "determinism" in str(error):
-                first = str(error).splitlines()[0]
-                raise Failure(f"{first} Or run without --deterministic: --no-deterministic.", 1) from error
-            raise
+            progress.interrupt()
+            if os.environ.get("ROBINT_TRACEBACK"):
+                traceback.print_exc()
+            raise failure(error) from error
+
+
+def failure(error: Exception) -> "Failure":
+    """What the user is told of an exception that ended a command."""
+    first = (str(error).splitlines() or [type(error).__name__])[0]
+    if isinstance(error, RobintError):
+        return Failure(first, error.exit_code)
+    if isinstance(error, OSError):
+        return Failure(first, 1)
+    tf = sys.modules.get("tensorflow")  # neither it nor what needs it is loaded for every command
+    if isinstance(error, MemoryError) or (tf and isinstance(error, tf.errors.ResourceExhaustedError)):
+        where = "this machine" if isinstance(error, MemoryError) else "the device"
+        return Failure(
+            f"{where} ran out of memory; finished work is kept. Choose a smaller --batch-size or fewer images where "
+            "there is an option for it, another --device, or end what else uses it.",
+            1,
+        )
+    if tf and isinstance(error, RuntimeError | tf.errors.UnimplementedError) and "determinism" in str(error):
+        return Failure(f"{first} Or run without --deterministic: --no-deterministic.", 1)
+    return Failure(
+        f"this looks like a bug in robint ({type(error).__name__}: {first}); finished work is kept. Please report it "
+        f"with {_written_down(error)}.",
+        1,
+    )
+
+
+def _written_down(error: Exception) -> str:
+    """Where the traceback of a bug lies, together with what is asked of those who report one."""
+    versions = "".join(f"{n} {metadata.version(n)}\n" for n in ("tensorflow", "keras", "numpy") if n in sys.modules)
+    about = f"{shlex.join(['robint', *sys.argv[1:]])}\nrobint_tf {__version__}, Python {sys.version}\n{versions}"
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="robint-bug-", suffix=".txt", delete=False) as file:
+            file.write(about + "".join(traceback.format_exception(error)))
+        return f"the file {file.name}"
+    except OSError:
+        return "the command, `robint --version`, and what it prints with ROBINT_TRACEBACK=1 set"
 
 
 class Failure(click.ClickException):
@@ -100,6 +145,7 @@ def _show_warning(
 ) -> None:
     """One line for the user; what libraries say to programmers is not for them."""
     if issubclass(category, UserWarning):
+        progress.interrupt()
         click.echo(f"Warning: {message}", err=True)
 
 

@@ -42,7 +42,7 @@ class Site:
 class Silent(Display):
     """Shows nothing: a worker's progress is Dask's to show."""
 
-    def _show(self, text: str, *, force: bool) -> None:
+    def _show(self, *parts: str, force: bool) -> None:
         pass
 
 
@@ -88,6 +88,7 @@ class Workers:
         """A Dask client and the site as its workers see it; local workers live as long as the block."""
         distributed = _distributed()
         if self.scheduler is not None:
+            _check_credentials(self.scheduler)
             try:
                 client = distributed.Client(self.scheduler, timeout=WAIT_SECONDS)
             except (OSError, ValueError) as error:
@@ -98,21 +99,26 @@ class Workers:
         assert self.local is not None
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         site = replace(site, threads=site.threads or max(1, cores // self.local))
+        secured = {"protocol": "tls://", "security": _temporary_credentials()}
         with (
             distributed.SpecCluster(
                 scheduler={
                     "cls": distributed.Scheduler,
-                    "options": {"host": LOCALHOST, "dashboard_address": f"{LOCALHOST}:8787"},
+                    "options": {"host": LOCALHOST, "dashboard_address": f"{LOCALHOST}:8787", **secured},
                 },
-                workers={i: self._local_worker(i, site.device) for i in range(self.local)},
+                workers={i: self._local_worker(i, site.device, secured) for i in range(self.local)},
                 silence_logs=logging.CRITICAL,
+                security=secured["security"],
             ) as cluster,
             distributed.Client(cluster) as client,
         ):
             yield client, site
 
-    def _local_worker(self, i: int, device: str) -> dict[str, Any]:
-        """One process, restarted when it dies or outgrows its share of memory; its own GPU if there are any."""
+    def _local_worker(self, i: int, device: str, secured: dict[str, Any]) -> dict[str, Any]:
+        """One process, restarted when it dies or outgrows its share of memory; its own GPU if there are any.
+
+        secured: its protocol and credentials.
+        """
         distributed = _distributed()
         assert self.local is not None
         gpus = [] if device == "cpu" else _visible_gpus()
@@ -124,6 +130,7 @@ class Workers:
                 "silence_logs": logging.CRITICAL,
                 "memory_limit": distributed.system.MEMORY_LIMIT // self.local,
                 "env": {"CUDA_VISIBLE_DEVICES": gpus[i % len(gpus)]} if gpus else {},
+                **secured,
             },
         }
 
@@ -139,6 +146,35 @@ def _distributed() -> Any:
     soft = {f"distributed.worker.memory.{name}": False for name in ("target", "spill", "pause")}
     dask.config.set(soft)
     return distributed
+
+
+def _check_credentials(scheduler: str) -> None:
+    """`UsageError` if Dask's settings do not allow to connect as the address says; Dask itself may then hang."""
+    from distributed.security import Security
+
+    security = Security()
+    is_tls = scheduler.startswith("tls://")
+    if is_tls and not security.get_connection_args("client")["ssl_context"]:
+        raise click.UsageError(f"{scheduler} needs credentials; Dask's settings name none: see docs/clusters.md.")
+    if security.require_encryption and not is_tls:
+        raise click.UsageError(f"Dask's settings require encryption, which {scheduler} is not; give a tls:// address.")
+
+
+def _temporary_credentials() -> Any:
+    """A key and its certificate, in memory, for the processes of this command alone.
+
+    Without them any user of the machine could connect to Dask's ports and run code. `UsageError` where the library that
+    makes them is missing.
+    """
+    from distributed.security import Security
+
+    try:
+        return Security.temporary()
+    except ImportError as error:
+        raise click.UsageError(
+            "--workers needs the package cryptography, to let nobody else run code on them: "
+            "pip install 'robint-tf[dask]'."
+        ) from error
 
 
 def _visible_gpus() -> list[str]:

@@ -1,5 +1,6 @@
 """Show which data sets are at hand, check them, and get missing ones."""
 
+import contextlib
 import json
 import warnings
 from pathlib import Path
@@ -8,8 +9,10 @@ from typing import Any
 import click
 
 from robint_tf import data, sources
+from robint_tf.errors import DeviceError
 
 from .options import data_options
+from .quiet import load_tensorflow
 
 COLUMNS = ("set", "state", "source", "order", "train", "test", "fingerprints", "verified", "folder")
 
@@ -72,9 +75,9 @@ def _row(name: str, folder: Path, *, load: bool, get: bool) -> dict[str, Any]:
                 raise data.DataUnavailable(sources.how_to_get(name, folder))
             row |= {"source": str(location), "folder": str(location.folder)}
             if load and location.kind == "tfds":
-                from robint_tf import device
-
-                device.configure("cpu")  # decoding images is no work for a GPU
+                device = load_tensorflow()
+                with contextlib.suppress(DeviceError):  # where TensorFlow runs already, it decodes where it runs
+                    device.configure("cpu")  # decoding images is no work for a GPU
         return row | _content(name, folder) if load else row
     except data.DataUnavailable as error:
         return row | {"found": False, "source": None, "notes": [str(error)]}

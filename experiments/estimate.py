@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from robint_tf.data import Split
     from robint_tf.specs import VAEGANSpec
 
+    from .run import Run
+
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
@@ -53,6 +55,8 @@ class Costs:
 class Estimable(Protocol):
     """A study that can say how much work is left."""
 
+    run: "Run"
+
     @property
     def name(self) -> str:
         """As the estimate calls it."""
@@ -67,9 +71,15 @@ class Estimable(Protocol):
         """What they take in floating-point operations."""
 
 
+def attack_passes(attack: PGD | None) -> int:
+    """Passes of an image through a network when it is attacked, or not, and classified; a gradient takes two."""
+    return 1 + 2 * (attack.n_steps if attack else 0)
+
+
 def sentence(study: Estimable) -> str:
     """What is missing, and how long that takes here."""
     loads, costs = study.loads(), study.seconds()
+    study.run.display.end()
     parts = [f"{load.missing} of {load.total} {load.name}, about {duration(costs.of(load))}" for load in loads]
     total = duration(sum(map(costs.of, loads)))
     disk = sum(load.size for load in loads) / 2**20

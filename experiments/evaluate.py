@@ -7,25 +7,36 @@ import click
 
 from robint_tf.specs import as_dict
 
-from .options import ATTACK_OPTIONS, attack_from, attack_options, data_options, device_options, store_option, writable
-from .run import begin
+from .options import (
+    ATTACK_OPTIONS,
+    NewFile,
+    Place,
+    attack_from,
+    attack_options,
+    bounds_option,
+    data_options,
+    device_options,
+    refuse_attack_without_eps,
+    store_option,
+)
+from .run import begin, sha256, today
 
 
 @click.command("evaluate")
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=Place())
 @click.option("--dataset", required=True, help="toy, mnist, fashion-mnist, cifar10, or a sample: mnist-sample, ...")
+@bounds_option
 @attack_options(multiple=True)
 @click.option("--n-test", type=click.IntRange(1), help="Use the first test images only.  [default: all]")
 @click.option("--batch-size", type=click.IntRange(1), default=500, show_default=True)
-@click.option(
-    "--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="Write the numbers here too."
-)
+@click.option("--json", "json_path", type=NewFile(), help="Write the numbers here too.")
 @data_options
 @store_option
 @device_options
 def command(
     model: Path,
     dataset: str,
+    bounds: tuple[float, float] | None,
     eps: tuple[float, ...],
     n_test: int | None,
     batch_size: int,
@@ -36,24 +47,24 @@ def command(
 ) -> None:
     """Clean accuracy of the classifier in the file MODEL, and its accuracy under PGD for each --eps.
 
-    Any Keras 3 classifier that returns logits for float32 images in [-1, 1] will do. The attacks use the true labels.
+    Any Keras 3 classifier of Keras' own layers that returns logits for float32 images will do; unless they are in
+    [-1, 1], give --bounds. The attacks use the true labels.
     """
     from robint_tf import data
 
     chosen = {key: options.pop(key) for key in ATTACK_OPTIONS}
-    attacks = [None, *(attack_from(value, **chosen) for value in eps)]
-    if json_path is not None:
-        writable(json_path.parent)
+    if not eps:
+        refuse_attack_without_eps(click.get_current_context(), "clean accuracy is measured only")
+    attacks = [attack_from(value, **chosen) for value in eps]
     run = begin(**options)
     loaded = data.load(data.canonical_name(dataset), data_dir=data_dir, offline=offline, n_test=n_test)
-    from robint_tf import cards, classifiers, evaluation, models, results
+    from robint_tf import evaluation, models, results, training  # noqa: F401  (makes its models known to Keras)
 
     x, y = loaded.test.x, loaded.test.y
-    network = models.load(model, x_shape=x.shape[1:], n_classes=len(loaded.class_names))
-    identity = cards.identity(model, classifiers.fingerprint(network))
+    network = models.load(model, x_shape=x.shape[1:], n_classes=len(loaded.class_names), bounds=bounds)
     rows = []
-    for attack in attacks:
-        run.display.begin("clean" if attack is None else str(attack))
+    for attack in (None, *attacks):
+        run.display.begin("evaluating on clean images" if attack is None else f"evaluating under {attack}")
         found = evaluation.accuracy(network, x, y, attack, batch_size=batch_size, progress=run.display.batches)
         run.display.end()
         click.echo(f"{'clean' if attack is None else f'under {attack}'}: {found}")
@@ -65,6 +76,7 @@ def command(
                 "interval_95": found.interval,
                 "loss": found.loss,
                 "n_saturated": found.n_saturated,
+                "n_unchanged": found.n_unchanged,
             }
         )
     if json_path is not None:
@@ -73,8 +85,11 @@ def command(
             json_path,
             {
                 "figure": None,
+                "date": today(),
                 "provenance": run.provenance(),
-                "model": identity,
+                "model": model.name,
+                "model_sha256": sha256(model),
+                "bounds": bounds or (-1, 1),
                 "test_data": test | loaded.test.fingerprint.as_json(),
                 "evaluations": rows,
             },

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from robint_tf.specs import AccuracySpec, ClassifierSpec, RetrainSpec, SavedNetwork
 
-from .estimate import Costs, Load, classifier_flops, classifier_seconds
+from .estimate import Costs, Load, attack_passes, classifier_flops, classifier_seconds
 from .presets import Explained, InterpretabilityStudy
 from .run import Run
 
@@ -66,7 +66,7 @@ class Grid:
         """One accuracy of an explained network."""
         from robint_tf import recipes
 
-        self.run.display.begin(f"testing {self._name(spec.classifier)}")
+        self.run.display.begin(f"testing {self._name(spec.classifier)}", spec)
         return recipes.measured_accuracy(
             spec, self._networks, progress=self.run.display.batches if spec.attack else None
         )
@@ -85,19 +85,19 @@ class Grid:
 
         found: dict[tuple[str, str], list[float]] = {}
         specs = self.study.cells(source)
-        for i, spec in enumerate(specs):
-            accuracy = self.cell(spec, f", retraining {i + 1} of {len(specs)}")
+        for spec in specs:
+            accuracy = self.cell(spec)
             found.setdefault((spec.attribution, spec.occlusion), []).append(accuracy)
         shape = (len(self.study.fractions), self.study.n_seeds)
         return {key: np.array(values).reshape(shape) for key, values in found.items()}
 
-    def cell(self, spec: RetrainSpec, place: str = "") -> float:
-        """One retrained accuracy; place: shown with the name."""
+    def cell(self, spec: RetrainSpec) -> float:
+        """One retrained accuracy."""
         from robint_tf import retraining
 
         source = spec.source
         name = "random" if source is None else f"{self._name(source)}, {spec.attribution}"
-        self.run.display.begin(f"{name}, {spec.occlusion} {spec.fraction:g}{place}")
+        self.run.display.begin(f"{name}, {spec.occlusion} {spec.fraction:g}", spec)
         return retraining.retrained_accuracy(
             spec, self._occluder, network=self._scratch(), progress=self.run.display.training
         )
@@ -144,10 +144,6 @@ class Grid:
         parts = [spec, needed] if isinstance(needed, ClassifierSpec) and not self.has(needed) else [spec]
         return any(self.run.store.is_being_made(part, *self._inputs(part)) for part in parts)
 
-    def everything(self) -> list[Artifact]:
-        """All that the grid consists of, in an order in which it can be made."""
-        return [spec for _, portion, _ in self.portions() for spec in portion]
-
     def portions(self) -> "Iterator[tuple[str, list[Artifact], list[Artifact]]]":
         """The grid in pieces of work that go together: name, what it makes, what must have been made before.
 
@@ -172,6 +168,25 @@ class Grid:
     def artifacts(self, explained: Explained) -> list[Artifact]:
         """Everything that is made for one explained network: itself, its accuracies, its cells."""
         return [explained.spec, *self.accuracy_specs(explained.spec), *self.study.cells(explained.spec)]
+
+    def announce(self, specs: Iterable[Artifact]) -> None:
+        """Tell the display what is going to be fetched or made."""
+        specs = list(specs)
+        missing = {spec: self._passes(spec) for spec in specs if not self.has(spec)}
+        self.run.display.job("piece", len(specs), missing)
+
+    def everything(self) -> "list[Artifact]":
+        """All that the grid consists of."""
+        explained = [artifact for network in self.study.networks() for artifact in self.artifacts(network)]
+        return [*self.study.cells(None), *explained]
+
+    def _passes(self, spec: Artifact) -> float:
+        """How much work an artifact is, in passes of an image through a network, of which a gradient takes two."""
+        if isinstance(spec, AccuracySpec):
+            return (spec.n_test or len(self.dataset.test.y)) * attack_passes(spec.attack)
+        training = spec.training
+        steps = 2 + attack_passes(spec.attack if isinstance(spec, ClassifierSpec) else None)
+        return (spec.n_train or len(self.dataset.train.y)) * training.epochs * steps
 
     def has(self, spec: Artifact) -> bool:
         """Whether the store holds what `spec` describes."""

@@ -1,5 +1,6 @@
 """What section-3-2, section-3-3 and status share: the options that choose a part of the grid, and the run."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,18 @@ from .run import RUN_OPTIONS, begin
 
 if TYPE_CHECKING:
     from .grid import Grid
+
+
+class Address(click.ParamType):
+    """Where a Dask scheduler listens."""
+
+    name = "address"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not re.fullmatch(r"([a-z]+://)?([^\s/:]+|\[[0-9a-fA-F:]+\]):\d{1,5}", value):
+            self.fail(f"{value!r} is no address of a scheduler; give one like tcp://localhost:8786.", param, ctx)
+        return value
+
 
 study_options = chain(
     preset_option("smoke: does it run, on the packaged sample; quick: some hours of a CPU; paper: the authors' grid."),
@@ -68,7 +81,12 @@ options = chain(
     click.option(
         "--workers", type=click.IntRange(1), help="Processes on this machine, one GPU each if there are any (Dask)."
     ),
-    click.option("--scheduler", metavar="tcp://HOST:PORT", help="A running Dask scheduler, whose workers do the work."),
+    click.option(
+        "--scheduler",
+        type=Address(),
+        metavar="tcp://HOST:PORT",
+        help="A running Dask scheduler, whose workers do the work.",
+    ),
     out_option("figures"),
     store_option,
     data_options,
@@ -147,6 +165,7 @@ def run(
             **{name: given[name] for name in ("allow_mixed", "device", "jit", "threads", "deterministic")},
         )
         cluster.make(grid, site, cluster.Workers(workers, scheduler))
+    grid.announce(grid.everything())
     measured = measure(grid)
     surroundings.display.end()
     about = {

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from robint_tf.specs import ClassifierSpec, DistanceSpec
 
-from .estimate import Costs, Load, classifier_flops, classifier_seconds, vae_gan_bytes, vae_gan_flops, vae_gan_seconds
+from .estimate import (
+    Costs,
+    Load,
+    attack_passes,
+    classifier_flops,
+    classifier_seconds,
+    vae_gan_bytes,
+    vae_gan_flops,
+    vae_gan_seconds,
+)
 from .manifold_results import Measured, figure_1, report
 from .presets import ManifoldStudy
 from .run import Run
@@ -18,6 +27,8 @@ if TYPE_CHECKING:
     from robint_tf.recipes import Distances, TrainedVAEGAN
 
 SHEET_IMAGES = 10
+VAE_GAN_PASSES = {"mnist": 7, "fashion_mnist": 7, "cifar10": 64}
+"""What an image costs in a VAE-GAN's training step, in passes through the data set's classifier, by `flops`."""
 
 
 class Work:
@@ -31,7 +42,7 @@ class Work:
         self.study, self.run, self.loss = study, run, loss
         self.dataset: Dataset = data.load(study.source, data_dir=data_dir, offline=offline or study.sample)
         self._networks = recipes.Networks(
-            self.dataset, run.store, announce=self._announce, progress=run.display.training
+            self.dataset, run.store, announce=self._announce_training, progress=run.display.training
         )
         self._vae_gan: TrainedVAEGAN | None = None
 
@@ -46,18 +57,15 @@ class Work:
                 named.setdefault(spec, name if spec.attack is None else f"{name} {spec.attack.loss}")
         return named
 
-    def _announce(self, spec: ClassifierSpec) -> None:
-        names = self.classifiers()
-        self.run.display.begin(
-            f"{self.study.dataset}: network {list(names).index(spec) + 1} of {len(names)}, {names[spec]}"
-        )
+    def _announce_training(self, spec: ClassifierSpec) -> None:
+        self.run.display.begin(f"{self.study.dataset}: training {self.classifiers()[spec]}", spec)
 
     def vae_gan(self) -> "TrainedVAEGAN":
         """The trained VAE-GAN."""
         from robint_tf import recipes
 
         if self._vae_gan is None:
-            self.run.display.begin(f"{self.study.dataset}: VAE-GAN")
+            self.run.display.begin(f"{self.study.dataset}: VAE-GAN", self.study.vae_gan)
             self._vae_gan = recipes.trained_vae_gan(
                 self.study.vae_gan, self.dataset, self.run.store, progress=self.run.display.vae_gan
             )
@@ -68,7 +76,7 @@ class Work:
         from robint_tf import recipes
 
         with self._networks.lend(spec.classifier):  # trained before the attack is announced
-            self.run.display.begin(f"{self.study.dataset}: attacking {self.classifiers()[spec.classifier]}")
+            self.run.display.begin(f"{self.study.dataset}: attacking {self.classifiers()[spec.classifier]}", spec)
             return recipes.distances(spec, self._networks, lambda _: self.vae_gan(), progress=self.run.display.batches)
 
     @property
@@ -139,6 +147,7 @@ class Work:
 
     def figures(self, scale: str) -> list[tuple[str, str, dict[str, Any]]]:
         """Everything this section draws of the data set: file name, kind of figure, content."""
+        self._announce()
         measured = self.measure()
         vae_gan = self.vae_gan_sheet()
         about = self.about()
@@ -147,7 +156,7 @@ class Work:
             (
                 f"section_2_1_{dataset}_{self.loss}",
                 "manifold_distances",
-                about | figure_1(measured, vae_gan["problems"], scale),
+                about | {"health": vae_gan["health"]} | figure_1(measured, vae_gan["problems"], scale),
             ),
             (f"section_2_1_attacks_{dataset}_{self.loss}", "adversarial_examples", about | self.attacks(measured)),
             (f"section_2_1_gradients_{dataset}", "loss_gradients", about | self.gradients()),
@@ -156,6 +165,25 @@ class Work:
         self.run.display.end()
         report(dataset, figures[0][2])
         return figures
+
+    def _announce(self) -> None:
+        """Tell the display what is going to be fetched or made, in passes of an image through a classifier."""
+        study, store, networks = self.study, self.run.store, self.classifiers()
+        train, images = self.dataset.train.take(study.n_train), self.dataset.train.take(study.vae_gan_n_train)
+        test = self.dataset.test.take(study.n_test)
+        attack = study.test_attack(self.loss)
+        shown = {spec for panel in study.panels().values() for spec in panel.values()}
+        passes: dict[Any, float] = {
+            spec: len(train.y) * spec.training.epochs * (2 + attack_passes(spec.attack))
+            for spec in networks
+            if not store.has(spec, train.fingerprint.key)
+        }
+        if not store.has(study.vae_gan, images.fingerprint.key):
+            passes[study.vae_gan] = len(images.y) * study.vae_gan.epochs * VAE_GAN_PASSES[study.dataset]
+        for spec in (self.distance_spec(spec, attack=attack) for spec in shown):
+            if not store.has(spec, self.dataset.train.fingerprint.key, test.fingerprint.key):
+                passes[spec] = len(test.y) * attack_passes(attack)
+        self.run.display.job("piece", len(networks) + 1 + len(shown), passes)
 
     def about(self) -> dict[str, Any]:
         """What every file says of its networks and data."""
@@ -202,6 +230,7 @@ class Work:
         rows = {"Original": measured.tests[0], **measured.panels["l2", "xent"]}
         return {
             "attack": str(self.study.test_attack(self.loss)),
+            "trained_with": self.study.trained_with("l2", "xent"),
             "test_image": i,
             "true_class": names[self.dataset.test.y[i]],
             "images": [

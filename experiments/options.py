@@ -2,7 +2,9 @@
 
 import functools
 import math
+import shlex
 import tempfile
+import uuid
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -40,11 +42,46 @@ class Share(Amount):
         return number
 
 
+class Range(click.ParamType):
+    """Two numbers that rise, such as 0,255."""
+
+    name = "low,high"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
+        try:
+            low, high = value if isinstance(value, tuple) else map(float, value.split(","))
+        except ValueError:
+            self.fail(f"{value!r} is no range; give its least and greatest number, such as 0,255.", param, ctx)
+        if not (low < high and math.isfinite(high - low)):
+            self.fail(f"{value!r} is not allowed; give two finite numbers, the smaller one first.", param, ctx)
+        return low, high
+
+
 class Seed(click.IntRange):
     """A whole number that NumPy and TensorFlow take as a seed."""
 
     def __init__(self) -> None:
         super().__init__(0, 2**31 - 1)
+
+
+class Place(click.Path):
+    """A path, with `~` for the user's home; an empty one, as of a variable set to nothing, is refused."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(path_type=Path, **settings)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not str(value):
+            self.fail("'' names no file or folder.", param, ctx)
+        return super().convert(at_home(Path(value)), param, ctx)
+
+
+def at_home(path: Path) -> Path:
+    """The path with `~` replaced by the user's home. `BadParameter` where the user has none."""
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise click.BadParameter(f"{path} needs a home folder, and this user has none; give a whole path.") from error
 
 
 def writable(path: Path) -> Path:
@@ -57,6 +94,37 @@ def writable(path: Path) -> Path:
         raise click.BadParameter(f"{path} cannot be written ({error.strerror}); choose another folder.") from error
 
 
+def writable_file(path: Path, *suffixes: str) -> Path:
+    """A file to write to, tried before any work is done, also with these suffixes in the place of its own.
+
+    `BadParameter` where it is a folder, its folder cannot be written, or its name is too long to be written beside.
+    """
+    if not path.name:
+        raise click.BadParameter(f"{path} names no file.")
+    writable(path.parent)
+    for suffix in (path.suffix, *suffixes):
+        scratch = path.with_name(f".{path.stem}.part-{uuid.uuid4().hex[:8]}{suffix}")  # as `folders.atomic_path` does
+        try:
+            if path.with_suffix(suffix).is_dir():
+                raise click.BadParameter(f"{path.with_suffix(suffix)} is a folder; name a file in it.")
+            scratch.touch()
+            scratch.unlink()
+        except OSError as error:
+            raise click.BadParameter(f"{path} cannot be written ({error.strerror}); choose another name.") from error
+    return path
+
+
+class NewFile(Place):
+    """A file to write to, tried before any work is done."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = super().convert(value, param, ctx)
+        try:
+            return writable_file(path)
+        except click.BadParameter as error:
+            self.fail(error.message, param, ctx)
+
+
 class Folder(click.ParamType):
     """A folder to write to, tried before any work is done."""
 
@@ -64,7 +132,9 @@ class Folder(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         try:
-            return writable(Path(value).expanduser())
+            if not str(value):
+                raise click.BadParameter("'' names no folder.")
+            return writable(at_home(Path(value)))
         except click.BadParameter as error:
             self.fail(error.message, param, ctx)
 
@@ -80,7 +150,7 @@ def chain(*decorators: Callable) -> Callable[[Callable], Callable]:
 data_options = chain(
     click.option(
         "--data-dir",
-        type=click.Path(path_type=Path),
+        type=Place(),
         envvar="ROBINT_DATA_DIR",
         help="Folder with prepared TFDS data sets or raw files.  [default: ROBINT_DATA_DIR, else TFDS's own]",
     ),
@@ -137,6 +207,13 @@ precision_option = click.option(
 )
 
 
+bounds_option = click.option(
+    "--bounds",
+    type=Range(),
+    help="Of the pixels that the network in the file takes, such as 0,255; eps stays as it is.  [default: -1,1]",
+)
+
+
 def preset_option(text: str) -> Callable:
     """The size of a study, from its table of presets."""
     return click.option(
@@ -169,6 +246,11 @@ def attack_options(*, required: bool = False, multiple: bool = False, n_steps: i
         click.option(
             "--step-size", type=Amount(), help="May exceed eps.  [default: the authors', 2 (l2), 0.02 (linf)]"
         ),
+        click.option(
+            "--eps-range",
+            type=Range(),
+            help="Pixel range in which --eps and --step-size are told, such as 0,1.  [default: -1,1]",
+        ),
         click.option("--n-steps", type=click.IntRange(0), default=n_steps, show_default=True, help="PGD steps."),
         click.option(
             "--attack-loss",
@@ -182,7 +264,7 @@ def attack_options(*, required: bool = False, multiple: bool = False, n_steps: i
     )
 
 
-ATTACK_OPTIONS = ("norm", "step_size", "n_steps", "attack_loss", "random_start", "attack_seed")
+ATTACK_OPTIONS = ("norm", "step_size", "eps_range", "n_steps", "attack_loss", "random_start", "attack_seed")
 """Parameters of `attack_options` beside eps, as `attack_from` takes them."""
 
 
@@ -191,17 +273,23 @@ def attack_from(
     *,
     norm: str,
     step_size: float | None,
+    eps_range: tuple[float, float] | None,
     n_steps: int,
     attack_loss: str,
     random_start: bool,
     attack_seed: int,
     variant: str = "authors",
 ) -> PGD:
-    """The attack that the options describe; the variant `corrected` excludes the true class from `cw`."""
+    """The attack that the options describe; the variant `corrected` excludes the true class from `cw`.
+
+    eps_range: pixel range in which eps and step_size are told; the default step size is on [-1, 1], as all attacks are.
+    """
+    low, high = eps_range or (-1.0, 1.0)
+    scale = 2 / (high - low)
     return PGD(
         norm=norm,  # type: ignore[arg-type]
-        eps=eps,
-        step_size=STEP_SIZES[norm] if step_size is None else step_size,
+        eps=eps * scale,
+        step_size=STEP_SIZES[norm] if step_size is None else step_size * scale,
         n_steps=n_steps,
         loss="cw_masked" if variant == "corrected" and attack_loss == "cw" else attack_loss,  # type: ignore[arg-type]
         random_start=random_start,
@@ -209,34 +297,53 @@ def attack_from(
     )
 
 
-PLACES = {
-    "store_dir",
-    "out",
-    "data_dir",
-    "save",
-    "device",
-    "threads",
-    "workers",
-    "scheduler",
-    "tensorboard",
-    "offline",
-    "json_path",
-    "path",
-}
-"""Parameters that say where and on what a command runs, not what it computes."""
+def refuse_attack_without_eps(ctx: click.Context, what: str) -> None:
+    """`UsageError` if an option that describes an attack is given and --eps is not; what: is done without."""
+    for param in ctx.command.params:
+        given = ctx.get_parameter_source(param.name or "") == click.core.ParameterSource.COMMANDLINE
+        if given and param.name in ATTACK_OPTIONS:
+            name = param.opts[0]
+            raise click.UsageError(f"{name} is of an attack, but without --eps {what}; add --eps, or leave {name} out.")
+
+
+PLACES = {"store_dir", "out", "data_dir", "device", "threads", "workers", "scheduler", "tensorboard", "offline"}
+"""Parameters that say where and on what a command runs, not what it computes; results are equal without them."""
 
 
 def command_line(ctx: click.Context) -> str:
-    """The command that gives the same results elsewhere: its name and what was given, without places."""
+    """The command that gives the same results again, to be run in the same folder: its name and what it was given.
+
+    Numbers are written exactly, as floats: 8/255 as 0.03137254901960784. `PLACES` are left out.
+    """
     words = ["robint", ctx.info_name or ""]
     for param in ctx.command.params:
         value = ctx.params[param.name or ""]
         if isinstance(param, click.Argument):
-            words += [Path(item).name for item in (value if param.nargs == -1 else [value])]
-        given = ctx.get_parameter_source(param.name or "") == click.core.ParameterSource.COMMANDLINE
-        if not given or param.name in PLACES or not isinstance(param, click.Option):
+            words += map(str, value if param.nargs == -1 else [value])
+        if param.name in PLACES or not isinstance(param, click.Option) or not _was_given(ctx, param):
+            continue
+        if param.is_flag:
+            words.append(param.opts[0] if value else param.secondary_opts[0])
             continue
         for item in value if param.multiple else [value]:
-            text = f"{item:g}" if isinstance(item, float) else str(item)
-            words += [param.opts[0]] if param.is_flag else [param.opts[0], text]
-    return " ".join(words)
+            words += [param.opts[0], typed(item)]
+    return shlex.join(words)
+
+
+def typed(value: Any) -> str:
+    """A value of an option as it may be typed."""
+    if isinstance(value, tuple):
+        return ",".join(map(typed, value))
+    return exact(value) if isinstance(value, float) else str(value)
+
+
+def _was_given(ctx: click.Context, param: click.Option) -> bool:
+    """On the command line, or by a variable of the environment."""
+    source = ctx.get_parameter_source(param.name or "")
+    return source in (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.ENVIRONMENT)
+
+
+def exact(number: float) -> str:
+    """The shortest way of writing a float that reads as the same one."""
+    short = f"{number:g}"
+    return short if float(short) == number else repr(number)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import writable
+from .options import NewFile
 from .progress import duration
 
 if TYPE_CHECKING:
@@ -37,7 +37,27 @@ class Rate(click.ParamType):
         return number
 
 
-@click.command("plan", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+class PlanCommand(click.Command):
+    """Takes its own options and the section's in any order, before or behind the section's name."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        places = [i for i, word in enumerate(args) if word.replace("_", "-") in SECTIONS]
+        if places:
+            args = [args[places[0]].replace("_", "-"), *args[: places[0]], *args[places[0] + 1 :]]
+        elif args and args[0].startswith("-") and not {"-h", "--help"} & set(args):
+            ctx.fail(f"no section is named; choose one of {', '.join(SECTIONS)}.")
+        return super().parse_args(ctx, args)
+
+
+SHARE = 0.02
+"""Of the time that a plan predicts, what may be spent on measuring for it beyond the few steps that it needs."""
+
+
+@click.command(
+    "plan",
+    cls=PlanCommand,
+    context_settings={"ignore_unknown_options": True},
+)
 @click.option(
     "--device-rate",
     type=Rate(),
@@ -48,41 +68,54 @@ class Rate(click.ParamType):
     type=click.FloatRange(0),
     default=120.0,
     show_default=True,
-    help="Seconds for measuring this device, shared among the studies of a section.",
+    help="Seconds at most for measuring this device, all studies of a section together, and no more than 2% of what it "
+    "predicts.",
 )
-@click.option(
-    "--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="Write the numbers here too."
-)
-@click.argument("section", type=click.Choice(list(SECTIONS)))
-@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+@click.option("--json", "json_path", type=NewFile(), help="Write the numbers here too.")
+@click.argument("section", type=click.Choice(list(SECTIONS)), metavar="SECTION")
+@click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[OPTIONS OF THE SECTION]")
 def command(
     device_rate: float | None, calibrate: float, json_path: Path | None, section: str, options: tuple[str, ...]
 ) -> None:
-    """What a section costs before it is run. Trains nothing.
+    """What a section costs before it is run: section-2-1, section-2-2, section-3-2 or section-3-3. Trains nothing.
 
-    Give the section's own options after its name, e.g. robint plan section-3-2 --preset paper --losses xent. What the
-    store has already is not counted. Prints gradient passes (images times PGD steps), training passes (images times
-    epochs), floating-point operations, disk and time, and the rate that this device reaches, for --device-rate
-    elsewhere. The toy's networks are too small for such a rate: there, calls cost more than arithmetic.
+    Give the section's own options, too, e.g. robint plan section-3-2 --preset paper --losses xent; robint section-3-2
+    --help lists them. What the store has already is not counted. Prints gradient passes (images times PGD steps),
+    training passes (images times epochs), floating-point operations, disk and time, and the rate that this device
+    reaches, for --device-rate elsewhere. The toy's networks are too small for such a rate: there, calls cost more than
+    arithmetic.
     """
     from .cli import main
 
-    if json_path is not None:
-        writable(json_path.parent)
-    given = main.get_command(click.get_current_context(), section)
+    here = click.get_current_context()
+    given = main.get_command(here, section)
     assert given is not None
-    with given.make_context(section, list(options), parent=click.get_current_context()) as context:
+    with given.make_context(section, list(options), parent=here.parent) as context:  # errors name the section's help
         planned = importlib.import_module(f".{SECTIONS[section]}", __package__).planned
         studies = list(planned(**context.params))
     found = []
     for study in studies:
-        found.append(_say(study, None if device_rate else study.seconds(calibrate / len(studies)), device_rate))
+        costs = None if device_rate else _measured(study, calibrate / len(studies))
+        study.run.display.end()
+        found.append(_say(study, costs, device_rate))
     if json_path is not None:
         from robint_tf import results
 
         asked = {"section": section, "options": list(options), "device_rate_tflops": device_rate}
         results.write(json_path, {"figure": None, "plan_of": asked, "studies": found})
         click.echo(f"wrote {json_path}")
+
+
+def _measured(study: "Estimable", budget: float) -> "Costs":
+    """What a unit of work takes here, measured the longer the more there is to predict; nothing for no work."""
+    from .estimate import Costs
+
+    missing = [load for load in study.loads() if load.missing]
+    if not missing:
+        return Costs()
+    costs = study.seconds()
+    budget = min(budget, SHARE * sum(map(costs.of, missing)))
+    return study.seconds(budget) if budget > 1 else costs
 
 
 def _say(study: "Estimable", costs: "Costs | None", device_rate: float | None) -> dict[str, Any]:
@@ -113,6 +146,7 @@ def _say(study: "Estimable", costs: "Costs | None", device_rate: float | None) -
             "VAE-GAN": (flops.vae_gan_step, costs.vae_gan_step),
         }
         reached = ", ".join(f"{name} {f / s / 1e12:.3g}" for name, (f, s) in rates.items() if f and s)
-        click.echo(f"TFLOP/s reached here: {reached}.")
+        if reached:
+            click.echo(f"TFLOP/s reached here: {reached}.")
     unit = None if costs is None else asdict(costs)
     return {"study": study.name, "seconds": total_seconds, "flop": total_flops, "loads": rows, "unit_seconds": unit}

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from robint_tf import published
 from robint_tf.checks import canonical
 from robint_tf.specs import (
     OCCLUSIONS,
@@ -16,16 +17,13 @@ from robint_tf.specs import (
 
 PRESETS = ("smoke", "quick", "paper")
 
-EPOCHS = {"toy": 10, "mnist": 5, "fashion_mnist": 5, "cifar10": 20}
-"""Epochs of every classifier of a data set (notebooks 1.1, 2.1, 3.1, 4.1; appendix A.2)."""
-
 STEP_SIZES = {"l2": 2.0, "linf": 0.02}
 """Step of every attack of the study, larger than most eps (all notebooks; the paper does not state it)."""
 
 
 def epochs_of(dataset: str) -> int:
     """The authors' epochs for a data set or its sample."""
-    return EPOCHS[dataset.removesuffix("_sample")]
+    return published.EPOCHS[dataset.removesuffix("_sample")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +53,7 @@ class ToyStudy:
 
 
 _TOY = ToyStudy(
-    training=Training(epochs=EPOCHS["toy"]),
+    training=Training(epochs=published.EPOCHS["toy"]),
     train_attacks={
         "standard": None,
         "weak": PGD(norm="l2", eps=0.25, step_size=STEP_SIZES["l2"]),
@@ -143,14 +141,13 @@ class ManifoldStudy:
             (norm, loss): {
                 "Standard": self.standard,
                 **{
-                    f"{NORM_LABELS[norm]} {eps:g} {LOSS_LABELS[loss]}": self.robust(
-                        norm, self.trained_with(norm, loss), eps
-                    )
+                    f"{NORM_LABELS[norm]} {eps:g} {LOSS_LABELS[trained_with]}": self.robust(norm, trained_with, eps)
                     for eps in self.eps[norm]
                 },
             }
             for norm in self.norms
             for loss in self.losses
+            for trained_with in [self.trained_with(norm, loss)]
         }
 
     def gradient_networks(self) -> dict[str, ClassifierSpec]:
@@ -184,7 +181,7 @@ LOSS_IN_ANALYSIS = {
 _ANALYSED = PGD(norm="l2", eps=12.0, step_size=STEP_SIZES["l2"])
 _DIGITS = ManifoldStudy(  # notebooks 1.1 to 1.3
     dataset="mnist",
-    training=Training(epochs=EPOCHS["mnist"]),
+    training=Training(epochs=published.EPOCHS["mnist"]),
     eps={"l2": (1.0, 2.0, 4.0), "linf": (0.05, 0.1, 0.2)},
     step_sizes=STEP_SIZES,
     attack=_ANALYSED,
@@ -196,7 +193,7 @@ _PAPER_2_1 = {
     "fashion_mnist": replace(_DIGITS, dataset="fashion_mnist", vae_gan_epochs=60, explained=(1, 3, 7)),  # 2.1 to 2.3
     "cifar10": ManifoldStudy(  # notebooks 3.1 to 3.3; eps of l_inf from 3.3, which 3.2 does not train
         dataset="cifar10",
-        training=Training(epochs=EPOCHS["cifar10"]),
+        training=Training(epochs=published.EPOCHS["cifar10"]),
         eps={"l2": (0.1, 0.4, 1.6), "linf": (0.005, 0.01, 0.02)},
         step_sizes=STEP_SIZES,
         attack=_ANALYSED,
@@ -279,8 +276,8 @@ class InterpretabilityStudy:
     retraining: Training
     eps: dict[str, tuple[float, ...]]
     losses: tuple[str, ...] = ("xent", "cw")
-    fractions: tuple[float, ...] = (0.1, 0.3, 0.5, 0.7, 0.9)
-    n_seeds: int = 3
+    fractions: tuple[float, ...] = published.FRACTIONS
+    n_seeds: int = published.N_RETRAININGS
     n_explained: int = 1
     n_steps: int = 40
     step_sizes: dict[str, float]
@@ -350,8 +347,8 @@ STRONGEST = {"l2": 1.6, "linf": 0.04}
 """The eps that is attack strength 1 (notebook 3.5), whatever part of the grid is run."""
 
 _GRID = InterpretabilityStudy(  # notebook 3.4; the paper's text says l_inf up to 0.4, its networks go to 0.04
-    training=Training(epochs=EPOCHS["cifar10"]),
-    retraining=Training(epochs=EPOCHS["cifar10"]),
+    training=Training(epochs=published.EPOCHS["cifar10"]),
+    retraining=Training(epochs=published.EPOCHS["cifar10"]),
     eps={
         "l2": tuple(canonical(0.08 * i) for i in range(1, 21)),
         "linf": tuple(canonical(0.002 * i) for i in range(1, 21)),
@@ -402,7 +399,7 @@ DEMO_2_1 = replace(
     vae_gan_epochs=12,
     vae_gan_batch_size=10,
 )
-"""One panel of Figure 1, with the least training that makes the VAE-GAN's projections better than a constant image."""
+"""One panel of Figure 1 from a VAE-GAN that is still no manifold, which the demo says; enough for Figures 2 and 6."""
 
 DEMO_NETWORKS = {
     "standard": ClassifierSpec(dataset="mnist_sample", training=Training(epochs=5)),

@@ -1,8 +1,13 @@
-"""Progress of long work on standard error: one line rewritten on a terminal, a line now and then in a log file."""
+"""Progress of long work on standard error: one line rewritten on a terminal, a line a minute in a log file."""
 
+import contextlib
+import os
+import shutil
 import sys
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,7 +15,9 @@ if TYPE_CHECKING:
     from robint_tf.training import Position
     from robint_tf.vae_gan_training import VAEGANPosition
 
-HEARTBEAT_SECONDS = 20.0
+HEARTBEAT_SECONDS = 60.0
+REDRAW_SECONDS = 0.2
+NARROWEST = 20  # columns; on less than that, lines may wrap
 
 
 def duration(seconds: float) -> str:
@@ -22,40 +29,94 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
+def left(seconds: float | None) -> str:
+    """What is left of some work, or nothing where that is unknown."""
+    return "" if seconds is None else f"{duration(seconds)} left"
+
+
+@dataclass
+class Job:
+    """Work of many pieces. missing: what each piece takes that is still to be made, in any one unit."""
+
+    unit: str
+    total: int
+    missing: dict[Hashable, float]
+    began: float = field(default_factory=lambda: time.monotonic())
+    made: float = 0.0
+    piece: Hashable = None  # in work now
+    share: float = 0.0  # of it that is done
+
+    def finish(self) -> None:
+        """The piece in work is done."""
+        self.made += self.missing.pop(self.piece, 0.0)
+        self.piece, self.share = None, 0.0
+
+    def __str__(self) -> str:
+        """Which piece it is at, and the time left if the rest goes as fast as what was made so far."""
+        done = self.total - len(self.missing)
+        now = self.share * self.missing.get(self.piece, 0.0)
+        made, rest = self.made + now, sum(self.missing.values()) - now
+        seconds = (time.monotonic() - self.began) * rest / made if made else None
+        return ", ".join(filter(None, [f"{self.unit} {min(done + 1, self.total)} of {self.total}", left(seconds)]))
+
+
 class Display:
-    """Shows what a command is doing. `begin` names the work; `training` and `batches` are callbacks of the library."""
+    """Shows what a command is doing. `begin` names the work; `training` and `batches` are callbacks of the library.
+
+    `job` tells of the whole of which the pieces of work are parts; each is then named by a key of its own at `begin`.
+    """
+
+    shown: "Display | None" = None  # the one whose line stands on the terminal
 
     def __init__(self) -> None:
         self._title = ""
-        self._began = self._shown = time.monotonic()
-        self._width = 0
+        self._job: Job | None = None
+        self._began = time.monotonic()
+        self._shown = -HEARTBEAT_SECONDS
+        self._width = 0  # of what stands on the terminal's line
+        self._worth_keeping = False
 
-    def begin(self, title: str) -> None:
-        """Start a piece of work, e.g. "[2/9] weak, seed 1"."""
-        self.end()
-        self._title, self._began, self._shown = title, time.monotonic(), time.monotonic()
+    def job(self, unit: str, total: int, missing: Mapping[Any, float]) -> None:
+        """Say what all the work is: pieces in all, and those still to be made with what each takes in any one unit."""
+        self._job = Job(unit, total, dict(missing)) if missing else None
+
+    def begin(self, title: str, piece: Hashable = None) -> None:
+        """Start a piece of work, e.g. "weak, seed 1"; the piece begun before is done. piece: its key in the job."""
+        if self._job is None:
+            self._leave_line()
+        elif piece is not None:
+            self._job.finish()
+            self._job.piece = piece
+        self._title, self._began = title, time.monotonic()
+        self._show("", force=True)
 
     def training(self, p: "Position") -> None:
         """Callback of `fit_classifier`."""
-        last = p.epoch == p.epochs and p.batch == p.batches
-        left = "" if p.seconds_left is None else f", {duration(p.seconds_left)} left"
+        self._at(p.epoch - 1 + p.batch / p.batches, p.epochs)
         self._show(
-            f"epoch {p.epoch}/{p.epochs}, batch {p.batch}/{p.batches}, loss {p.loss:.4f}, "
-            f"accuracy {p.accuracy:.2%}{left}",
-            force=last,
+            f"epoch {p.epoch}/{p.epochs}",
+            left(p.seconds_left),
+            f"batch {p.batch}/{p.batches}",
+            f"accuracy {p.accuracy:.2%}",
+            f"loss {p.loss:.4f}",
+            force=p.epoch == p.epochs and p.batch == p.batches,
         )
 
     def vae_gan(self, p: "VAEGANPosition") -> None:
         """Callback of `fit_vae_gan`."""
-        last = p.epoch == p.epochs and p.batch == p.batches
-        left = "" if p.seconds_left is None else f", {duration(p.seconds_left)} left"
-        losses = ", ".join(f"{part} {loss:.3f}" for part, loss in p.losses.items())
-        self._show(f"epoch {p.epoch}/{p.epochs}, batch {p.batch}/{p.batches}, losses: {losses}{left}", force=last)
+        self._at(p.epoch - 1 + p.batch / p.batches, p.epochs)
+        self._show(
+            f"epoch {p.epoch}/{p.epochs}",
+            left(p.seconds_left),
+            f"batch {p.batch}/{p.batches}",
+            "losses " + " ".join(f"{part} {loss:.3f}" for part, loss in p.losses.items()),
+            force=p.epoch == p.epochs and p.batch == p.batches,
+        )
 
     def batches(self, done: int, total: int) -> None:
         """Callback of `attack_dataset`."""
-        left = (time.monotonic() - self._began) * (total - done) / max(done, 1)
-        self._show(f"{done}/{total} images, {duration(left)} left", force=done == total)
+        seconds = (time.monotonic() - self._began) * (total - done) / max(done, 1)
+        self._show(f"{done}/{total} images", left(seconds), force=done == total)
 
     def waiting(self, who: str) -> None:
         """Callback of `Store`: another process makes what this one needs."""
@@ -66,20 +127,62 @@ class Display:
         self._show(f"{done}/{total} {unit} done", force=True)
 
     def end(self) -> None:
-        """Leave the line that was last shown."""
-        if self._width:
-            click.echo(err=True)
-        self._width = 0
+        """All is done; leave the line that was last shown."""
+        self._job = None
+        self._leave_line()
 
-    def _show(self, text: str, *, force: bool) -> None:
-        now = time.monotonic()
-        terminal = sys.stderr.isatty()
-        if not force and now - self._shown < (0.2 if terminal else HEARTBEAT_SECONDS):
+    def _at(self, done: float, total: float) -> None:
+        if self._job is not None:
+            self._job.share = done / total
+
+    def _leave_line(self) -> None:
+        if self._width and not self._worth_keeping:  # a title alone
+            click.echo("\r" + " " * self._width + "\r", nl=False, err=True)
+        elif self._width:
+            click.echo(err=True)
+        self._width, self._worth_keeping = 0, False
+        Display.shown = None
+
+    def _show(self, *parts: str, force: bool) -> None:
+        """Show the work and these parts, the most important one first. force: now, if this is a terminal."""
+        now, terminal = time.monotonic(), sys.stderr.isatty()
+        if not (force and terminal) and now - self._shown < (REDRAW_SECONDS if terminal else HEARTBEAT_SECONDS):
             return
         self._shown = now
-        line = f"{self._title}: {text}"
+        job = "" if self._job is None else f"[{self._job}] "
+        known = [part for part in parts if part]
         if terminal:
+            line = fitted(job, self._title, known, columns() - 1)
             click.echo("\r" + line.ljust(self._width), nl=False, err=True)
-            self._width = max(self._width, len(line))
+            self._width, self._worth_keeping = len(line), self._worth_keeping or bool(known)
+            Display.shown = self
         else:
-            click.echo(line, err=True)
+            click.echo(job + ": ".join(filter(None, [self._title, ", ".join(known)])), err=True)
+
+
+def interrupt() -> None:
+    """Begin a new line for what is not progress: a warning, or why a command ends."""
+    if Display.shown is not None:
+        Display.shown._leave_line()
+
+
+def columns() -> int:
+    """Of the terminal that standard error is, as it is now; standard output may be a pipe."""
+    with contextlib.suppress(OSError, ValueError):
+        if found := os.get_terminal_size(sys.stderr.fileno()).columns:
+            return found
+    return shutil.get_terminal_size().columns
+
+
+def fitted(job: str, title: str, parts: list[str], columns: int) -> str:
+    """A line of at most so many columns: parts are left out from the last one on, then the title is shortened."""
+    columns = max(columns, NARROWEST)
+    for n in range(len(parts), 0, -1):
+        line = f"{job}{title}: {', '.join(parts[:n])}"
+        if len(line) <= columns:
+            return line
+    rest = f": {parts[0]}" if parts else ""
+    room = columns - len(job) - len(rest)
+    if room >= len(title):
+        return f"{job}{title}{rest}"
+    return (f"{job}{title[: room - 1]}…{rest}" if room > 8 else f"{job}{title}")[:columns]

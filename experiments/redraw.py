@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 
-from .options import Folder
+from .options import Folder, Place
 
 
 @click.command("redraw")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=Place())
 @click.option("--out", type=Folder(), help="Folder for the figures.  [default: beside each file]")
 def command(files: tuple[Path, ...], out: Path | None) -> None:
     """Draw the figures of results FILES (.json) again."""

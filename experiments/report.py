@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from robint_tf.comparison import Collection
     from robint_tf.report import Picture
 
-BEGIN, END = "<!-- {}: written by `robint report --readme README.md` -->", "<!-- end of {} -->"
+BEGIN, END = "<!-- {}: written by `robint report` -->", "<!-- end of {} -->"
 DPI = 90
 
 
@@ -30,30 +30,39 @@ DPI = 90
 @out_option("report")
 @click.option("--allow-mixed", is_flag=True, help="Compare results of different variants or versions, and list them.")
 @click.option(
-    "--readme",
+    "--update",
+    "documents",
+    multiple=True,
     type=click.Path(path_type=Path, exists=True, dir_okay=False, writable=True),
-    help="Also write the tables between the marks in this file: comparison, and sources where it has those.",
+    help="Also write the tables between the marks in this document, such as README.md and docs/results.md here.",
 )
-def command(folder: Path, out: Path, allow_mixed: bool, readme: Path | None) -> None:
+def command(folder: Path, out: Path, allow_mixed: bool, documents: tuple[Path, ...]) -> None:
     """Compare with the published results: report.html (one self-contained page), report.md and report.json.
 
     Reads results files only and trains nothing. What is missing is listed with the command that makes it.
     """
-    write(folder, out, allow_mixed=allow_mixed, readme=readme)
+    write(folder, out, allow_mixed=allow_mixed, documents=documents)
 
 
-def write(folder: Path, out: Path, *, allow_mixed: bool = False, readme: Path | None = None) -> list[Path]:
+def write(folder: Path, out: Path, *, allow_mixed: bool = False, documents: tuple[Path, ...] = ()) -> list[Path]:
     """Write the report of a folder of results; the paths written."""
-    from robint_tf import comparison, report, results
+    from robint_tf import comparison, report, report_markdown, results
     from robint_tf.folders import atomic_path
 
     collection = comparison.collect(folder)
+    if not collection.content and not collection.left_out:
+        raise click.UsageError(
+            f"{folder} holds no results; run a section first, e.g. robint section-2-2, or name the folder: --results."
+        )
     found = comparison.compare(collection, allow_mixed=allow_mixed)
+    drawn, undrawn = pictures(collection, set(found["left_out"]))
+    found["left_out"] |= undrawn
     header = _header(found)
     texts = {
-        "report.html": report.html(found, header, pictures(collection)),
-        "report.md": report.markdown(found, header),
+        "report.html": report.html(found, header, drawn),
+        "report.md": report_markdown.markdown(found, header),
     }
+    updated = {path: summarised(path.read_text(encoding="utf-8"), found) for path in documents}
     paths = []
     for name, text in texts.items():
         paths.append(out / name)
@@ -61,52 +70,77 @@ def write(folder: Path, out: Path, *, allow_mixed: bool = False, readme: Path | 
             scratch.write_text(text, encoding="utf-8")
     paths.append(out / "report.json")
     results.write(paths[-1], {"figure": None, "header": header, **found})
-    if readme is not None:
-        text = summarised(readme.read_text(encoding="utf-8"), found)
-        with atomic_path(readme) as scratch:
+    for path, text in updated.items():
+        with atomic_path(path) as scratch:
             scratch.write_text(text, encoding="utf-8")
-        paths.append(readme)
-    for row in found["groups"]:
+        paths.append(path)
+    told = [row for row in found["groups"] if set(row["ours"]) != {"not run"}]
+    for row in told:
         click.echo(f"{row['group']:70} {report.counts(row['ours'])}")
-    for place, reason in found["unreadable"].items():
+    if len(told) < len(found["groups"]):
+        click.echo(f"not run: {len(found['groups']) - len(told)} other kinds of claims; report.md names their commands")
+    for place, reason in found["left_out"].items():
         click.echo(f"left out {place}: {reason}", err=True)
     click.echo("wrote " + ", ".join(map(str, paths)))
     return paths
 
 
 def summarised(text: str, found: dict[str, Any]) -> str:
-    """A document with the tables between its marks. `UsageError` if it lacks those of the comparison."""
-    from robint_tf import report
+    """A document with the tables between its marks, whichever of them it has. `UsageError` if it has none."""
+    from robint_tf import report_markdown
 
-    for name, table in (("comparison", report.group_table), ("sources", report.source_table)):
+    tables = {
+        "totals": report_markdown.totals_table,
+        "comparison": report_markdown.group_table,
+        "sources": report_markdown.source_table,
+    }
+    marked = [name for name in tables if BEGIN.format(name) in text or END.format(name) in text]
+    if not marked:
+        raise click.UsageError(f"the document needs one line {BEGIN.format('comparison')} and one line for its end.")
+    for name in marked:
         begin, end = BEGIN.format(name), END.format(name)
-        if name != "comparison" and begin not in text and end not in text:
-            continue
         if text.count(begin) != 1 or text.count(end) != 1:
             raise click.UsageError(f"the document needs one line {begin} and one line {end}.")
         before, rest = text.split(begin)
-        text = f"{before}{begin}\n\n{table(found)}\n\n{end}{rest.split(end)[1]}"
+        text = f"{before}{begin}\n\n{tables[name](found)}\n\n{end}{rest.split(end)[1]}"
     return text
 
 
-def pictures(collection: "Collection") -> "list[Picture]":
-    """The figures of the results, redrawn, with the authors' Figures 4 and 5 beside ours."""
-    from robint_tf import plots, report
+def pictures(collection: "Collection", left_out: set[str]) -> "tuple[list[Picture], dict[str, str]]":
+    """The figures of the results, redrawn, with the authors' Figures 4 and 5 beside ours; why others cannot be drawn.
+
+    left_out: paths of files that the comparison did not take.
+    """
+    from robint_tf import comparison, plots, report, results
 
     from .interpretability_results import authors_figure
 
-    found = []
-    drawable = [(n, c) for n, c in collection.content.items() if c.get("figure") in KINDS and n.startswith("section_")]
+    found, undrawn = [], {}
+    drawable = [
+        (name, content)
+        for name, content in collection.content.items()
+        if name.startswith("section_") and _kind(content) and collection.paths[name] not in left_out
+    ]
     for name, content in sorted(drawable, key=lambda item: (list(KINDS).index(item[1]["figure"]), item[0])):
         section = ".".join(name.split("_")[1:3])
-        drawn = plots.FIGURES[content["figure"]](content)
-        found.append(report.Picture(section, _title(name, content), _alt(name, content), _png(drawn)))
+        try:
+            png = _png(plots.FIGURES[content["figure"]](content))
+            found.append(report.Picture(section, _title(name, content), _alt(name, content), png))
+        except comparison.ODD as error:
+            cause = results.printable(f"{type(error).__name__}: {error}")[:200]
+            undrawn[collection.paths[name]] = f"its figure cannot be drawn ({cause}); run its command again."
     for section, figure, axis in (("3.2", 4, "strength"), ("3.3", 5, "accuracy")):
         for loss in ("xent", "cw"):
             drawn = plots.FIGURES["interpretability"](authors_figure(loss, axis))
             title = f"Figure {figure}, the authors' numbers, networks trained with {loss} (read back from their figure)"
             found.append(report.Picture(section, title, title, _png(drawn)))
-    return found
+    return found, undrawn
+
+
+def _kind(content: dict[str, Any]) -> str | None:
+    """What kind of figure a results file is of; None for one that has none."""
+    figure = content.get("figure")
+    return figure if isinstance(figure, str) and figure in KINDS else None
 
 
 KINDS = {
@@ -128,8 +162,10 @@ def _title(name: str, content: dict[str, Any]) -> str:
 
 def _alt(name: str, content: dict[str, Any]) -> str:
     if content["figure"] == "manifold_distances":
-        orders = (f"{p['title']}: {'holds' if p['order']['holds'] else 'does not hold'}" for p in content["panels"])
-        return f"{KINDS[content['figure']]}, {content['dataset']}. The paper's order: " + "; ".join(orders)
+        from robint_tf import plots_manifold
+
+        orders = (f"{p['title']}: {plots_manifold.order_words(p['order'])}" for p in content["panels"])
+        return f"{KINDS[content['figure']]}, {content['dataset']}. " + "; ".join(orders)
     return _title(name, content)
 
 

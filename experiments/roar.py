@@ -9,9 +9,9 @@ import click
 from robint_tf.specs import Training, as_dict
 
 from .interpretability_results import SHORT, TITLES, score_of
-from .options import Share, data_options, device_options, store_option, variant_option, writable
+from .options import NewFile, Place, Share, bounds_option, data_options, device_options, store_option, variant_option
 from .presets import ATTRIBUTIONS, SECTION_3_2, InterpretabilityStudy, epochs_of
-from .run import begin
+from .run import begin, sha256, today
 
 if TYPE_CHECKING:
     from robint_tf.classifiers import Network
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 
 @click.command("roar")
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=Place())
 @click.option("--dataset", default="cifar10", show_default=True, help="mnist, fashion-mnist, cifar10, or a sample.")
+@bounds_option
 @click.option("--epochs", type=click.IntRange(1), help="Of each retraining.  [default: the authors' for the data set]")
 @click.option("--batch-size", type=click.IntRange(1), default=100, show_default=True, help="Of each retraining.")
 @click.option(
@@ -34,9 +35,7 @@ if TYPE_CHECKING:
 @click.option("--seeds", "n_seeds", type=click.IntRange(1, 100), default=3, show_default=True, help="Retrainings.")
 @click.option("--n-train", type=click.IntRange(1), help="Use the first images only.  [default: all]")
 @click.option("--n-test", type=click.IntRange(1), help="Test on the first images only.  [default: all]")
-@click.option(
-    "--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="Write the numbers here too."
-)
+@click.option("--json", "json_path", type=NewFile(), help="Write the numbers here too.")
 @variant_option
 @store_option
 @data_options
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
 def command(
     model: Path,
     dataset: str,
+    bounds: tuple[float, float] | None,
     epochs: int | None,
     batch_size: int,
     fractions: tuple[float, ...],
@@ -58,16 +58,15 @@ def command(
 ) -> None:
     """How well the gradients of the classifier in the file MODEL tell which pixels matter: ROAR and KAR.
 
-    Any Keras 3 classifier that returns logits for float32 images in [-1, 1] will do. It is only explained: what is
-    trained anew, on images without its most important pixels or with these alone, is the data set's own network.
+    Any Keras 3 classifier of Keras' own layers that returns logits for float32 images will do; unless they are in
+    [-1, 1], give --bounds. It is only explained: what is trained anew, on images without its most important pixels or
+    with these alone, is the data set's own network.
     """
     from robint_tf import data
 
     name = data.canonical_name(dataset)
     if name == "toy":
         raise click.BadParameter("toy has no pixels; choose a data set of images.", param_hint="'--dataset'")
-    if json_path is not None:
-        writable(json_path.parent)
     paper = SECTION_3_2["paper"]
     study = replace(
         paper,
@@ -81,16 +80,19 @@ def command(
         variant=variant,  # type: ignore[arg-type]
     )
     run = begin(variant=variant, computes=False, **places)
-    from robint_tf import cards, models, results
+    from robint_tf import models, results
 
     from .grid import Grid
 
     def own(dataset: "Dataset") -> "Network":
-        return models.load(model, x_shape=dataset.train.x.shape[1:], n_classes=len(dataset.class_names))
+        shape, n_classes = dataset.train.x.shape[1:], len(dataset.class_names)
+        return models.load(model, x_shape=shape, n_classes=n_classes, bounds=bounds)
 
     grid = Grid(study, run, data_dir=data_dir, offline=offline, own=own)
     explained = grid.own
-    grid.complete([*study.cells(None), *study.cells(explained)])
+    everything = [*study.cells(None), *study.cells(explained)]
+    grid.announce(everything)
+    grid.complete(everything)
     baseline = grid.cells(None)
     cells = grid.cells(explained)
     run.display.end()
@@ -99,8 +101,12 @@ def command(
     if json_path is not None:
         about = {
             "figure": None,
+            "date": today(),
             "provenance": run.provenance(),
-            "model": cards.identity(model, explained.sha256),
+            "model": model.name,
+            "model_sha256": sha256(model),
+            "network_sha256": explained.sha256,
+            "bounds": bounds or (-1, 1),
             "dataset": study.source,
             "train_data": grid.dataset.train.take(n_train).fingerprint.as_json(),
             "test_data": grid.dataset.test.take(n_test).fingerprint.as_json(),

@@ -1,6 +1,8 @@
 """What a command has at hand while it runs: store, device, data, output folder; and how it saves what it made."""
 
+import hashlib
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from robint_tf.artifacts import Store, default_root
 
 from .options import command_line, writable
 from .progress import Display
+from .quiet import load_tensorflow
 
 RUN_OPTIONS = ("store_dir", "allow_mixed", "device", "jit", "threads", "deterministic")
 """Parameters of a command that `begin` takes as they are."""
@@ -42,6 +45,17 @@ class Run:
         return [path, *plots.save(plots.FIGURES[figure or name](results_files.read(path)), self.out / name)]
 
 
+def today() -> str:
+    """The date, in UTC: of a run, for people; it decides nothing, and files that must repeat do not hold it."""
+    return datetime.now(UTC).date().isoformat()
+
+
+def sha256(path: Path) -> str:
+    """Of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def begin(
     *,
     store_dir: Path | None,
@@ -60,8 +74,7 @@ def begin(
     computes: whether this process computes numbers of the results itself, beyond what it puts into the store.
     """
     root = writable(store_dir or default_root())
-    from robint_tf import device as devices
-
+    devices = load_tensorflow()
     devices.configure(device, jit=jit, threads=threads, deterministic=deterministic)
     about = {"command": command_line(click.get_current_context()), "variant": variant, "preset": preset}
     display = Display()

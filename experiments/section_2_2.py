@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from .estimate import Costs, Load, classifier_flops, classifier_seconds
+from .estimate import Costs, Load, attack_passes, classifier_flops, classifier_seconds
 from .options import device_options, out_option, preset_option, store_option, variant_option
 from .presets import SECTION_2_2, ToyStudy
 from .run import RUN_OPTIONS, Run, begin
@@ -107,10 +107,13 @@ def measure(study: ToyStudy, run: Run) -> dict[str, Any]:
     network = classifiers.build("gaussian_mlp", variant=study.variant)  # one for all: a second training pays no trace
     networks: list[dict[str, Any]] = []
     panels = []
+    wanted = [spec for specs in study.classifiers().values() for spec in specs]
+    missing = [spec for spec in wanted if not run.store.has(spec, dataset.train.fingerprint.key)]
+    run.display.job("network", len(wanted), {spec: 2.0 + attack_passes(spec.attack) for spec in missing})
     for name, specs in study.classifiers().items():
         seeds = []
         for spec in specs:
-            run.display.begin(f"{TITLES[name]}, seed {spec.training.seed}")
+            run.display.begin(f"{TITLES[name]}, seed {spec.training.seed}", spec)
             trained = recipes.classifier(spec, dataset, run.store, network=network, progress=run.display.training)
             seeds.append(_panel(trained.network, dataset, study))
         networks.append(

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from robint_tf.checkpoints import Checkpoint
+from robint_tf.errors import InputError
 from robint_tf.folders import (
     MANIFEST,
     Arrays,
@@ -52,10 +53,15 @@ def spec_key(spec: Any, *inputs: str) -> str:
 
 
 def default_root() -> Path:
-    """`ROBINT_STORE` if set, else `robint_tf` in the user's cache folder."""
-    if "ROBINT_STORE" in os.environ:
-        return Path(os.environ["ROBINT_STORE"])
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "robint_tf"
+    """`ROBINT_STORE` if set, else `robint_tf` in the user's cache folder. `InputError` for users without a home.
+
+    An empty variable counts as none, `~` is the user's home.
+    """
+    choice, cache = os.environ.get("ROBINT_STORE"), os.environ.get("XDG_CACHE_HOME")
+    try:
+        return Path(choice).expanduser() if choice else Path(cache or "~/.cache").expanduser() / "robint_tf"
+    except RuntimeError as error:
+        raise InputError("this user has no home folder; give --store, or set ROBINT_STORE to a folder.") from error
 
 
 class TakenError(Exception):
@@ -81,7 +87,7 @@ class Store:
         allow_mixed: whether artifacts made with different versions, devices or settings may be used together.
         waiting: told whom a `fetch` waits for, e.g. "process 4711 on node3"; by default that is a warning.
         """
-        self.root = default_root() if root is None else Path(root)
+        self.root = default_root() if root is None else Path(root).expanduser()
         self.parts = Parts(allow_mixed=allow_mixed)
         self._waiting = waiting or _warn_of
 

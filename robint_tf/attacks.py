@@ -12,14 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from robint_tf import device
+from robint_tf import device, inputs
 from robint_tf.classifiers import Network
+from robint_tf.errors import InputError
 from robint_tf.forward import for_attack, loop_body
+from robint_tf.inputs import PIXEL_MAX, PIXEL_MIN
 from robint_tf.losses import LOSSES
 from robint_tf.norms import NORMS
 from robint_tf.specs import PGD
 
-PIXEL_MIN, PIXEL_MAX = -1.0, 1.0
 Progress = Callable[[int, int], None]  # examples done, examples in all
 
 
@@ -95,23 +96,34 @@ class Attacked:
 
     x_adv: like x; logits, clean_logits: (N, classes) float32 on x_adv and x; n_zero_gradients: (N,) int32, steps at
     which an example's gradient was exactly zero (a saturated loss): such a step leaves the image where it is.
+    equal: (N,) bool, where x_adv is x in every pixel.
     """
 
     x_adv: np.ndarray
     logits: np.ndarray
     clean_logits: np.ndarray
     n_zero_gradients: np.ndarray
+    equal: np.ndarray
     attack: PGD
 
     @property
     def saturated(self) -> np.ndarray:
-        """Which examples had a zero gradient at every step, so that they never moved, (N,) bool."""
+        """Which examples had a zero gradient at every step, so that no step moved them, (N,) bool."""
         return (self.n_zero_gradients == self.attack.n_steps) & (self.attack.n_steps > 0)
 
     @property
     def n_saturated(self) -> int:
-        """How many examples never moved."""
+        """How many examples no step moved."""
         return int(np.sum(self.saturated))
+
+    @property
+    def n_unchanged(self) -> int:
+        """How many examples the attack left as they were, though it could have moved them.
+
+        The saturated ones, unless they start at random; those whose gradient is too small or too large for float32, so
+        that its direction is lost; and those that lie in a corner of the box already.
+        """
+        return int(np.sum(self.equal)) if self.attack.eps > 0 and self.attack.n_steps > 0 else 0
 
 
 def attack_dataset(
@@ -126,16 +138,18 @@ def attack_dataset(
 ) -> Attacked:
     """Attack a whole data set in batches, in bounded memory beyond inputs and outputs.
 
-    x: (N, ...) float32 in [-1, 1]; y: (N,) integer labels. With `check`, inputs and network are examined. `ValueError`
-    if x is not float32, out of [-1, 1] or not finite, if labels are out of range, or if the network returns
-    probabilities, has random layers switched on, or returns NaN. The random start of example i depends on the attack's
-    seed and on i alone, not on the batch size.
+    x: (N, ...) float32 in [-1, 1]; y: integer labels (N,) or (N, 1); NumPy or TensorFlow. With `check`, inputs and
+    network are examined (`inputs.check`), with one sentence in a `ValueError` for what would make the result
+    meaningless; `inputs.NotFiniteError` in any case for logits that are NaN or infinite. The random start of example i
+    depends on the attack's seed and on i alone, not on the batch size.
     """
+    x, y = inputs.images(x), inputs.labels(y)
     if check:
-        check_inputs(network, x, y)
-    run = _compiled(network, attack.norm, attack.loss)
+        inputs.check(network, x, y)
+    inputs.warn_of_short_steps(attack)
+    run = _compiled(network, x.shape[1:], attack.norm, attack.loss)
     eps, step_size = tf.constant(attack.eps), tf.constant(attack.step_size)
-    x_adv = np.empty_like(x)
+    x_adv, equal = np.empty_like(x), np.empty(len(x), bool)
     logits, clean_logits, n_zero = [], [], []
 
     def attack_batch(lo: int, hi: int) -> None:
@@ -143,53 +157,44 @@ def attack_dataset(
         start = _random_start(attack, lo, xb) if attack.random_start else tf.zeros_like(xb)
         attacked = run(xb, yb, eps, step_size, tf.constant(attack.n_steps), start)
         x_adv[lo:hi], adv_logits, batch_logits, zero = (part.numpy() for part in attacked)
+        inputs.check_finite(batch_logits, lo)
+        inputs.check_finite(x_adv[lo:hi], lo, "gradients")
+        inputs.check_finite(adv_logits, lo, "logits under attack")
+        equal[lo:hi] = (x_adv[lo:hi] == x[lo:hi]).reshape(hi - lo, -1).all(axis=1)
         logits.append(adv_logits)
         clean_logits.append(batch_logits)
         n_zero.append(zero)
 
     in_batches(len(x), batch_size, attack_batch, progress)
-    return Attacked(x_adv, np.concatenate(logits), np.concatenate(clean_logits), np.concatenate(n_zero), attack)
+    return Attacked(x_adv, np.concatenate(logits), np.concatenate(clean_logits), np.concatenate(n_zero), equal, attack)
 
 
 def predict(network: Network, x: np.ndarray, *, batch_size: int = 500) -> np.ndarray:
-    """Logits of a data set, (N, classes) float32, in inference mode."""
-    run = _compiled_forward(network)
+    """Logits of a data set of at least one image, (N, classes) float32, in inference mode.
+
+    x: (N, ...) float32. `inputs.NotFiniteError` for logits that are NaN or infinite.
+    """
+    x = inputs.images(x)
+    run = _compiled_forward(network, x.shape[1:])
     logits: list[np.ndarray] = []
-    in_batches(len(x), batch_size, lambda lo, hi: logits.append(run(tf.constant(x[lo:hi])).numpy()))
+
+    def forward(lo: int, hi: int) -> None:
+        found = run(tf.constant(x[lo:hi])).numpy()
+        inputs.check_finite(found, lo)
+        logits.append(found)
+
+    in_batches(len(x), batch_size, forward)
     return np.concatenate(logits)
-
-
-def check_inputs(network: Network, x: np.ndarray, y: np.ndarray) -> None:
-    """Refuse what would make an attack meaningless; `ValueError` with one sentence that says what to change."""
-    if x.dtype != np.float32:
-        raise ValueError(f"images are {x.dtype}; give float32 in [-1, 1] (pixel / 127.5 - 1 for 8-bit images).")
-    if len(x) != len(y) or not len(x):
-        raise ValueError(f"there are {len(x)} images and {len(y)} labels; give one label an image, and at least one.")
-    if tuple(network.input_shape[1:]) != x.shape[1:]:
-        raise ValueError(f"images have shape {x.shape[1:]}; the network takes {tuple(network.input_shape[1:])} (NHWC).")
-    if not np.isfinite(x).all():
-        raise ValueError("images hold NaN or infinite pixels; remove them.")
-    if x.min() < PIXEL_MIN or x.max() > PIXEL_MAX:
-        raise ValueError(f"pixels range over [{x.min():g}, {x.max():g}]; scale them to [-1, 1].")
-    n_classes = network.output_shape[-1]
-    if not np.issubdtype(y.dtype, np.integer) or y.min() < 0 or y.max() >= n_classes:
-        raise ValueError(f"labels are {y.dtype} over [{y.min()}, {y.max()}]; give integers from 0 to {n_classes - 1}.")
-    logits, again = (network(x[:64], training=False).numpy().astype(np.float32) for _ in range(2))
-    if not np.isfinite(logits).all():
-        raise ValueError(
-            "the network returns NaN or infinite logits; its weights are damaged or its training diverged."
-        )
-    if logits.min() >= 0 and np.allclose(logits.sum(axis=-1), 1, atol=1e-3):
-        raise ValueError("the network returns probabilities (rows sum to 1); remove its softmax, attacks need logits.")
-    if not np.allclose(logits, again, atol=1e-4 * max(1.0, float(np.abs(logits).max()))):
-        raise ValueError("two calls of the network differ; switch off dropout or noise that is active at inference.")
 
 
 def in_batches(n: int, batch_size: int, run: Callable[[int, int], None], progress: Progress | None = None) -> None:
     """Call run(first, one past the last) for each batch of n examples whose results do not depend on the batch.
 
-    Where the device runs out of memory the batch is halved, with a warning, and tried again.
+    Where the device runs out of memory the batch is halved, with a warning, and tried again. `ValueError` for a batch
+    of less than one.
     """
+    if batch_size < 1:
+        raise InputError(f"batch_size is {batch_size!r}; give a whole number of at least 1.")
     lo = 0
     while lo < n:
         hi = min(lo + batch_size, n)
@@ -214,9 +219,9 @@ def _random_start(attack: PGD, first: int, x: tf.Tensor) -> tf.Tensor:
     return tf.map_fn(lambda seed: start(shape, eps, seed)[0], seeds, fn_output_signature=tf.float32)
 
 
-def batch_signature(network: Network) -> tuple[tf.TensorSpec, tf.TensorSpec]:
-    """Images and labels in batches of any size: a function with this signature is traced once."""
-    return tf.TensorSpec([None, *network.input_shape[1:]], tf.float32), tf.TensorSpec([None], tf.int32)
+def batch_signature(x_shape: tuple[int, ...]) -> tuple[tf.TensorSpec, tf.TensorSpec]:
+    """Images of a shape, and labels, in batches of any size: a function with this signature is traced once."""
+    return tf.TensorSpec([None, *x_shape], tf.float32), tf.TensorSpec([None], tf.int32)
 
 
 _COMPILED: "weakref.WeakKeyDictionary[Network, dict]" = weakref.WeakKeyDictionary()
@@ -230,9 +235,9 @@ def per_network(network: Network, key: object, make: Callable[[Network], Callabl
     return functions[key]
 
 
-def _compiled(network: Network, norm: str, loss: str) -> Callable:
+def _compiled(network: Network, x_shape: tuple[int, ...], norm: str, loss: str) -> Callable:
     def make(net: Network) -> Callable:
-        images, labels = batch_signature(net)
+        images, labels = batch_signature(x_shape)
         real, whole = tf.TensorSpec([], tf.float32), tf.TensorSpec([], tf.int32)
 
         @tf.function(input_signature=[images, labels, real, real, whole, images], jit_compile=device.jit_compile())
@@ -247,19 +252,23 @@ def _compiled(network: Network, norm: str, loss: str) -> Callable:
             x_adv, n_zero = ascend(
                 net, x, y, norm=norm, loss=loss, eps=eps, step_size=step_size, n_steps=n_steps, start=start
             )
-            return x_adv, net(x_adv, training=False), net(x, training=False), n_zero
+            return x_adv, _logits(net, x_adv), _logits(net, x), n_zero
 
         return run
 
-    return per_network(network, (norm, loss), make)
+    return per_network(network, (x_shape, norm, loss), make)
 
 
-def _compiled_forward(network: Network) -> Callable:
+def _compiled_forward(network: Network, x_shape: tuple[int, ...]) -> Callable:
     def make(net: Network) -> Callable:
-        @tf.function(input_signature=batch_signature(net)[:1], jit_compile=device.jit_compile())
+        @tf.function(input_signature=batch_signature(x_shape)[:1], jit_compile=device.jit_compile())
         def run(x: tf.Tensor) -> tf.Tensor:
-            return net(x, training=False)
+            return _logits(net, x)
 
         return run
 
-    return per_network(network, "forward", make)
+    return per_network(network, (x_shape, "forward"), make)
+
+
+def _logits(network: Network, x: tf.Tensor) -> tf.Tensor:
+    return tf.cast(network(x, training=False), tf.float32)

@@ -13,9 +13,10 @@ from collections.abc import Callable, Collection
 import numpy as np
 import tensorflow as tf
 
-from robint_tf import device
-from robint_tf.attacks import Progress, batch_signature, check_inputs, in_batches, per_network
+from robint_tf import device, inputs
+from robint_tf.attacks import Progress, batch_signature, in_batches, per_network
 from robint_tf.classifiers import Network
+from robint_tf.errors import InputError
 from robint_tf.losses import xent
 from robint_tf.specs import VARIANTS
 
@@ -95,26 +96,26 @@ def attribute(
 ) -> np.ndarray:
     """Attribution maps of a data set in batches, in bounded memory beyond inputs and outputs.
 
-    x: (N, H, W, C) float32 in [-1, 1]; attribution: a name in `ATTRIBUTIONS`; reduction: a name in `REDUCTIONS`, by
-    default the variant's in `RANKING`. Returns float32 (N, H, W), or (N, H, W, C) for the reduction "none". With
-    `check`, images and network are examined as for attacks. `ValueError` for unknown names, inputs that are not images,
-    and what `attacks.check_inputs` refuses.
+    x: (N, H, W, C) float32 in [-1, 1], NumPy or TensorFlow; attribution: a name in `ATTRIBUTIONS`; reduction: a name in
+    `REDUCTIONS`, by default the variant's in `RANKING`. Returns float32 (N, H, W), or (N, H, W, C) for the reduction
+    "none". With `check`, images and network are examined as for attacks. `ValueError` for unknown names, inputs that
+    are not images, and what `inputs.check` refuses; `inputs.NotFiniteError` for NaN or infinite attributions.
     """
     _check_name("variant", variant, VARIANTS)
     reduction = reduction or RANKING[variant]
     _check_name("attribution", attribution, ATTRIBUTIONS)
     _check_name("reduction", reduction, REDUCTIONS)
+    x = inputs.images(x)
     if x.ndim != 4:
-        raise ValueError(f"inputs have shape {x.shape}; attributions need images (N, H, W, C).")
-    if batch_size < 1:
-        raise ValueError(f"batch_size is {batch_size}; give a whole number of at least 1.")
+        raise InputError(f"inputs have shape {x.shape}; attributions need images (N, H, W, C).")
     if check:
-        check_inputs(network, x, np.zeros(len(x), np.int32))  # any label will do: only the network's own is used
-    run = _compiled(network, attribution, variant, reduction)
+        inputs.check(network, x)
+    run = _compiled(network, x.shape[1:], attribution, variant, reduction)
     maps = np.empty(x.shape if reduction == "none" else x.shape[:-1], np.float32)
 
     def explain(lo: int, hi: int) -> None:
         maps[lo:hi] = run(tf.constant(x[lo:hi])).numpy()
+        inputs.check_finite(maps[lo:hi], lo, "gradients")
 
     in_batches(len(x), batch_size, explain, progress)
     return maps
@@ -128,7 +129,7 @@ def heat_map(attributions: np.ndarray, *, low: float = 0.5, high: float = 99.5) 
     `heat_map(-attribute(network, x, "gradient", reduction="none"))`. `ValueError` unless 0 <= low <= high <= 100.
     """
     if not 0 <= low <= high <= 100:
-        raise ValueError(f"the percentiles are {low} and {high}; give 0 <= low <= high <= 100.")
+        raise InputError(f"the percentiles are {low} and {high}; give 0 <= low <= high <= 100.")
     summed = attributions.sum(axis=-1)
     floor, ceiling = np.percentile(summed, [low, high], axis=(1, 2), keepdims=True)
     capped = np.clip(summed, floor, ceiling)
@@ -137,15 +138,15 @@ def heat_map(attributions: np.ndarray, *, low: float = 0.5, high: float = 99.5) 
 
 def _check_name(what: str, name: str, known: Collection[str]) -> None:
     if name not in known:
-        raise ValueError(f"{what} is {name!r}; choose one of {', '.join(known)}.")
+        raise InputError(f"{what} is {name!r}; choose one of {', '.join(known)}.")
 
 
-def _compiled(network: Network, attribution: str, variant: str, reduction: str) -> Callable:
+def _compiled(network: Network, x_shape: tuple[int, ...], attribution: str, variant: str, reduction: str) -> Callable:
     def make(net: Network) -> Callable:
-        @tf.function(input_signature=batch_signature(net)[:1], jit_compile=device.jit_compile())
+        @tf.function(input_signature=batch_signature(x_shape)[:1], jit_compile=device.jit_compile())
         def run(x: tf.Tensor) -> tf.Tensor:
             return REDUCTIONS[reduction](ATTRIBUTIONS[attribution](net, x, variant))
 
         return run
 
-    return per_network(network, ("attribution", attribution, variant, reduction), make)
+    return per_network(network, (x_shape, "attribution", attribution, variant, reduction), make)

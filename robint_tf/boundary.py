@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from robint_tf.errors import InputError
+
 WINDOW = 1.1  # the authors draw [-1.1, 1.1]^2 (notebook 4.1)
 
 
@@ -36,7 +38,7 @@ def tilt(points: np.ndarray) -> float:
     The line is the first principal axis. `ValueError` for fewer than two points: there is no boundary in the window.
     """
     if len(points) < 2:
-        raise ValueError(f"there are {len(points)} boundary points; the network puts the whole window into one class.")
+        raise InputError(f"there are {len(points)} boundary points; the network puts the whole window into one class.")
     _, _, axes = np.linalg.svd(points - points.mean(axis=0), full_matrices=False)
     return float(np.degrees(np.arctan2(abs(axes[0, 0]), abs(axes[0, 1]))))
 

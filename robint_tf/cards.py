@@ -21,17 +21,21 @@ def card_path(path: Path) -> Path:
     return path.with_suffix(".json")
 
 
-def name_recipe(path: Path, spec: Any) -> None:
-    """Have a `.keras` file name its recipe, JSON data as `specs.as_dict` gives them."""
+RECIPE = ("spec", "bounds")
+"""What of a card tells one network from another."""
+
+
+def name_recipe(path: Path, card: dict[str, Any]) -> None:
+    """Have a `.keras` file name the recipe on its card."""
     with zipfile.ZipFile(path, "a") as archive:
-        archive.comment = json.dumps({"robint_tf": {"spec": spec}}).encode()
+        archive.comment = json.dumps({"robint_tf": {key: card.get(key) for key in RECIPE}}).encode()
 
 
 def recipe_of(path: Path) -> Any:
-    """The recipe that a `.keras` file names, JSON data; None if it names none, or is no whole archive."""
+    """The recipe that a `.keras` file names, RECIPE as JSON data; None if it names none, or is no whole archive."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return json.loads(archive.comment)["robint_tf"]["spec"]
+            return json.loads(archive.comment)["robint_tf"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError, zipfile.BadZipFile):
         return None
 
@@ -59,8 +63,3 @@ def warn_of_another(path: Path) -> None:
             f"{card_path(path)} is not the card of {path}, which has another hash; remove it, or repeat the training.",
             stacklevel=3,
         )
-
-
-def identity(path: Path, fingerprint: str) -> dict[str, str]:
-    """What results say of a network from a file: its name and hash, and the network's `classifiers.fingerprint`."""
-    return {"file": path.name, "sha256": sha256_of(path), "network_sha256": fingerprint}

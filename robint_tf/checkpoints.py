@@ -9,6 +9,7 @@ import time
 import warnings
 from pathlib import Path
 
+from robint_tf.errors import InputError
 from robint_tf.folders import Arrays, DamagedError, read_folder, remove, write_folder
 from robint_tf.provenance import Description, Parts, merged
 
@@ -22,7 +23,7 @@ class Checkpoint:
     def __init__(self, folder: Path, made_with: Description | None = None, *, allow_mixed: bool = False) -> None:
         """`ValueError` where `ROBINT_CHECKPOINT_SECONDS` is not a number of seconds, or the folder is a link."""
         if folder.is_symlink():
-            raise ValueError(f"{folder} is a symbolic link; states are kept in folders of the store's own. Remove it.")
+            raise InputError(f"{folder} is a symbolic link; states are kept in folders of the store's own. Remove it.")
         self.folder = folder
         self.made_with: Description = made_with or {}
         self._allow_mixed = allow_mixed
@@ -77,8 +78,8 @@ class Checkpoint:
 
 def _checkpoint_seconds() -> float:
     """Seconds between two states of a training: `ROBINT_CHECKPOINT_SECONDS`, else a minute."""
-    text = os.environ.get("ROBINT_CHECKPOINT_SECONDS", "60")
+    text = os.environ.get("ROBINT_CHECKPOINT_SECONDS") or "60"
     with contextlib.suppress(ValueError):
         if (seconds := float(text)) >= 0:
             return seconds
-    raise ValueError(f"ROBINT_CHECKPOINT_SECONDS is {text!r}; give a number of seconds from 0 up, e.g. 60.")
+    raise InputError(f"ROBINT_CHECKPOINT_SECONDS is {text!r}; give a number of seconds from 0 up, e.g. 60.")

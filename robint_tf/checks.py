@@ -1,4 +1,4 @@
-"""Checks of the fields of a spec, and of arguments: one sentence that names the value and what is allowed."""
+"""The numbers of a spec as they are held and told, and checks of its fields: one sentence that says what is allowed."""
 
 import functools
 import math
@@ -6,26 +6,47 @@ from collections.abc import Collection
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
+from robint_tf.errors import InputError
+
 
 def canonical(value: float) -> float:
     """`value` rounded to 12 significant digits."""
     return float(f"{value:.12g}")
 
 
+def told(value: float) -> str:
+    """A length between pixels as users write it: 0.4, and 8/255 where six decimal digits are not the number itself."""
+    by_255 = round(2 * 255 * value) / 2
+    if canonical(float(f"{value:g}")) != canonical(value) and canonical(by_255 / 255) == canonical(value):
+        return f"{by_255:g}/255"
+    return f"{value:g}"
+
+
 def choice(owner: object, name: str, allowed: Collection[str]) -> None:
     """`ValueError` unless the field is one of `allowed`."""
     value = getattr(owner, name)
     if value not in allowed:
-        raise ValueError(f"{name} is {value!r}; choose one of {', '.join(allowed)}.")
+        raise InputError(f"{name} is {value!r}; choose one of {', '.join(allowed)}.")
+
+
+SQUARABLE = 1e18
+"""Up to here the squares of lengths in float32, which end at 3.4e38, stay finite."""
+
+
+def length(owner: object, name: str) -> None:
+    """`ValueError` unless the field is a length of at least 0 that can be squared; makes it canonical."""
+    number(owner, name)
+    if (value := getattr(owner, name)) > SQUARABLE:
+        raise InputError(f"{name} is {value!r}; give at most {SQUARABLE:g}, the squares of larger ones overflow.")
 
 
 def number(owner: object, name: str, *, positive: bool = False) -> None:
     """`ValueError` unless the field is a finite number of at least 0; makes it canonical."""
     value = getattr(owner, name)
     if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-        raise ValueError(f"{name} is {value!r}; give a finite number.")
+        raise InputError(f"{name} is {value!r}; give a finite number.")
     if value < 0 or (positive and value == 0):
-        raise ValueError(f"{name} is {value!r}; give a number {'above' if positive else 'of at least'} 0.")
+        raise InputError(f"{name} is {value!r}; give a number {'above' if positive else 'of at least'} 0.")
     object.__setattr__(owner, name, canonical(value))
 
 
@@ -33,28 +54,35 @@ def count(owner: object, name: str, least: int) -> None:
     """`ValueError` unless the field is a whole number of at least `least`."""
     value = getattr(owner, name)
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ValueError(f"{name} is {value!r}; give a whole number of at least {least}.")
+        raise InputError(f"{name} is {value!r}; give a whole number of at least {least}.")
+
+
+def amounts(owner: object, *names: str) -> None:
+    """`ValueError` unless the fields are whole numbers of at least 1, or None, which stands for all."""
+    for name in names:
+        if getattr(owner, name) is not None:
+            count(owner, name, 1)
 
 
 def seed(owner: object, name: str) -> None:
     """`ValueError` unless the field is a seed that NumPy and TensorFlow take."""
     count(owner, name, 0)
     if getattr(owner, name) >= 2**31:
-        raise ValueError(f"{name} is {getattr(owner, name)!r}; give a whole number from 0 to {2**31 - 1}.")
+        raise InputError(f"{name} is {getattr(owner, name)!r}; give a whole number from 0 to {2**31 - 1}.")
 
 
 def flag(owner: object, name: str) -> None:
     """`ValueError` unless the field is True or False."""
     if not isinstance(getattr(owner, name), bool):
-        raise ValueError(f"{name} is {getattr(owner, name)!r}; give True or False.")
+        raise InputError(f"{name} is {getattr(owner, name)!r}; give True or False.")
 
 
 def kinds(owner: Any) -> None:
     """`ValueError` unless text and parts of a dataclass are of the classes that it declares; numbers aside."""
-    for name, allowed in _declared(type(owner)).items():
+    for name, allowed in _declared(type(owner)).items():  # type: ignore[arg-type]
         if not isinstance(value := getattr(owner, name), allowed):
             listed = " or ".join("None" if kind is NoneType else kind.__name__ for kind in allowed)
-            raise ValueError(f"{name} is {value!r}; give {listed}.")
+            raise InputError(f"{name} is {value!r}; give {listed}.")
 
 
 @functools.cache

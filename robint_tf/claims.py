@@ -6,6 +6,8 @@ from functools import partial
 from itertools import product
 
 from robint_tf import published, verdicts
+from robint_tf import verdicts_interpretability as grid
+from robint_tf.errors import InputError
 from robint_tf.verdicts import Finding, Results
 
 DATASETS = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}
@@ -19,18 +21,37 @@ ATTRIBUTIONS = {"gradient": "G", "gradient_x_input": "GX"}
 class Claim:
     """A statement of the paper. `needs`: name of the results file that decides, made by `command`.
 
-    evaluate: from that file's content to a finding. authors: the same from the published numbers, None where these do
-    not decide.
+    evaluate: from that file's content to a finding; `ValueError` if the file is of something else. authors: the same
+    from the published numbers, None where these do not decide. rule, authors_rule: how either is judged, in words; ""
+    for the authors' where it is the same. question: the paper asks whether it is so, and does not assert it.
     """
 
     key: str
     section: str
-    group: str  # claims of one kind, e.g. a figure's panels
+    group: str  # claims of one kind, e.g. a figure's panels; one pair of rules judges all of them
     statement: str
     needs: str
     command: str
+    rule: str
     evaluate: Callable[[Results], Finding]
     authors: Callable[[], Finding] | None = None
+    authors_rule: str = ""
+    question: bool = False
+
+
+POINTS = "the points read off the figure, without an interval"
+ORDER_RULE = "bootstrap probability of the order over images: 95% or more, 5% or less"
+PAIRS_RULE = "share of images, above 50% for every robust network: Wilson's 95% interval"
+TILT_RULE = "share of seeds in this order, above 50%: Wilson's 95% interval"
+ACCURACY_RULE = "within one point of the stated accuracy: 95% interval over test images, for the toy data over seeds"
+CORRELATION_RULE = "sign of the linear correlation over networks: Fisher's 95% interval"
+EXCEPTION_RULE = (
+    "95% intervals: no strong correlation of the usual sign (below 0.5; Fisher), while the other KAR series together "
+    "have that sign (mean Fisher z) and each of them differs from this one (Zou)"
+)
+MARGIN_RULE = "lowest robust minus highest standard score: 95% intervals over retrainings, pooled over networks"
+GAP_RULE = "mean difference over networks: 95% t interval"
+LINES_RULE = "gap of the fitted lines at the middle of the common accuracies: 95% bootstrap interval over networks"
 
 
 def all_claims() -> list[Claim]:
@@ -38,45 +59,75 @@ def all_claims() -> list[Claim]:
     return [*_figure_1(), *_figure_3(), *_accuracies(), *_figures_4_and_5()]
 
 
+Rule = Callable[[Results], Finding]
+
+
+def _of(rule: Rule, **expected: str) -> Rule:
+    """The rule for results that name what it is about; `ValueError` for others, e.g. a file that was renamed."""
+
+    def evaluate(results: Results) -> Finding:
+        for name, value in expected.items():
+            if str(results[name]).removesuffix("_sample") != value:
+                raise InputError(f"its {name} is {results[name]}, not {value}")
+        return rule(results)
+
+    return evaluate
+
+
 def _figure_1() -> Iterator[Claim]:
-    for dataset, title in DATASETS.items():
-        command = f"robint section-2-1 --dataset {dataset} --preset paper"
-        for norm in NORMS:
-            for loss in LOSSES:
-                panel = f"{title}, {NORMS[norm]} {LOSSES[loss]}"
-                needs = f"section_2_1_{dataset}_xent"
-                yield Claim(
-                    key=f"figure_1.order.{dataset}.{norm}.{loss}",
-                    section="2.1",
-                    group=f"Figure 1, {title}: order of the modes",
-                    statement=f"{panel}: test < strong < middle < weak < standard, in distance to the manifold",
-                    needs=needs,
-                    command=command,
-                    evaluate=partial(verdicts.manifold_order, norm, loss),
-                    authors=partial(verdicts.authors_manifold_order, dataset, norm, loss),
-                )
-                yield Claim(
-                    key=f"figure_1.means.{dataset}.{norm}.{loss}",
-                    section="2.1",
-                    group=f"Figure 1, {title}: order of the mean distances",
-                    statement=f"{panel}: the same order of mean distances",
-                    needs=needs,
-                    command=command,
-                    evaluate=partial(verdicts.manifold_order, norm, loss, of="means"),
-                )
-                yield Claim(
-                    key=f"figure_1.nearer.{dataset}.{norm}.{loss}",
-                    section="2.1",
-                    group=f"Figure 1, {title}: robust networks nearer, pair by pair",
-                    statement=f"{panel}: attacks on every robust network end nearer than those on the standard one",
-                    needs=needs,
-                    command=command,
-                    evaluate=partial(verdicts.manifold_nearer, norm, loss),
-                )
+    for dataset, norm, loss in product(DATASETS, NORMS, LOSSES):
+        # The published panel of these networks shows others, those trained with CW (notebook 2.3).
+        shown = (dataset, norm, loss) != ("fashion_mnist", "l2", "xent")
+        yield _panel_claim(
+            ("order", dataset, norm, loss),
+            "order of the modes",
+            "the figure's order, test < strong < middle < weak < standard in distance to the manifold",
+            ORDER_RULE,
+            partial(verdicts.manifold_order, norm, loss),
+            authors=partial(verdicts.authors_manifold_order, dataset, norm, loss) if shown else None,
+        )
+        yield _panel_claim(
+            ("means", dataset, norm, loss),
+            "order of the mean distances",
+            "the same order of mean distances",
+            ORDER_RULE,
+            partial(verdicts.manifold_order, norm, loss, of="means"),
+        )
+        yield _panel_claim(
+            ("nearer", dataset, norm, loss),
+            "robust networks nearer, pair by pair",
+            "attacks on every robust network end nearer than those on the standard one",
+            PAIRS_RULE,
+            partial(verdicts.manifold_nearer, norm, loss),
+        )
+
+
+def _panel_claim(
+    of: tuple[str, str, str, str],
+    group: str,
+    statement: str,
+    rule: str,
+    ours: Rule,
+    *,
+    authors: Callable[[], Finding] | None = None,
+) -> Claim:
+    """A claim about a panel of Figure 1; of: its kind, data set, norm and loss."""
+    _, dataset, norm, loss = of
+    return Claim(
+        key="figure_1." + ".".join(of),
+        section="2.1",
+        group=f"Figure 1, {DATASETS[dataset]}: {group}",
+        statement=f"{DATASETS[dataset]}, {NORMS[norm]} {LOSSES[loss]}: {statement}",
+        needs=f"section_2_1_{dataset}_xent",
+        command=f"robint section-2-1 --dataset {dataset} --preset paper",
+        rule=rule,
+        evaluate=_of(ours, figure="manifold_distances", dataset=dataset),
+        authors=authors,
+        authors_rule=POINTS,
+    )
 
 
 def _figure_3() -> Iterator[Claim]:
-    tilts = published.TOY_TILT_DEGREES
     yield Claim(
         key="figure_3.order",
         section="2.2",
@@ -84,11 +135,10 @@ def _figure_3() -> Iterator[Claim]:
         statement="adversarial training takes the tilt out of the boundary, a stronger adversary more of it",
         needs="section_2_2",
         command="robint section-2-2 --preset paper",
-        evaluate=verdicts.tilt_order,
-        authors=lambda: Finding(
-            verdicts.judge(min(tilts["standard"] - tilts["weak"], tilts["weak"] - tilts["strong"]), None),
-            "tilts about " + ", ".join(f"{v:.0f}°" for v in tilts.values()) + ", one network each",
-        ),
+        rule=TILT_RULE,
+        evaluate=_of(verdicts.tilt_order, figure="section_2_2"),
+        authors=verdicts.authors_tilt_order,
+        authors_rule=POINTS,
     )
 
 
@@ -102,25 +152,30 @@ def _accuracies() -> Iterator[Claim]:
             statement=f"standard training on {DATASETS.get(dataset, 'the toy data')} reaches {stated:.1%}",
             needs="section_2_2" if toy else f"{dataset}_standard",
             command="robint section-2-2 --preset paper" if toy else f"robint train --dataset {dataset}",
-            evaluate=verdicts.toy_accuracy if toy else partial(verdicts.card_accuracy, stated),
+            rule=ACCURACY_RULE,
+            evaluate=_of(verdicts.toy_accuracy, figure="section_2_2")
+            if toy
+            else partial(verdicts.card_accuracy, dataset, stated),
         )
 
 
 def _figures_4_and_5() -> Iterator[Claim]:
     for loss in LOSSES:
-        for axis, (section, stem) in GRID_FIGURES.items():
-            for norm, occlusion, attribution in product(NORMS, TESTS, ATTRIBUTIONS):
-                yield _correlation(loss, axis, section, stem, (norm, occlusion, attribution))
-        for norm, occlusion, attribution in product(NORMS, TESTS, ATTRIBUTIONS):
-            key = (norm, occlusion, attribution)
+        for axis in GRID_FIGURES:
+            for key in sorted(product(NORMS, TESTS, ATTRIBUTIONS), key=EXCEPTION.__eq__):  # the exception last
+                yield _correlation(loss, axis, key)
+        for key in product(NORMS, TESTS, ATTRIBUTIONS):
             yield _grid_claim(
                 loss,
                 "3.2",
-                "Section 3.2: every robust network above every standard one, " + TESTS[occlusion],
-                f"criterion.{loss}.{norm}.{occlusion}.{attribution}",
-                f"{_name(loss, key)}: every robust network scores above every standard one",
-                partial(verdicts.above_standard, key),
-                authors_rule=partial(verdicts.above_standard, key, exact=True),
+                "Section 3.2 asks: every robust network above every standard one, " + TESTS[key[1]],
+                f"criterion.{loss}.{'.'.join(key)}",
+                f"{_name(loss, key)}: does every robust network score above every standard one?",
+                MARGIN_RULE,
+                partial(grid.above_standard, key),
+                theirs=partial(grid.above_standard, key, exact=True),
+                authors_rule=POINTS,
+                question=True,
             )
         for norm, occlusion in product(NORMS, TESTS):
             yield _grid_claim(
@@ -129,7 +184,8 @@ def _figures_4_and_5() -> Iterator[Claim]:
                 "Section 3.2: gradient * input above the gradient",
                 f"gx_above_g.{loss}.{norm}.{occlusion}",
                 f"{NORMS[norm]} {LOSSES[loss]}, {TESTS[occlusion]}: gradient * input scores above the gradient",
-                partial(verdicts.gx_above_g, norm, occlusion),
+                GAP_RULE,
+                partial(grid.gx_above_g, norm, occlusion),
             )
         for occlusion, attribution in product(TESTS, ATTRIBUTIONS):
             better, worse = ("L2", "L-Inf") if occlusion == "remove" else ("L-Inf", "L2")
@@ -140,39 +196,39 @@ def _figures_4_and_5() -> Iterator[Claim]:
                 f"resistance.{loss}.{occlusion}.{attribution}",
                 f"{LOSSES[loss]} {ATTRIBUTIONS[attribution]}, {TESTS[occlusion]}: "
                 f"at equal accuracy, {better} training scores above {worse} training",
-                partial(verdicts.l2_above_linf, occlusion, attribution),
+                LINES_RULE,
+                partial(grid.l2_above_linf, occlusion, attribution),
             )
 
 
-GRID_FIGURES = {"strength": ("3.2", "section_3_2"), "accuracy": ("3.3", "section_3_3")}
+GRID_FIGURES = {"strength": ("3.2", 4, "attack strength"), "accuracy": ("3.3", 5, "test accuracy")}
 EXCEPTION = ("l2", "keep", "gradient")
 """The series that the text excepts from its trends, in 3.2 and in 3.3."""
 
 
-def _name(loss: str, key: verdicts.Key) -> str:
+def _name(loss: str, key: grid.Key) -> str:
     norm, occlusion, attribution = key
     return f"{NORMS[norm]} {LOSSES[loss]} {ATTRIBUTIONS[attribution]}, {TESTS[occlusion]}"
 
 
-def _correlation(loss: str, axis: str, section: str, stem: str, key: verdicts.Key) -> Claim:
-    usual = 1 if axis == "strength" else -1
-    against = "attack strength" if axis == "strength" else "test accuracy"
-    word = "positive" if usual > 0 else "negative"
-    sign = 0 if key == EXCEPTION else usual
-    claimed = f"{word} correlation with {against}" if sign else f"no {word} correlation with {against} (the exception)"
-    return Claim(
-        key=f"{axis}.{loss}.{'.'.join(key)}",
-        section=section,
-        group=f"Figure {4 if axis == 'strength' else 5}: correlation with {against}, {TESTS[key[1]]}",
-        statement=f"{_name(loss, key)}: {claimed}",
-        needs=f"{stem}_{loss}",
-        command=f"robint section-{section.replace('.', '-')} --preset paper --losses {loss}",
-        evaluate=lambda results: verdicts.correlation(key, axis, sign, verdicts.points(results)),
-        authors=lambda: verdicts.correlation(key, axis, sign, verdicts.authors_points(loss)),
+def _correlation(loss: str, axis: str, key: grid.Key) -> Claim:
+    section, figure, against = GRID_FIGURES[axis]
+    excepted = key == EXCEPTION
+    word = f"{'positive' if grid.USUAL[axis] > 0 else 'negative'} correlation with {against}"
+    group = f"Figure {figure}: correlation with {against}, {TESTS[key[1]]}"
+    return _grid_claim(
+        loss,
+        section,
+        f"{group}, the exception" if excepted else group,
+        f"{axis}.{loss}.{'.'.join(key)}",
+        f"{_name(loss, key)}: " + (f"no {word}, unlike the other KAR series" if excepted else word),
+        EXCEPTION_RULE if excepted else CORRELATION_RULE,
+        partial(grid.exception if excepted else grid.correlation, key, axis),
+        axis=axis,
     )
 
 
-Rule = Callable[[dict[verdicts.Key, verdicts.Points]], Finding]
+SeriesRule = Callable[[dict[grid.Key, grid.Points]], Finding]
 
 
 def _grid_claim(
@@ -181,16 +237,25 @@ def _grid_claim(
     group: str,
     key: str,
     statement: str,
-    rule: Rule,
-    authors_rule: Rule | None = None,
+    rule: str,
+    ours: SeriesRule,
+    *,
+    theirs: SeriesRule | None = None,
+    authors_rule: str = "",
+    question: bool = False,
+    axis: str = "strength",
 ) -> Claim:
+    command = "section-3-2" if axis == "strength" else "section-3-3"
     return Claim(
         key=key,
         section=section,
         group=group,
         statement=statement,
-        needs=f"section_3_2_{loss}",
-        command=f"robint section-3-2 --preset paper --losses {loss}",
-        evaluate=lambda results: rule(verdicts.points(results)),
-        authors=lambda: (authors_rule or rule)(verdicts.authors_points(loss)),
+        needs=f"{command.replace('-', '_')}_{loss}",
+        command=f"robint {command} --preset paper --losses {loss}",
+        rule=rule,
+        evaluate=_of(lambda results: ours(grid.points(results)), figure="interpretability", loss=loss, axis=axis),
+        authors=lambda: (theirs or ours)(grid.authors_points(loss)),
+        authors_rule=authors_rule,
+        question=question,
     )

@@ -15,6 +15,8 @@ import numpy as np
 from keras import layers
 from numpy.random import SeedSequence
 
+from robint_tf.errors import InputError
+
 Network: TypeAlias = keras.Model
 
 INPUT_SHAPES: dict[str, tuple[int, ...]] = {
@@ -75,7 +77,7 @@ def architecture_for(x_shape: tuple[int, ...]) -> str:
         if shape == tuple(x_shape):
             return name
     known = ", ".join(f"{shape} ({name})" for name, shape in INPUT_SHAPES.items())
-    raise ValueError(f"no classifier takes inputs of shape {tuple(x_shape)}; there are {known}.")
+    raise InputError(f"no classifier takes inputs of shape {tuple(x_shape)}; there are {known}.")
 
 
 def build(architecture: str, *, variant: str = "authors", seed: int = 0, precision: str = "float32") -> Network:
@@ -92,7 +94,7 @@ def build(architecture: str, *, variant: str = "authors", seed: int = 0, precisi
 
 def _assembled(architecture: str, variant: str, precision: str) -> Network:
     if architecture not in ARCHITECTURES:
-        raise ValueError(f"architecture is {architecture!r}; choose one of {', '.join(ARCHITECTURES)}.")
+        raise InputError(f"architecture is {architecture!r}; choose one of {', '.join(ARCHITECTURES)}.")
     stack = ARCHITECTURES[architecture](variant)
     for layer in stack:
         layer.dtype_policy = keras.DTypePolicy("float32" if layer is stack[-1] else precision)
@@ -121,7 +123,7 @@ def check_architecture(network: Network, architecture: str, *, variant: str, pre
     expected = architecture if architecture.startswith(CUSTOM) else _known(architecture, variant, precision)
     found = architecture_of(network)
     if found != expected:
-        raise ValueError(
+        raise InputError(
             f"the network {network.name!r} ({found}) is not the architecture {architecture} (variant {variant}, "
             f"{precision}) that the recipe names; give the recipe architecture={found!r}."
         )
@@ -141,7 +143,7 @@ def _configuration(network: Network) -> str:
     try:
         config = keras.saving.serialize_keras_object(network)
     except NotImplementedError as error:
-        raise ValueError(
+        raise InputError(
             f"the network {network.name!r} cannot say its configuration; give its class a get_config method."
         ) from error
     config = {key: config[key] for key in ("class_name", "config") if key in config}
@@ -185,11 +187,17 @@ def initialise(network: Network, seed: int) -> None:
     before training (`Normalization.adapt`) stay. `ValueError` for a trainable variable whose layer does not say how it
     starts.
     """
+    if seed < 0:
+        raise InputError(f"seed is {seed}; give a whole number of at least 0.")
     states = SeedSequence(seed).generate_state(len(network.layers))
     for layer, state in zip(network.layers, states, strict=True):
         owners = {id(v): part for part in layer._flatten_layers() for v in part.variables}  # the innermost comes last
         for i, variable in enumerate(layer.variables):
             _initialise(variable, owners[id(variable)], (int(state >> 1) + i) % 2**31)
+    of_layers = {id(v) for layer in network.layers for v in layer.variables}
+    own = [v for v in network.variables if id(v) not in of_layers]  # of a subclassed model that adds weights itself
+    for variable, state in zip(own, SeedSequence([seed, 1]).generate_state(len(own)), strict=True):
+        _initialise(variable, network, int(state >> 1))
 
 
 def _initialise(variable: keras.Variable, layer: layers.Layer, seed: int) -> None:
@@ -202,7 +210,7 @@ def _initialise(variable: keras.Variable, layer: layers.Layer, seed: int) -> Non
         seeded = {**config, "seed": seed} if "seed" in config else config
         variable.assign(type(initialiser).from_config(seeded)(variable.shape, dtype=variable.dtype))
     elif variable.trainable:
-        raise ValueError(
+        raise InputError(
             f"layer {layer.name!r} does not say how its variable {variable.name!r} starts; name the initialiser "
             f"{variable.name}_initializer, or train with initialise=False from the weights that it has."
         )

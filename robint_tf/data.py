@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from robint_tf import sources
-from robint_tf.sources import DataUnavailable, Location, Order, Raw
+from robint_tf.errors import DataUnavailable, InputError
+from robint_tf.sources import Location, Order, Raw
 
 __all__ = ["DATASETS", "DataUnavailable", "Dataset", "Fingerprint", "Split", "canonical_name", "load", "toy"]
 
@@ -144,7 +145,7 @@ def canonical_name(name: str) -> str:
         return canonical
     close = difflib.get_close_matches(canonical, DATASETS, n=1)
     hint = f"did you mean {close[0]}? " if close else ""
-    raise ValueError(f"There is no data set {name!r}; {hint}choose one of {', '.join(DATASETS)}.")
+    raise InputError(f"There is no data set {name!r}; {hint}choose one of {', '.join(DATASETS)}.")
 
 
 def load(
@@ -169,7 +170,7 @@ def load(
     the network.
 
     Warns if images are not known to be the published ones. `ValueError` for an unknown name or a count that the set
-    does not have; `DataUnavailable` if the set is missing or damaged.
+    does not have; `DataUnavailable` if the set, packaged or not, is missing or damaged.
     """
     name = canonical_name(name)
     if name == "toy" or name in SAMPLES:
@@ -236,20 +237,19 @@ def toy(seed: int = 0) -> Dataset:
 def _sample(name: str) -> Dataset:
     """A packaged sample, whole."""
     origin, start = SAMPLES[name], SAMPLE_TRAIN[SAMPLES[name]]
-    with resources.files("robint_tf.samples").joinpath(f"{origin}.npz").open("rb") as file, np.load(file) as arrays:
-        train, test = (Raw(arrays[f"{split}_images"], arrays[f"{split}_labels"]) for split in ("train", "test"))
-    return Dataset(
-        name=name,
-        train=_scaled(origin, train),
-        test=_scaled(origin, test),
-        class_names=CLASS_NAMES[origin],
-        order="original",
-        source=(
-            f"packaged sample of {origin}: training images {start} to {start + len(train.labels) - 1}, "
-            f"test images 0 to {len(test.labels) - 1}"
-        ),
-        verified=(sources.examples_sha1(train), sources.examples_sha1(test)) == SAMPLE_SHA1[name],
-    )
+    path = resources.files("robint_tf.samples").joinpath(f"{origin}.npz")
+    try:
+        with path.open("rb") as file, np.load(file) as arrays:
+            raws = [Raw(arrays[f"{split}_images"], arrays[f"{split}_labels"]) for split in ("train", "test")]
+        verified = tuple(map(sources.examples_sha1, raws)) == SAMPLE_SHA1[name]
+    except Exception as error:  # a damaged archive raises whatever its readers stumble over
+        raise DataUnavailable(f"{path} is damaged ({type(error).__name__}); install robint-tf again.") from error
+    if not verified:
+        warnings.warn(f"{path} is not the sample that comes with robint-tf; results will differ.", stacklevel=3)
+    train, test = (_scaled(origin, raw) for raw in raws)
+    ranges = f"training images {start} to {start + len(train.y) - 1}, test images 0 to {len(test.y) - 1}"
+    source = f"packaged sample of {origin}: {ranges}"
+    return Dataset(name, train, test, CLASS_NAMES[origin], "original", source, verified)
 
 
 def _part(location: Location, split: str, start: int, n: int | None) -> tuple[Split, Order, bool]:
@@ -288,5 +288,5 @@ def _checked(n: int | None, available: int, what: str, has: str) -> int:
     if n is None:
         return available
     if not isinstance(n, int | np.integer) or isinstance(n, bool) or not 1 <= n <= available:
-        raise ValueError(f"{what} is {n!r}; {has.format(available)}, choose 1 to {available}.")
+        raise InputError(f"{what} is {n!r}; {has.format(available)}, choose 1 to {available}.")
     return int(n)

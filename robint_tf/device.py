@@ -5,49 +5,18 @@ import functools
 import os
 import platform
 import re
-import sys
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import keras
+import numpy as np
+import tensorflow as tf
+
 from robint_tf import __version__
+from robint_tf.errors import DeviceError, InputError
 from robint_tf.specs import MATHEMATICS
-
-HAS_NVIDIA_DRIVER = Path("/proc/driver/nvidia").exists()
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Hold back what TensorFlow writes to standard error while it starts, and show it only if it matters.
-
-    Its notices (oneDNN is on, no CUDA here) are no news to a researcher, and no log level silences them. They are shown
-    where a GPU might be missing because of what they say, and when starting fails.
-    """
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as held:
-        stderr = os.dup(2)
-        os.dup2(held.fileno(), 2)
-        show = HAS_NVIDIA_DRIVER
-        try:
-            yield
-        except BaseException:
-            show = True
-            raise
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-            if show:
-                held.seek(0)
-                os.write(2, held.read())
-
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2" if HAS_NVIDIA_DRIVER else "3")
-with _quiet():
-    import keras
-    import numpy as np
-    import tensorflow as tf
 
 JIT_CHOICES = ("auto", "on", "off")
 
@@ -68,31 +37,50 @@ def configure(
 
     device: "auto" (the first GPU if there is one), "cpu", "gpu" or "gpu:1". jit: whether loops are compiled by XLA;
     "auto" means on GPUs only (on CPUs its convolution gradients are about ten times slower). deterministic: switch on
-    TensorFlow's op determinism, which also switches XLA off. `ValueError` if the device does not exist.
+    TensorFlow's op determinism, which also switches XLA off. `ValueError` if the device does not exist, `DeviceError`
+    if TensorFlow runs already with another device or number of threads: it cannot change these any more.
     """
     match = re.fullmatch(r"auto|cpu|gpu(?::(\d+))?", device.lower())
     if match is None:
-        raise ValueError(f"device is {device!r}; choose auto, cpu, gpu or gpu:N.")
+        raise InputError(f"device is {device!r}; choose auto, cpu, gpu or gpu:N.")
     if jit not in JIT_CHOICES:
-        raise ValueError(f"jit is {jit!r}; choose one of {', '.join(JIT_CHOICES)}.")
+        raise InputError(f"jit is {jit!r}; choose one of {', '.join(JIT_CHOICES)}.")
     gpus = tf.config.list_physical_devices("GPU")
     index = int(match[1] or 0)
     wants_gpu = device.lower().startswith("gpu")
     if wants_gpu and index >= len(gpus):
-        raise ValueError(
+        raise InputError(
             f"device is {device!r} but TensorFlow sees {len(gpus)} GPU(s); install robint-tf[gpu] or use cpu."
         )
-    with contextlib.suppress(RuntimeError):  # raised when TensorFlow runs already: the choice was made before
-        tf.config.set_visible_devices([] if device.lower() == "cpu" else gpus[index : index + 1], "GPU")
-        for gpu in gpus:
-            tf.config.experimental.set_memory_growth(gpu, True)
-        if threads is not None:
-            tf.config.threading.set_intra_op_parallelism_threads(threads)
-            tf.config.threading.set_inter_op_parallelism_threads(threads)
+    wanted = [] if device.lower() == "cpu" else gpus[index : index + 1]
+    _set("the device", tf.config.get_visible_devices("GPU"), wanted, tf.config.set_visible_devices, wanted, "GPU")
+    for gpu in gpus:
+        growing = tf.config.experimental.get_memory_growth(gpu)
+        _set("memory growth", growing, True, tf.config.experimental.set_memory_growth, gpu, True)
+    if threads is not None:
+        pools = tf.config.threading
+        for now, change in (
+            (pools.get_intra_op_parallelism_threads(), pools.set_intra_op_parallelism_threads),
+            (pools.get_inter_op_parallelism_threads(), pools.set_inter_op_parallelism_threads),
+        ):
+            _set("the number of threads", now, threads, change, threads)
     _settings.jit, _settings.deterministic = jit, deterministic
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     return name()
+
+
+def _set(what: str, now: Any, wanted: Any, change: Callable[..., None], *arguments: Any) -> None:
+    """Call change(*arguments) unless the setting is as wanted; `DeviceError` where it is too late for that."""
+    if now == wanted:
+        return
+    try:
+        change(*arguments)
+    except RuntimeError as error:
+        raise DeviceError(
+            f"TensorFlow runs already, and {what} can no longer be set to {wanted!r} (it is {now!r}); call "
+            "device.configure before anything else uses TensorFlow, or start a new process."
+        ) from error
 
 
 def name() -> str:

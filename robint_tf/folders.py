@@ -176,7 +176,10 @@ def make_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """A scratch path to write a single file to; it takes the place of `path` when the block ends without an error."""
+    """A scratch path to write a single file to; it takes the place of `path` when the block ends without an error.
+
+    `OSError` that names path and size where the disk is full.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f".{path.stem}.part-{uuid.uuid4().hex[:8]}{path.suffix}")
     try:
@@ -187,6 +190,14 @@ def atomic_path(path: Path) -> Iterator[Path]:
         flush_folder(path.parent)
         names = rf"\.{re.escape(path.stem)}\.part-[0-9a-f]{{8}}{re.escape(path.suffix)}"
         sweep(path.parent, names, path.stat().st_mtime)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        size = scratch.stat().st_size / 2**20 if scratch.exists() else 0.0
+        raise OSError(
+            f"{os.strerror(error.errno)}: {path} needs more than the {size:.1f} MiB that fitted. Finished work is kept "
+            "in the store; free some space, or name a place on another disk, and repeat the command."
+        ) from error
     finally:
         scratch.unlink(missing_ok=True)
 

@@ -24,6 +24,7 @@ import keras
 import tensorflow as tf
 
 from robint_tf import device
+from robint_tf.bounds import Bounded
 from robint_tf.classifiers import Network
 
 loop_body = partial(tf.function, experimental_attributes={"_noinline": True})
@@ -54,8 +55,12 @@ Maker = Callable[[Any, Forward], Forward | None]
 """From a layer and the activation to end with, to a function; to nothing for a layer with unusual settings."""
 
 
+@tf.autograph.experimental.do_not_convert  # plain Python, which AutoGraph would complain of at length
 def _in_stages(network: Network, makers: dict[type, Maker], *, training: bool) -> Forward:
     """makers: by type of layer; the others are called as they are."""
+    if isinstance(network, Bounded):
+        rescale, inner = network.rescale, _in_stages(network.network, makers, training=training)
+        return lambda x: inner(rescale(x))
     if network.__class__ is not keras.Sequential or not device.on_cpu():  # a weak proxy has its referent's class
         return lambda x: network(x, training=training)
 

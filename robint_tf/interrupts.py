@@ -1,6 +1,9 @@
-"""Ctrl-C and SIGTERM, held back until a consistent state can be written."""
+"""Ctrl-C, SIGTERM and SIGHUP, answered at once and held back until a consistent state can be written."""
 
+import contextlib
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +11,8 @@ from types import FrameType
 
 
 class Interrupted(KeyboardInterrupt):
-    """Raised by long work after it has saved its state; `exit_code` is 130 for Ctrl-C, 143 for SIGTERM.
+    """Raised by long work after it has saved its state; `exit_code` is 130 for Ctrl-C, 143 for SIGTERM,
+    129 for SIGHUP.
 
     No `Exception`: a signal may arrive inside any library call, and `except Exception`, there or here, must not take
     it for a broken file.
@@ -31,12 +35,64 @@ class Pending:
         self.signum = signum
 
 
+ANSWER = "stopping after this batch (Ctrl-\\ stops at once)"
+
+
+def _signals() -> list[signal.Signals]:
+    """What interrupts: SIGHUP only where it would end the process, which `nohup` prevents."""
+    hangups = [s for s in signal.Signals if s.name == "SIGHUP"]  # there is none on Windows
+    heard = [s for s in hangups if signal.getsignal(s) is not signal.SIG_IGN]
+    return [signal.SIGINT, signal.SIGTERM, *heard]
+
+
+@contextmanager
+def _answered() -> Iterator[None]:
+    """While the block runs, the first interrupting signal is answered on standard error within an instant.
+
+    Python runs its handlers only between two of its own instructions, and a call into TensorFlow may take a minute; a
+    thread that waits for the signal's number in a pipe answers meanwhile. Inside another such block, or where an event
+    loop uses Python's only such pipe, do nothing.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    taken = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    if taken != -1:
+        signal.set_wakeup_fd(taken, warn_on_full_buffer=False)
+        os.close(reader)
+        os.close(writer)
+        yield
+        return
+    thread = threading.Thread(target=_answer, args=(reader, set(_signals())), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(-1)
+        os.write(writer, END)
+        thread.join(1.0)  # longer only where standard error takes nothing
+        os.close(writer)
+
+
+END = b"\0"  # no signal has this number
+
+
+def _answer(reader: int, signals: set[signal.Signals]) -> None:
+    answered = False
+    with open(reader, "rb", buffering=0) as pipe:
+        while (number := pipe.read(1)) and number != END:
+            if number[0] in signals and not answered:
+                answered = True
+                with contextlib.suppress(Exception):  # nobody is there to be answered
+                    sys.stderr.write(f"\n{ANSWER}\n")
+                    sys.stderr.flush()
+
+
 _arrived: int | None = None
 
 
 @contextmanager
 def signals_interrupt() -> Iterator[None]:
-    """While the block runs, SIGINT and SIGTERM raise `Interrupted` wherever the main thread is.
+    """While the block runs, SIGINT, SIGTERM and SIGHUP raise `Interrupted` wherever the main thread is.
 
     Python drops an exception raised in a destructor or a callback; `held_back` therefore also looks whether a signal
     has arrived before it begins. In other threads than the main one, do nothing.
@@ -45,9 +101,10 @@ def signals_interrupt() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {s: signal.signal(s, _raise) for s in (signal.SIGINT, signal.SIGTERM)}
+    before = {s: signal.signal(s, _raise) for s in _signals()}
     try:
-        yield
+        with _answered():
+            yield
     except Exception as error:
         if _arrived is not None:  # some library made an error of its own of the interruption
             raise Interrupted(_arrived) from error
@@ -66,7 +123,7 @@ def _raise(signum: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def held_back() -> Iterator[Pending]:
-    """Hold SIGINT and SIGTERM back while the block runs; in other threads than the main one, do nothing.
+    """Hold SIGINT, SIGTERM and SIGHUP back while the block runs; in other threads than the main one, do nothing.
 
     The block looks at `pending.signum` where its state is consistent, saves, and raises `Interrupted`. A signal that is
     still pending when the block ends without an error raises it here.
@@ -77,9 +134,10 @@ def held_back() -> Iterator[Pending]:
         return
     if _arrived is not None:
         raise Interrupted(_arrived)
-    before = {s: signal.signal(s, pending.handle) for s in (signal.SIGINT, signal.SIGTERM)}
+    before = {s: signal.signal(s, pending.handle) for s in _signals()}
     try:
-        yield pending
+        with _answered():
+            yield pending
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)

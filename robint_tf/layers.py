@@ -18,6 +18,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from robint_tf.errors import InputError
+
 MOMENTUM = 0.99
 EPSILON = 1e-3
 
@@ -37,13 +39,13 @@ BATCH_NORMS = ("none", "before", "after")
 def check_choice(name: str, value: str, allowed: Sequence[str]) -> None:
     """Raise ValueError in one line unless `value` is one of `allowed`."""
     if value not in allowed:
-        raise ValueError(f"{name} is {value!r}; choose one of {', '.join(allowed)}.")
+        raise InputError(f"{name} is {value!r}; choose one of {', '.join(allowed)}.")
 
 
 def derive_seed(*path: int) -> int:
     """A 31-bit seed that depends on every number of `path`. `ValueError` if one is negative."""
     if min(path) < 0:
-        raise ValueError(f"seed is {min(path)}; give a whole number of at least 0.")
+        raise InputError(f"seed is {min(path)}; give a whole number of at least 0.")
     return int(np.random.SeedSequence(path).generate_state(1)[0] >> 1)
 
 

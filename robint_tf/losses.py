@@ -9,7 +9,6 @@ classes vanishes where all their logits are negative. `cw_unclamped` (their anal
 import tensorflow as tf
 
 CW_CLAMP = 500.0
-MASKED = -1e9
 
 
 def xent(logits: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
@@ -30,8 +29,9 @@ def cw_unclamped(logits: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
 
 def cw_masked(logits: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
     """Best other logit minus true logit, the true class excluded (Carlini and Wagner, 2017)."""
-    true = tf.one_hot(y, logits.shape[-1])
-    return tf.reduce_max(logits + MASKED * true, axis=-1) - tf.reduce_sum(true * logits, axis=-1)
+    is_true = tf.one_hot(y, logits.shape[-1], on_value=True, off_value=False)
+    others = tf.where(is_true, logits.dtype.min, logits)  # below any logit, however large they are
+    return tf.reduce_max(others, axis=-1) - tf.reduce_sum(tf.where(is_true, logits, 0.0), axis=-1)
 
 
 LOSSES = {"xent": xent, "cw": cw, "cw_unclamped": cw_unclamped, "cw_masked": cw_masked}

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from robint_tf.checks import canonical
+from robint_tf.errors import InputError
 from robint_tf.specs import OCCLUSIONS, VARIANTS
 
 TIE_NOISE = 1e-8  # the authors add uniform noise of this size to every score
@@ -116,7 +117,7 @@ def ranks(scores: np.ndarray, *, seed: int, variant: str = "authors") -> np.ndar
     _check_variant(variant)
     n_pixels = _check_scores(scores)
     if n_pixels > MAX_RANKED:
-        raise ValueError(f"an image has {n_pixels} pixels; ranks hold at most {MAX_RANKED}, occlude by scores.")
+        raise InputError(f"an image has {n_pixels} pixels; ranks hold at most {MAX_RANKED}, occlude by scores.")
     _warn_of_constant_maps(scores)
     rng = np.random.default_rng(seed)
     ranked = np.empty((len(scores), n_pixels), np.uint16)
@@ -182,34 +183,34 @@ def _chunks(n: int) -> Iterator[slice]:
 def _position(n_pixels: int, fraction: float, occlusion: str) -> float:
     """Where the (1 - fraction) quantile lies among an image's sorted scores, counted from 0."""
     if occlusion not in OCCLUSIONS:
-        raise ValueError(f"occlusion is {occlusion!r}; choose one of {', '.join(OCCLUSIONS)}.")
+        raise InputError(f"occlusion is {occlusion!r}; choose one of {', '.join(OCCLUSIONS)}.")
     if not 0 <= fraction <= 1:
-        raise ValueError(f"fraction is {fraction!r}; give a number from 0 to 1.")
+        raise InputError(f"fraction is {fraction!r}; give a number from 0 to 1.")
     return canonical((n_pixels - 1) * (1 - fraction))
 
 
 def _check_variant(variant: str) -> None:
     if variant not in VARIANTS:
-        raise ValueError(f"variant is {variant!r}; choose one of {', '.join(VARIANTS)}.")
+        raise InputError(f"variant is {variant!r}; choose one of {', '.join(VARIANTS)}.")
 
 
 def _check_scores(scores: np.ndarray) -> int:
     """Refuse what is no set of maps; the number of pixels of each."""
     if scores.ndim != 3 or not math.prod(scores.shape[1:]):
-        raise ValueError(f"scores have shape {scores.shape}; give one a pixel, (N, H, W).")
+        raise InputError(f"scores have shape {scores.shape}; give one a pixel, (N, H, W).")
     if scores.dtype.kind == "f" and np.isnan(scores).any():
-        raise ValueError("scores hold NaN; the network's gradients are not finite, train it again.")
+        raise InputError("scores hold NaN; the network's gradients are not finite, train it again.")
     return math.prod(scores.shape[1:])
 
 
 def _check_images(images: np.ndarray, shape: tuple[int, ...], fill: np.ndarray) -> None:
     if images.ndim != 4 or images.shape[:3] != shape or np.shape(fill) != images.shape[3:]:
-        raise ValueError(
+        raise InputError(
             f"images have shape {images.shape}, scores {shape} and the fill {np.shape(fill)}; "
             "give (N, H, W, C), (N, H, W) and (C,)."
         )
     if not np.can_cast(np.asarray(fill).dtype, images.dtype, "same_kind"):
-        raise ValueError(
+        raise InputError(
             f"images are {images.dtype} and would truncate the fill {np.asarray(fill)}; give float images."
         )
 

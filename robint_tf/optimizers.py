@@ -5,6 +5,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from robint_tf.errors import InputError
+
 ADAM_EPSILON = 1e-8  # TensorFlow 1's default, which the authors ran with; Keras has 1e-7
 
 
@@ -17,7 +19,7 @@ class FusedAdam(keras.optimizers.Adam):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.amsgrad:
-            raise ValueError("amsgrad is True; FusedAdam knows plain Adam only, use keras.optimizers.Adam.")
+            raise InputError("amsgrad is True; FusedAdam knows plain Adam only, use keras.optimizers.Adam.")
 
     def update_step(
         self, gradient: tf.Tensor, variable: keras.Variable | tf.Variable, learning_rate: tf.Tensor

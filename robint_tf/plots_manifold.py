@@ -1,5 +1,6 @@
 """The figures of section 2.1: distances to the manifold, adversarial images, loss gradients, the VAE-GAN's images."""
 
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from robint_tf import results as results_files
+from robint_tf import scores
 
 AUTHORS_AXES: dict[str, tuple[float, float]] = {
     "mnist": (1.0, 5.0),
@@ -31,7 +33,7 @@ def symmetric_range(heat_map: np.ndarray) -> tuple[float, float]:
 def distances(results: dict[str, Any]) -> Figure:
     """Figure 1: densities of the distance to the manifold, one panel per norm and loss of training."""
     panels = results["panels"]
-    figure = Figure(figsize=(4 * max(len(panels), 2), 3.4), layout="constrained")
+    figure = Figure(figsize=(4 * max(len(panels), 2), 3.6), layout="constrained")
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         _distance_panel(axes, panel, results)
     sample = " (packaged sample)" if results["dataset"].endswith("_sample") else ""
@@ -41,45 +43,73 @@ def distances(results: dict[str, Any]) -> Figure:
         f"attacks that change the prediction {successful}; in brackets: number of images, bootstrap probability"
     )
     if results["problems"]:
-        heading += "\nINVALID, the VAE-GAN cannot stand for the manifold: " + "; ".join(results["problems"])
-    figure.suptitle(heading, fontsize=10, color="tab:red" if results["problems"] else "black")
+        heading += "\nNo verdict, the VAE-GAN cannot stand for the manifold: " + "; ".join(results["problems"])
+    elif "health" in results:  # files of version 0.1.0 lack it
+        heading += f"\nthe VAE-GAN's images: {gain_words(results['health'])}"
+    figure.suptitle(_wrapped(heading, figure), fontsize=10)
     return figure
+
+
+def gain_words(health: dict[str, float]) -> str:
+    """How much better than a constant image a VAE-GAN reconstructs the test images."""
+    gain = 1 - health["error"] / health["constant_error"]
+    return f"{gain:.1%} nearer to the test images than their mean image"
+
+
+def _wrapped(text: str, figure: Figure) -> str:
+    """The lines of a heading, broken where they would be wider than the figure."""
+    width = int(14 * figure.get_figwidth())  # characters of 10 points
+    return "\n".join(part for line in text.splitlines() for part in textwrap.wrap(line, width))
 
 
 def _distance_panel(axes: Axes, panel: dict[str, Any], results: dict[str, Any]) -> None:
     low, high = panel["window"]
+    authors = not results["problems"] and any(curve["mode_authors"] is not None for curve in panel["curves"])
     for curve in panel["curves"]:
+        name = _trained_name(curve["name"], panel["trained_with"])
         share = "" if curve["n"] == results["n_attacked"] else f" ({curve['n']})"
         if curve["density"] is None:
-            axes.plot([], [], label=f"{curve['name']}: {curve['n']} of {results['n_attacked']}, no density")
+            axes.plot([], [], label=f"{name}: {curve['n']} of {results['n_attacked']}, no density")
             continue
         y = np.array(curve["density"])
-        (line,) = axes.plot(np.linspace(low, high, len(y)), y, label=curve["name"] + share)
-        if curve["mode_authors"] is not None:
+        (line,) = axes.plot(np.linspace(low, high, len(y)), y, label=name + share)
+        if authors and curve["mode_authors"] is not None:
             axes.plot(curve["mode_authors"], 0, marker="^", color=line.get_color(), clip_on=False, zorder=3)
     axes.set_xlabel(f"L2 Distance to Manifold ({panel['scale'][0]:.1f} at 0, {panel['scale'][1]:.1f} at 1)")
     swapped = (
-        "" if panel["trained_with"] == panel["loss"] else f" (networks trained with {panel['trained_with'].upper()})"
+        "" if panel["trained_with"] == panel["loss"] else f" (networks trained with {LOSSES[panel['trained_with']]})"
     )
-    axes.set_title(f"{panel['title']}{swapped}\n{_verdict(panel['order'])}", fontsize=10)
+    axes.set_title(f"{panel['title']}{swapped}\n{order_words(panel['order']).replace('; ', chr(10))}", fontsize=10)
     _distance_limits(axes, panel, _dataset(results))
-    if any(curve["mode_authors"] is not None for curve in panel["curves"]):
+    if authors:
         axes.plot([], [], "^", color="0.4", label="mode, authors")
     axes.legend(loc="best", fontsize=8)
     if results["problems"]:
-        axes.set_facecolor("#f4d9d6")
+        axes.set_facecolor("0.88")
 
 
-def _verdict(order: dict[str, Any]) -> str:
-    if order["holds"] is None:
+LOSSES = {"xent": "XEnt", "cw": "CW"}
+
+
+def _trained_name(name: str, trained_with: str) -> str:
+    """The name of a network with the loss that it was trained with; version 0.1.0 wrote that of the panel."""
+    kind, _, loss = name.rpartition(" ")
+    return f"{kind} {LOSSES[trained_with]}" if loss in LOSSES.values() else name
+
+
+def order_words(order: dict[str, Any]) -> str:
+    """What a panel says of the paper's order: yes, no, or undecided, with the bootstrap probability of the order."""
+    chances = {"modes": order["bootstrap_probability"], "means": order["means_bootstrap_probability"]}
+    if all(chance is None for chance in chances.values()):
         return "no verdict on the order"
-    words = []
-    for of, holds, chance in (
-        ("modes", order["holds"], order["bootstrap_probability"]),
-        ("means", order["means_hold"], order["means_bootstrap_probability"]),
-    ):
-        words.append(f"{of} {'yes' if holds else 'no'} ({chance:.0%})")
-    return "paper's order: " + ", ".join(words)
+    words = [
+        f"of {of}: " + ("undecided" if chance is None else f"{DECIDED[scores.decided(chance)]} ({chance:.0%})")
+        for of, chance in chances.items()
+    ]
+    return "paper's order " + "; ".join(words)
+
+
+DECIDED = {True: "yes", False: "no", None: "undecided"}
 
 
 def _distance_limits(axes: Axes, panel: dict[str, Any], dataset: str) -> None:
@@ -101,14 +131,24 @@ def _distance_limits(axes: Axes, panel: dict[str, Any], dataset: str) -> None:
 def adversarial_examples(results: dict[str, Any]) -> Figure:
     """Figure 2: one image and its adversarial examples, by network."""
     images = results["images"]
+    trained_with = _trained_with(results)
     figure = Figure(figsize=(2.2 * len(images), 2.7), layout="constrained")
     for axes, item in zip(figure.subplots(1, len(images)), images, strict=True):
         _image(axes, results_files.unpacked(item["image"]))
-        axes.set_title(item["name"], fontsize=13)
+        axes.set_title(_trained_name(item["name"], trained_with), fontsize=13)
         axes.set_xlabel(item["taken_for"], fontsize=12)
     figure.axes[0].set_ylabel(NAMES[_dataset(results)], fontsize=13)
     figure.supxlabel(f"attack: {results['attack']}; below: what the attacked network sees", fontsize=8)
     return figure
+
+
+def _trained_with(results: dict[str, Any]) -> str:
+    """The loss that Figure 2's networks are trained with. Files of version 0.1.0 do not say it.
+
+    In the authors' variant it is cw on Fashion-MNIST (notebook 2.3) and xent elsewhere.
+    """
+    swapped = _dataset(results) == "fashion_mnist" and results["provenance"]["variant"] == "authors"
+    return results.get("trained_with") or ("cw" if swapped else "xent")
 
 
 def loss_gradients(results: dict[str, Any]) -> Figure:
@@ -141,11 +181,13 @@ def vae_gan(results: dict[str, Any]) -> Figure:
             _image(axes, image)
         axes_row[0].set_ylabel(name, fontsize=9)
     health = results["health"]
-    figure.suptitle(
+    heading = (
         f"{NAMES[_dataset(results)]}: mean distance to projection {health['error']:.1f} "
-        f"(to the mean image {health['constant_error']:.1f}); epochs: {results['vae_gan']['epochs']}",
-        fontsize=10,
+        f"(to the mean image {health['constant_error']:.1f}); epochs: {results['vae_gan']['epochs']}"
     )
+    if results["problems"]:
+        heading += "\nCannot stand for the manifold: " + "; ".join(results["problems"])
+    figure.suptitle(_wrapped(heading, figure), fontsize=10)
     return figure
 
 

@@ -8,6 +8,8 @@ differ as two seeds do.
 from collections.abc import Iterable
 from typing import Any
 
+from robint_tf.errors import InputError
+
 Description = dict[str, Any]
 
 IGNORED = ("robint_tf", "numpy")
@@ -16,7 +18,7 @@ IGNORED = ("robint_tf", "numpy")
 REMEDY = "Run them alike, choose another --store, or give --allow-mixed, which names in the results what was mixed."
 
 
-class MixedError(ValueError):
+class MixedError(InputError):
     """Parts that were made differently, which no result should mix unasked."""
 
 

@@ -169,7 +169,7 @@ def measured_accuracy(spec: AccuracySpec, networks: Networks, *, progress: attac
 
     def make(_: Checkpoint) -> tuple[Arrays, dict]:
         with networks.lend(spec.classifier) as network:
-            found = evaluation.accuracy(network, test.x, test.y, spec.attack, progress=progress)
+            found = evaluation.accuracy(network, test.x, test.y, spec.attack, progress=progress, warn=False)
         return {name: np.array(value) for name, value in vars(found).items()}, {}
 
     inputs = train.fingerprint.key, test.fingerprint.key
@@ -181,6 +181,7 @@ def measured_accuracy(spec: AccuracySpec, networks: Networks, *, progress: attac
         interval=(low, high),
         loss=float(found["loss"]),
         n_saturated=int(found["n_saturated"]),
+        n_unchanged=int(found["n_unchanged"]) if "n_unchanged" in found else None,
     )
 
 

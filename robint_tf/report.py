@@ -1,13 +1,21 @@
-"""The comparison as Markdown and as one self-contained HTML page."""
+"""The comparison as one self-contained HTML page, and what it shares with the Markdown of `report_markdown`."""
 
 import re
 from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-MARKS = {"reproduced": "✔", "not reproduced": "✘", "inconclusive": "?", "not run": "–"}
-OF_THE_AUTHORS = {"reproduced": "supported", "not reproduced": "contradicted"}
-"""What the verdicts are called where the authors' own numbers are read."""
+MARKS = {
+    "reproduced": "✔ ",
+    "not reproduced": "✘ ",
+    "agrees at this scale": "≈ ",
+    "differs at this scale": "≠ ",
+    "inconclusive": "? ",
+    "not run": "– ",
+    "supported": "✔ ",
+    "contradicted": "✘ ",
+}
+"""Signs before the verdicts of statements; answers to the paper's questions have none."""
 
 HEADINGS = {
     "2.1": "Distance to the image manifold",
@@ -17,9 +25,11 @@ HEADINGS = {
     "3.3": "Interpretability and accuracy",
 }
 RULE = (
-    "A claim is reproduced only if its 95% interval excludes the contrary, and not reproduced only if the interval "
-    "excludes the claim. Results of presets other than paper are compared in direction only. Beside ours stands what "
-    "the same rules say of the authors' own published numbers."
+    "Each kind of claim is judged by the rule that the summary names. Only results of the authors' protocol (preset "
+    "paper, full trainings) decide: a claim is reproduced if the rule's 95% interval excludes the contrary, not "
+    "reproduced if it excludes the claim. Results of other presets agree or differ at their scale, by the same rule. "
+    "Anything else is inconclusive. Beside ours stands whether the authors' own published numbers support the claim, "
+    "by the rule named for them. What the paper asks without asserting it is answered yes or no."
 )
 CODE = re.compile("`([^`]+)`")
 """Commands in a finding's text."""
@@ -35,9 +45,16 @@ class Picture:
     png: str
 
 
-def counts(found: dict[str, int], names: dict[str, str] | None = None) -> str:
-    """A phrase such as "3 reproduced, 1 inconclusive", a dash for none; names: other words for verdicts."""
-    return ", ".join(f"{n} {(names or {}).get(verdict, verdict)}" for verdict, n in found.items()) or "–"
+def counts(found: dict[str, int]) -> str:
+    """A phrase such as "3 reproduced, 1 inconclusive", a dash for none."""
+    return ", ".join(f"{n} {verdict}" for verdict, n in found.items()) or "–"
+
+
+def judged_by(row: dict[str, Any]) -> str:
+    """The rules that judge a row or group, ours and the authors' numbers."""
+    if row["authors_rule"] in (None, row["rule"]):
+        return ("" if row["authors_rule"] is None else "both: ") + row["rule"]
+    return f"ours: {row['rule']}; the authors': {row['authors_rule']}"
 
 
 def number(finding: dict[str, Any]) -> str:
@@ -51,64 +68,13 @@ def number(finding: dict[str, Any]) -> str:
     return text
 
 
-def group_table(comparison: dict[str, Any]) -> str:
-    """The claims by kind, as a Markdown table."""
-    lines = ["| claim | number | ours | preset | the authors' own numbers |", "|---|---|---|---|---|"]
-    for row in comparison["groups"]:
-        presets = ", ".join(row["presets"]) or "–"
-        cells = (row["group"], str(row["n"]), counts(row["ours"]), presets, counts(row["authors"], OF_THE_AUTHORS))
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def source_table(comparison: dict[str, Any]) -> str:
-    """The results files that decide, and how to make each again, as a Markdown table."""
-    lines = ["| results | command | preset | made with | data (SHA-256) |", "|---|---|---|---|---|"]
-    for source in comparison["sources"]:
-        cells = (f"`{source['results']}`", f"`{source['command']}`", source["preset"])
-        lines.append(f"| {' | '.join(cells)} | {_pairs(source['versions'])} | {_pairs(source['data'])} |")
-    return "\n".join(lines)
-
-
-def markdown(comparison: dict[str, Any], header: dict[str, str]) -> str:
-    """The whole report as Markdown."""
-    parts = ["# Comparison with the published results", "", RULE, ""]
-    parts += [f"- {name}: {value}" for name, value in header.items()]
-    parts += ["", group_table(comparison)]
-    for section, rows in sections(comparison).items():
-        parts += ["", f"## Section {section}: {HEADINGS[section]}", ""]
-        parts += ["| claim | ours | statistic | preset | authors' own numbers |", "|---|---|---|---|---|"]
-        for row in rows:
-            ours, authors = row["ours"], row["authors"]
-            theirs = "–" if authors is None else f"{MARKS[authors['verdict']]} {authors['text']}"
-            cells = [
-                row["statement"],
-                f"{MARKS[ours['verdict']]} {ours['verdict']}",
-                f"{ours['text']} {_brackets(ours)}".strip(),
-                row["preset"] or "–",
-                theirs,
-            ]
-            parts.append(f"| {' | '.join(cells)} |")
-    if comparison["missing"]:
-        parts += ["", "## Missing", ""]
-        parts += [f"- `{item['results']}`: `{item['command']}`" for item in comparison["missing"]]
-    parts += ["", "## Sources", "", source_table(comparison)]
-    for key, values in comparison["mixed"].items():
-        for value, names in values.items():
-            parts.append(f"\nMixed: {key} {value}: {', '.join(names)}")
-    return "\n".join(parts) + "\n"
-
-
 def sections(comparison: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """The claims by section, in the page's order."""
     return {s: [row for row in comparison["claims"] if row["section"] == s] for s in HEADINGS}
 
 
-def _brackets(finding: dict[str, Any]) -> str:
-    return "" if finding["interval"] is None else f"[{finding['interval'][0]:.3g}, {finding['interval'][1]:.3g}]"
-
-
-def _pairs(found: dict[str, str]) -> str:
+def pairs(found: dict[str, Any]) -> str:
+    """A phrase such as "keras 3.15.1, device CPU"."""
     return ", ".join(f"{key} {value}" for key, value in found.items())
 
 
@@ -122,14 +88,15 @@ def html(comparison: dict[str, Any], header: dict[str, str], pictures: list[Pict
         "<dl>" + "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in header.items()) + "</dl>",
         "<h2>Summary</h2>",
         _table(
-            ["Claim", "Number", "Ours", "Preset", "The authors’ own numbers"],
+            ["Claim", "Number", "Ours", "Preset", "The authors’ own numbers", "Judged by"],
             [
                 [
                     escape(row["group"]),
                     str(row["n"]),
                     _chips(row["ours"]),
                     escape(", ".join(row["presets"]) or "–"),
-                    _chips(row["authors"], OF_THE_AUTHORS),
+                    _chips(row["authors"]),
+                    escape(judged_by(row)),
                 ]
                 for row in comparison["groups"]
             ],
@@ -155,6 +122,11 @@ def html(comparison: dict[str, Any], header: dict[str, str], pictures: list[Pict
             for item in comparison["missing"]
         )
         body.append(f"<h2>Missing</h2><ul>{items}</ul>")
+    if comparison["left_out"]:
+        items = "".join(
+            f"<li>{escape(place)}: {_text(reason)}</li>" for place, reason in comparison["left_out"].items()
+        )
+        body.append(f"<h2>Left out</h2><ul class='warning'>{items}</ul>")
     if comparison["mixed"]:
         items = "".join(
             f"<li>{escape(key)} {escape(value)}: {escape(', '.join(names))}</li>"
@@ -172,8 +144,8 @@ def html(comparison: dict[str, Any], header: dict[str, str], pictures: list[Pict
                     f"<code>{escape(source['command'] or '')}</code>",
                     escape(source["variant"] or "–"),
                     escape(source["preset"] or "–"),
-                    escape(_pairs(source["versions"])),
-                    escape(_pairs(source["data"])),
+                    escape(pairs(source["versions"])),
+                    escape(pairs(source["data"])),
                 ]
                 for source in comparison["sources"]
             ],
@@ -184,25 +156,29 @@ def html(comparison: dict[str, Any], header: dict[str, str], pictures: list[Pict
 
 def _cells(row: dict[str, Any]) -> list[str]:
     ours, authors = row["ours"], row["authors"]
-    theirs = "–" if authors is None else f"{_chip(authors['verdict'], OF_THE_AUTHORS)} {escape(authors['text'])}"
+    theirs = "–" if authors is None else f"{_chip(authors['verdict'])} {escape(authors['text'])}"
     return [
         escape(row["statement"]),
         _chip(ours["verdict"]),
-        CODE.sub(r"<code>\1</code>", escape(ours["text"])),
+        _text(ours["text"]),
         escape(number(ours)),
         escape(row["preset"] or "–"),
         theirs,
     ]
 
 
-def _chip(verdict: str, names: dict[str, str] | None = None, n: int | None = None) -> str:
-    word = (names or {}).get(verdict, verdict)
+def _text(text: str) -> str:
+    """A text of ours, escaped, commands in it as code."""
+    return CODE.sub(r"<code>\1</code>", escape(text))
+
+
+def _chip(verdict: str, n: int | None = None) -> str:
     count = "" if n is None else f"{n} "
-    return f"<span class='{verdict.replace(' ', '-')}'>{MARKS[verdict]} {count}{word}</span>"
+    return f"<span class='verdict {verdict.replace(' ', '-')}'>{MARKS.get(verdict, '')}{count}{verdict}</span>"
 
 
-def _chips(found: dict[str, int], names: dict[str, str] | None = None) -> str:
-    return " ".join(_chip(verdict, names, n) for verdict, n in found.items()) or "–"
+def _chips(found: dict[str, int]) -> str:
+    return " ".join(_chip(verdict, n) for verdict, n in found.items()) or "–"
 
 
 def _table(heads: list[str], rows: list[list[str]]) -> str:
@@ -237,8 +213,8 @@ th button { all: unset; cursor: pointer; font-weight: 600; } th button:focus-vis
 th[aria-sort=ascending] button::after { content: " ▲"; } th[aria-sort=descending] button::after { content: " ▼"; }
 figure { margin: 1rem 0; } img { max-width: 100%; height: auto; background: #fff; border-radius: 4px; }
 figcaption { font-size: .9rem; opacity: .85; } code { overflow-wrap: anywhere; font-size: .9em; }
-.reproduced { color: var(--good); } .not-reproduced { color: var(--bad); } .inconclusive { color: var(--open); }
-.reproduced, .not-reproduced, .inconclusive, .not-run { white-space: nowrap; }
+.verdict { white-space: nowrap; } .reproduced, .supported { color: var(--good); }
+.not-reproduced, .contradicted { color: var(--bad); } .inconclusive { color: var(--open); }
 .warning { color: var(--bad); }
 @media (max-width: 40rem) { dl { grid-template-columns: 1fr; } dd { margin-bottom: .5rem; } }
 """

@@ -13,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from robint_tf.errors import InputError
 from robint_tf.folders import atomic_path
 
 SCHEMA = 1
 DIGEST = "sha256"
 
 
-class ResultsError(ValueError):
+class ResultsError(InputError):
     """A results file that cannot be used; the message says why in one line."""
 
 
@@ -37,22 +38,53 @@ def write(path: Path, results: dict[str, Any]) -> None:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The content of a results file.
+    """The content of a results file. Whatever the file holds, nothing but this comes of reading it, or `ResultsError`.
 
-    `ResultsError` if it is missing, no JSON, of another schema, or changed after it was written.
+    `ResultsError` if it is missing, too large, no JSON, of another schema, holds numbers or texts that no results file
+    can (NaN, 1e999, half a character), is nested too deep, or was changed after it was written.
     """
+    name, again = printable(str(path)), "run its command again"
     try:
-        results = json.loads(path.read_text(encoding="utf-8"))
+        results = _parsed(path)
+        schema = results.get("schema") if isinstance(results, dict) else None
+        if schema != SCHEMA:
+            theirs = printable(repr(schema))[:20]
+            raise ResultsError(f"{name} has schema {theirs}, this version reads {SCHEMA}; {again}.")
+        if results.pop(DIGEST, None) != _digest(results):
+            raise ResultsError(f"{name} was changed after it was written (its {DIGEST} differs); {again}.")
+    except ResultsError:
+        raise
     except OSError as error:
-        raise ResultsError(f"{path} cannot be read: {error.strerror}.") from error
+        raise ResultsError(f"{name} cannot be read: {error.strerror}.") from error
+    except RecursionError as error:
+        raise ResultsError(f"{name} is nested too deep for a results file; {again}.") from error
+    except MemoryError as error:
+        raise ResultsError(f"{name} does not fit in memory; {again}.") from error
     except ValueError as error:
-        raise ResultsError(f"{path} is not valid JSON ({error}); run its command again.") from error
-    schema = results.get("schema") if isinstance(results, dict) else None
-    if schema != SCHEMA:
-        raise ResultsError(f"{path} has schema {schema!r}, this version reads {SCHEMA}; run its command again.")
-    if results.pop(DIGEST, None) != _digest(results):
-        raise ResultsError(f"{path} was changed after it was written (its {DIGEST} differs); run its command again.")
+        raise ResultsError(f"{name} is not valid JSON ({printable(str(error))[:200]}); {again}.") from error
     return results
+
+
+MAX_BYTES = 32 * 2**20
+"""Largest file that is read, fifty times the largest that a section writes."""
+
+
+def _parsed(path: Path) -> Any:
+    """The JSON of a file, of finite numbers and whole characters; `ValueError` or `RecursionError` for any other."""
+    if path.exists() and not path.is_file():
+        raise InputError("it is no file")
+    with path.open("rb") as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise InputError(f"it is larger than {MAX_BYTES} bytes")
+    found = json.loads(data.decode("utf-8"))
+    json.dumps(found, ensure_ascii=False, allow_nan=False).encode("utf-8")  # refuses NaN, infinity, half characters
+    return found
+
+
+def printable(text: str) -> str:
+    """A text for messages and documents: what no terminal or UTF-8 file should get stands as an escape, e.g. \\x1b."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _set_aside_if_refused(path: Path) -> None:
@@ -65,7 +97,9 @@ def _set_aside_if_refused(path: Path) -> None:
         with contextlib.suppress(FileNotFoundError):  # another process has moved it already
             os.replace(path, aside)
         warnings.warn(
-            f"{path} was not what a command of this version had written; it is kept as {aside}.", stacklevel=3
+            f"{printable(str(path))} was not what a command of this version had written; it is kept as "
+            f"{printable(str(aside))}.",
+            stacklevel=3,
         )
 
 
@@ -110,7 +144,7 @@ def _render(value: Any, depth: int) -> str:
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"a result is {value!r}; results files hold finite numbers and null only.")
+        raise InputError(f"a result is {value!r}; results files hold finite numbers and null only.")
     pad, end = " " * (depth + 1), " " * depth
     if isinstance(value, dict):
         if not value:
@@ -121,4 +155,6 @@ def _render(value: Any, depth: int) -> str:
         if any(isinstance(v, dict) for v in value):
             return "[\n" + ",\n".join(pad + _render(v, depth + 1) for v in value) + f"\n{end}]"
         return "[" + ", ".join(_render(v, depth + 1) for v in value) + "]"
+    if isinstance(value, str):  # a file's name may hold bytes that are no UTF-8: escaped, they can be written
+        value = value.encode("utf-8", "backslashreplace").decode("utf-8")
     return json.dumps(value, ensure_ascii=False)

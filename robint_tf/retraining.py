@@ -16,6 +16,7 @@ from robint_tf.attacks import Progress
 from robint_tf.checkpoints import Checkpoint
 from robint_tf.classifiers import Network
 from robint_tf.data import Dataset, Split
+from robint_tf.errors import InputError
 from robint_tf.folders import Arrays
 from robint_tf.layers import derive_seed
 from robint_tf.recipes import Networks
@@ -88,7 +89,7 @@ class Occluder:
             return self.networks.lend(spec.source)
         assert spec.source is not None
         if self.own is None or self.own_sha256 != spec.source.sha256:
-            raise ValueError(
+            raise InputError(
                 f"the recipe names the network {spec.source.sha256[:12]!r}, the occluder has {self.own_sha256[:12]!r}; "
                 "give it the network as own=, and SavedNetwork the network's `classifiers.fingerprint`."
             )
@@ -133,7 +134,7 @@ def retrained_accuracy(
             checkpoint=checkpoint,
             progress=progress,
         )
-        found = evaluation.accuracy(scratch, test.x, test.y)
+        found = evaluation.accuracy(scratch, test.x, test.y, warn=False)
         assert history.test_hits is not None  # the cell's own test images, which its key names
         arrays = {
             "accuracy": np.array(found.value),

@@ -8,7 +8,14 @@ from scipy.integrate import trapezoid
 from scipy.special import ndtri
 from scipy.stats import rankdata
 
+from robint_tf.errors import InputError
+
 LEVEL = 0.95  # of every interval
+
+
+def decided(probability: float) -> bool | None:
+    """What a bootstrap probability decides: True from LEVEL, False up to 1 - LEVEL, None between."""
+    return True if probability >= LEVEL else False if probability <= 1 - LEVEL + 1e-12 else None
 
 
 class Ends(NamedTuple):
@@ -53,6 +60,30 @@ def kar_score(fractions: np.ndarray, accuracies: np.ndarray, random: np.ndarray)
     return -roar_score(fractions, accuracies, random)
 
 
+def diff_roar(fractions: np.ndarray, kept: np.ndarray, removed: np.ndarray) -> np.ndarray:
+    """DiffROAR at each fraction k: accuracy with the top k kept minus that with the bottom k kept; shape (..., K).
+
+    Shah et al. (2021). Keeping the bottom k is removing the top 1 - k, so both halves are cells of the grid. fractions:
+    (K,), rising and inside (0, 1), with 1 - k for every k; kept: (..., K) accuracies of KAR; removed: of ROAR, at the
+    same fractions. Positive where the attribution ranks pixels better than the reverse order would. `ValueError` where
+    the fractions are not symmetric.
+    """
+    fractions, kept = _checked(fractions, kept)
+    _, removed = _checked(fractions, removed)
+    if not np.allclose(fractions, 1 - fractions[::-1]):
+        raise InputError(f"fractions are {fractions.tolist()}; DiffROAR needs 1 - k for every k.")
+    return kept - removed[..., ::-1]
+
+
+def diff_roar_score(fractions: np.ndarray, kept: np.ndarray, removed: np.ndarray) -> np.ndarray:
+    """Area over the fractions of `diff_roar`, 0 at both ends; shape (...).
+
+    It is mu_ROAR + mu_KAR up to the random baselines: "remove f at random" and "keep 1 - f at random" are one
+    distribution, so their areas cancel, and with them the noise of the baseline.
+    """
+    return _area(np.asarray(fractions, float), diff_roar(fractions, kept, removed), 0.0, 0.0)
+
+
 SCORES = {"remove": roar_score, "keep": kar_score}
 """The score that belongs to each occlusion."""
 
@@ -65,7 +96,7 @@ def margin(adversarial: np.ndarray, standard: np.ndarray) -> float:
     """
     adversarial, standard = np.asarray(adversarial, float), np.asarray(standard, float)
     if not adversarial.size or not standard.size:
-        raise ValueError(
+        raise InputError(
             f"there are {adversarial.size} adversarially trained and {standard.size} standard networks; "
             "give at least one of each."
         )
@@ -130,6 +161,12 @@ def fisher_interval(r: float, n: int) -> Interval:
     return _z_interval(r, n, 1.0)
 
 
+def coefficients(x: np.ndarray, y: np.ndarray) -> tuple[float, float] | None:
+    """Linear and rank correlation of x and y (n,) without intervals; None and `ValueError` as in `correlation`."""
+    x, y = _paired(x, y)
+    return None if _undefined(x, y) else (float(_pearson(x, y)), float(_spearman(x, y)))
+
+
 def bonett_wright_interval(r: float, n: int) -> Interval:
     """Interval of Spearman's rank correlation over n points, as Fisher's with the variance (1 + r^2 / 2) / (n - 3).
 
@@ -192,11 +229,11 @@ def line_resamples(x: np.ndarray, y: np.ndarray, at: np.ndarray, n_resamples: in
 def _checked(fractions: np.ndarray, accuracies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     fractions, accuracies = np.asarray(fractions, float), np.asarray(accuracies, float)
     if fractions.ndim != 1 or not np.all(np.diff(np.concatenate([[0.0], fractions, [1.0]])) > 0):
-        raise ValueError(f"fractions are {fractions.tolist()}; give rising numbers inside (0, 1).")
+        raise InputError(f"fractions are {fractions.tolist()}; give rising numbers inside (0, 1).")
     if accuracies.shape[-1:] != fractions.shape:
-        raise ValueError(f"accuracies have shape {accuracies.shape}; the last axis needs {len(fractions)} fractions.")
+        raise InputError(f"accuracies have shape {accuracies.shape}; the last axis needs {len(fractions)} fractions.")
     if not np.all((accuracies >= 0) & (accuracies <= 1)):
-        raise ValueError("accuracies hold NaN or lie outside [0, 1]; give shares of right answers.")
+        raise InputError("accuracies hold NaN or lie outside [0, 1]; give shares of right answers.")
     return fractions, accuracies
 
 
@@ -210,9 +247,9 @@ def _area(fractions: np.ndarray, values: np.ndarray, first: float, last: float) 
 def _paired(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     x, y = np.asarray(x, float), np.asarray(y, float)
     if x.ndim != 1 or x.shape != y.shape:
-        raise ValueError(f"x has shape {x.shape} and y {y.shape}; give two lists of equal length.")
+        raise InputError(f"x has shape {x.shape} and y {y.shape}; give two lists of equal length.")
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        raise ValueError("x or y holds NaN or infinite values; leave those networks out.")
+        raise InputError("x or y holds NaN or infinite values; leave those networks out.")
     return x, y
 
 

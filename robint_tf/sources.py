@@ -16,13 +16,10 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from robint_tf import cifar, idx
+from robint_tf import cifar, idx, tfds_folder
+from robint_tf.errors import DataUnavailable, InputError
 
 Order = Literal["original", "tfds", "generated"]
-
-
-class DataUnavailable(Exception):
-    """A data set is not there, or is damaged, and cannot be got; one line says what, where and what to do."""
 
 
 class Raw(NamedTuple):
@@ -72,6 +69,7 @@ PUBLISHED: dict[tuple[str, str], tuple[Block, ...]] = {
     ),
 }
 IMAGE_SETS = ("mnist", "fashion_mnist", "cifar10")
+IMAGE_SHAPES = {"mnist": (28, 28, 1), "fashion_mnist": (28, 28, 1), "cifar10": (32, 32, 3)}
 N_CLASSES = 10
 URLS = {
     "mnist": "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -94,9 +92,15 @@ IDX_FILES = {
 
 
 def data_folder(data_dir: str | os.PathLike | None = None) -> Path:
-    """The argument, else ROBINT_DATA_DIR, else TFDS's own folder (TFDS_DATA_DIR, else ~/tensorflow_datasets)."""
+    """The argument, else ROBINT_DATA_DIR, else TFDS's own folder (TFDS_DATA_DIR, else ~/tensorflow_datasets).
+
+    `InputError` for users without a home.
+    """
     choice = data_dir or os.environ.get("ROBINT_DATA_DIR") or os.environ.get("TFDS_DATA_DIR")
-    return Path(choice or Path("~") / "tensorflow_datasets").expanduser()
+    try:
+        return Path(choice or Path("~") / "tensorflow_datasets").expanduser()
+    except RuntimeError as error:
+        raise InputError("this user has no home folder; give --data-dir, or set ROBINT_DATA_DIR.") from error
 
 
 def find(name: str, folder: Path) -> Location | None:
@@ -142,7 +146,9 @@ def download(name: str, folder: Path) -> Location:
             f"{host} cannot be reached ({type(error).__name__}). {how_to_get(name, folder)}"
         ) from error
     try:
-        tfds = _tfds()
+        _tensorflow()
+        import tensorflow_datasets as tfds
+
         config = tfds.download.DownloadConfig(
             try_download_gcs=False,  # the published files, checked by TFDS's own hashes
             compute_stats=tfds.download.ComputeStatsMode.SKIP,
@@ -171,7 +177,10 @@ def read(location: Location, split: str) -> tuple[Raw, Order]:
         elif location.kind == "cifar":
             raw, order = Raw(*cifar.read(location.folder, split)), None
         else:
-            raw, order = _read_tfds(location.folder, split)
+            _tensorflow()
+            n, shape = PUBLISHED[location.name, split][-1].stop, IMAGE_SHAPES[location.name]
+            images, labels, order = tfds_folder.read(location.folder, location.name, split, n=n, shape=shape)
+            raw = Raw(images, labels)
     except (ValueError, OSError) as error:
         raise DataUnavailable(f"{location.name}: {(str(error).splitlines() or [type(error).__name__])[0]}") from error
     expected = PUBLISHED[location.name, split][-1].stop
@@ -229,52 +238,15 @@ def _read_idx(folder: Path, split: str) -> Raw:
         raise FileNotFoundError(f"{folder} holds no {' or no '.join(IDX_FILES[split])}.")
     images, labels = idx.read(paths[0], n_dims=3), idx.read(paths[1], n_dims=1)  # type: ignore[arg-type]
     if len(images) != len(labels):
-        raise ValueError(f"{folder} holds {len(images)} {split} images but {len(labels)} labels; get both again.")
+        raise InputError(f"{folder} holds {len(images)} {split} images but {len(labels)} labels; get both again.")
     return Raw(images[..., None], labels)
 
 
-def _read_tfds(folder: Path, split: str) -> tuple[Raw, np.ndarray | None]:
-    """Examples as stored, and the indices that bring them into the order of their `id`s, if they have any."""
-    tfds = _tfds()
-    import tensorflow as tf
-    from google.protobuf.json_format import ParseError
-
-    try:
-        info = tfds.builder_from_directory(folder).info  # reads the folder alone; never asks the network
-        n, shape = info.splits[split].num_examples, info.features["image"].shape
-        stored = {"image": tf.string, "label": tf.int64} | ({"id": tf.string} if "id" in info.features else {})
-        fields = {key: tf.io.FixedLenFeature((), dtype) for key, dtype in stored.items()}
-
-        def decode(png: tf.Tensor) -> tf.Tensor:
-            return tf.ensure_shape(tf.io.decode_png(png, shape[-1]), shape)
-
-        def parse(records: tf.Tensor) -> dict[str, tf.Tensor]:
-            batch = tf.io.parse_example(records, fields)
-            return batch | {"image": tf.map_fn(decode, batch["image"], fn_output_signature=tf.uint8)}
-
-        raw, ids, start = Raw(np.empty((n, *shape), np.uint8), np.empty(n, np.uint8)), [], 0
-        with tf.device("CPU:0"):
-            # parsing whole batches takes a third of the time of TFDS's own reader, which parses one example at a time
-            records = tf.data.TFRecordDataset(info.splits[split].filepaths).batch(1000)
-            for batch in records.map(parse, num_parallel_calls=tf.data.AUTOTUNE).as_numpy_iterator():
-                stop = start + len(batch["label"])
-                raw.images[start:stop], raw.labels[start:stop] = batch["image"], batch["label"]
-                ids.extend(batch.get("id", ()))
-                start = stop
-    except (KeyError, ValueError, ParseError, tf.errors.OpError) as error:
-        raise ValueError(f"{folder} is damaged ({type(error).__name__}); remove it and get it again.") from error
-    if start != n:
-        raise ValueError(f"{folder} holds {start} {split} images, its dataset_info.json says {n}; get it again.")
-    return raw, np.argsort(ids) if ids else None
-
-
-def _tfds():  # type: ignore[no-untyped-def]  # TFDS ships no types
-    """TFDS, with a TensorFlow that starts quietly and does not take a whole GPU for decoding images."""
+def _tensorflow() -> None:
+    """Start TensorFlow quietly, and so that it does not take a whole GPU for decoding images."""
     from robint_tf import device  # noqa: F401, I001  (before TensorFlow, to load it without its notices)
     import tensorflow as tf
-    import tensorflow_datasets as tfds
 
     with contextlib.suppress(RuntimeError, ValueError):  # TensorFlow runs already: its settings stand
         for gpu in tf.config.get_visible_devices("GPU"):
             tf.config.experimental.set_memory_growth(gpu, True)
-    return tfds

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from robint_tf import checks
+from robint_tf.errors import InputError
 
 MATHEMATICS = 2
 """The version of what the package computes, part of every key; raise it when the numbers of any recipe move.
@@ -49,7 +50,8 @@ class PGD:
 
     `eps` and `step_size` are in units of the [-1, 1] pixel range, twice the number of a [0, 1] range. A step
     larger than eps is allowed: the authors attack with it, so that most iterates lie on the sphere. eps 0 or no steps
-    leave the image as it is. `ValueError` for a negative, infinite or NaN number and an unknown norm or loss.
+    leave the image as it is. `ValueError` for a number that is negative, NaN or too large to be squared, and an unknown
+    norm or loss.
     """
 
     norm: Norm
@@ -63,17 +65,22 @@ class PGD:
     def __post_init__(self) -> None:
         checks.choice(self, "norm", NORM_NAMES)
         checks.choice(self, "loss", ATTACK_LOSSES)
-        checks.number(self, "eps")
-        checks.number(self, "step_size")
+        checks.length(self, "eps")
+        checks.length(self, "step_size")
         checks.count(self, "n_steps", 0)
         checks.flag(self, "random_start")
         checks.seed(self, "seed")
 
+    @property
+    def is_short(self) -> bool:
+        """Whether the steps together cannot reach eps; with a random start they need not."""
+        return not self.random_start and self.n_steps * self.step_size < self.eps * (1 - 1e-9)
+
     def __str__(self) -> str:
         start = f", random start (seed {self.seed})" if self.random_start else ""
         return (
-            f"{self.norm} PGD, eps {self.eps:g}, {self.n_steps} steps of {self.step_size:g}, "
-            f"loss {self.loss}{start}, on [-1, 1] pixels"
+            f"{self.norm} PGD, eps {checks.told(self.eps)} on [-1, 1] pixels ({checks.told(self.eps / 2)} on [0, 1]), "
+            f"{self.n_steps} steps of {checks.told(self.step_size)}, loss {self.loss}{start}"
         )
 
 
@@ -125,7 +132,7 @@ def _architecture(owner: Any, known: dict[str, str]) -> None:
     checks.kinds(owner)
     if not owner.architecture:
         if origin(owner.dataset) not in known:
-            raise ValueError(f"the data set {owner.dataset!r} has no architecture of its own; name one.")
+            raise InputError(f"the data set {owner.dataset!r} has no architecture of its own; name one.")
         object.__setattr__(owner, "architecture", known[origin(owner.dataset)])
 
 
@@ -148,8 +155,7 @@ class ClassifierSpec:
     def __post_init__(self) -> None:
         _architecture(self, CLASSIFIERS)
         checks.choice(self, "variant", VARIANTS)
-        if self.n_train is not None:
-            checks.count(self, "n_train", 1)
+        checks.amounts(self, "n_train")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,8 +180,7 @@ class VAEGANSpec:
         checks.count(self, "epochs", 0)
         checks.count(self, "batch_size", 1)
         checks.seed(self, "seed")
-        if self.n_train is not None:
-            checks.count(self, "n_train", 1)
+        checks.amounts(self, "n_train")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,8 +201,7 @@ class DistanceSpec:
     def __post_init__(self) -> None:
         checks.kinds(self)
         checks.seed(self, "seed")
-        if self.n_test is not None:
-            checks.count(self, "n_test", 1)
+        checks.amounts(self, "n_test")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,8 +214,7 @@ class AccuracySpec:
 
     def __post_init__(self) -> None:
         checks.kinds(self)
-        if self.n_test is not None:
-            checks.count(self, "n_test", 1)
+        checks.amounts(self, "n_test")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -263,12 +266,10 @@ class RetrainSpec:
         checks.number(self, "fraction", positive=True)
         checks.seed(self, "mask_seed")
         if self.fraction >= 1:
-            raise ValueError(f"fraction is {self.fraction!r}; give a number between 0 and 1.")
+            raise InputError(f"fraction is {self.fraction!r}; give a number between 0 and 1.")
         if (self.source is None) != (self.attribution == "random"):
-            raise ValueError(f"attribution is {self.attribution!r}; `random` and no other has no source network.")
-        for name in ("n_train", "n_test"):
-            if getattr(self, name) is not None:
-                checks.count(self, name, 1)
+            raise InputError(f"attribution is {self.attribution!r}; `random` and no other has no source network.")
+        checks.amounts(self, "n_train", "n_test")
 
 
 def as_dict(spec: Any) -> dict[str, Any]:
@@ -289,10 +290,10 @@ def from_dict(data: dict[str, Any]) -> Any:
     fields = dict(data)
     kind = kinds.get(fields.pop("kind", ""))
     if kind is None:
-        raise ValueError(f"kind is {data.get('kind')!r}; choose one of {', '.join(kinds)}.")
+        raise InputError(f"kind is {data.get('kind')!r}; choose one of {', '.join(kinds)}.")
     unknown = set(fields) - {field.name for field in dataclasses.fields(kind)}
     if unknown:
-        raise ValueError(
+        raise InputError(
             f"{kind.__name__} has no field {', '.join(sorted(unknown))}; was it written by a newer version?"
         )
     return kind(**{k: from_dict(v) if isinstance(v, dict) else v for k, v in fields.items()})

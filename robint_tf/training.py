@@ -15,22 +15,24 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from robint_tf import classifiers, device
+from robint_tf import classifiers, device, inputs
 from robint_tf.attacks import ascend, batch_signature, perturb
 from robint_tf.checkpoints import Checkpoint
 from robint_tf.classifiers import Network
 from robint_tf.data import Split
+from robint_tf.errors import DivergedError, InputError
 from robint_tf.forward import for_training, loop_body
 from robint_tf.interrupts import Interrupted, held_back
 from robint_tf.losses import xent
 from robint_tf.norms import NORMS
 from robint_tf.optimizers import adam
-from robint_tf.specs import PGD, Training
+from robint_tf.specs import PGD, Training, as_dict, from_dict
 from robint_tf.training_state import Position, State, count_hits
 
 CHUNK_SECONDS = 0.5  # how long one call of the compiled loop should take: the reaction time to Ctrl-C
 
 
+@keras.saving.register_keras_serializable("robint_tf")
 class AdversarialClassifier(keras.Model):
     """A network whose `fit` trains on adversarial images only.
 
@@ -45,6 +47,16 @@ class AdversarialClassifier(keras.Model):
 
     def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
         return self.network(x, training=training)
+
+    def get_config(self) -> dict[str, Any]:
+        network = keras.saving.serialize_keras_object(self.network)
+        return super().get_config() | {"network": network, "attack": self.attack and as_dict(self.attack)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "AdversarialClassifier":
+        attack = config["attack"] and from_dict(config["attack"])
+        network = keras.saving.deserialize_keras_object(config["network"])
+        return cls(**config | {"network": network, "attack": attack})
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
@@ -68,10 +80,6 @@ class History:
     test_hits: np.ndarray | None = None
 
 
-class DivergedError(ArithmeticError):
-    """The loss became NaN or infinite."""
-
-
 def fit_classifier(
     network: Network,
     x: np.ndarray,
@@ -87,7 +95,8 @@ def fit_classifier(
 ) -> History:
     """Train a network in place.
 
-    x: (N, ...) float32 in [-1, 1]; y: (N,) int32. The last batch of an epoch may be smaller. initialise: True begins
+    x: (N, ...) float32 in [-1, 1]; y: integer labels (N,) or (N, 1); NumPy or TensorFlow. `ValueError` for images,
+    labels and networks that `inputs` refuses. The last batch of an epoch may be smaller. initialise: True begins
     from the initial weights that belong to `training.seed`, whatever the network holds; False goes on from its own
     weights, with a new optimiser. It may be left out for a network as `classifiers.build` made it, which
     begins from those of the seed; for any other, `ValueError`, since weights would be lost or kept unasked.
@@ -97,17 +106,25 @@ def fit_classifier(
     saving), and a training that finds a state continues from it; the weights then equal those of an uninterrupted
     training. Everything random derives from (seed, batch number). `DivergedError` if the loss is not finite.
     """
+    x, y = inputs.images(x), inputs.labels(y)
+    inputs.check_images(network, x, y)
     if initialise is None:
         if not classifiers.is_fresh(network):
-            raise ValueError(
+            raise InputError(
                 f"the network {network.name!r} has weights of its own; say initialise=True to begin from the initial "
                 "weights that belong to the seed, or initialise=False to go on from those that it has."
             )
         initialise = True
     if initialise:
+        if not network.built:
+            inputs.called(network, x[:1])  # which gives it its weights
         classifiers.initialise(network, training.seed)
+    inputs.check_network(network, x, y)
+    if attack is not None:
+        inputs.check_differentiable(network, x)
+        inputs.warn_of_short_steps(attack)
     n_batches = -(-len(x) // training.batch_size)
-    loop = _loop_of(network, attack)
+    loop = _loop_of(network, x.shape[1:], attack)
     state = State.fresh(network, loop.optimizer, training, test)
     if checkpoint is not None and (saved := checkpoint.load()) is not None:
         state.restore(saved)
@@ -130,7 +147,10 @@ def fit_classifier(
                 raise DivergedError(f"the loss is {losses[bad - lo]} in epoch {epoch + 1}, batch {bad + 1}.")
             state.advance(losses, accuracies, epoch_ends=hi == n_batches)
             if state.test is not None and hi == n_batches:
-                state.test_hits.append(count_hits(network, state.test))
+                try:
+                    state.test_hits.append(count_hits(network, state.test))
+                except inputs.NotFiniteError as error:
+                    raise DivergedError(f"after epoch {epoch + 1}, {error}") from error
             if writer is not None and hi == n_batches:
                 with writer.as_default(step=epoch + 1):
                     tf.summary.scalar("loss", state.epoch_loss[-1])
@@ -161,11 +181,11 @@ def _order(n: int, training: Training, epoch: int) -> tf.Tensor:
 class _Loop:
     """The compiled training loop of one network against one kind of attack; all numbers enter as tensors."""
 
-    def __init__(self, network: Network, attack: PGD | None) -> None:
+    def __init__(self, network: Network, x_shape: tuple[int, ...], attack: PGD | None) -> None:
         self.optimizer = adam()
         self.optimizer.build(network.trainable_variables)
         self.attack = attack
-        self._run = _compile(network, self.optimizer, attack)
+        self._run = _compile(network, x_shape, self.optimizer, attack)
 
     def run(
         self, data: tuple, order: tf.Tensor, position: int, lo: int, hi: int, training: Training
@@ -184,11 +204,11 @@ class _Loop:
         return losses.numpy(), accuracies.numpy()
 
 
-def _compile(network: Network, optimizer: keras.Optimizer, attack: PGD | None) -> Callable:
+def _compile(network: Network, x_shape: tuple[int, ...], optimizer: keras.Optimizer, attack: PGD | None) -> Callable:
     net = weakref.proxy(network)
     variables = network.trainable_variables
 
-    images, labels = batch_signature(network)
+    images, labels = batch_signature(x_shape)
     real, whole, pair = tf.TensorSpec([], tf.float32), tf.TensorSpec([], tf.int32), tf.TensorSpec([2], tf.int32)
 
     @loop_body(input_signature=[images, labels, real, real, whole, pair], jit_compile=device.jit_compile())
@@ -237,11 +257,11 @@ def _compile(network: Network, optimizer: keras.Optimizer, attack: PGD | None) -
 _LOOPS: "weakref.WeakKeyDictionary[Network, dict]" = weakref.WeakKeyDictionary()
 
 
-def _loop_of(network: Network, attack: PGD | None) -> _Loop:
+def _loop_of(network: Network, x_shape: tuple[int, ...], attack: PGD | None) -> _Loop:
     """The compiled loop of a network, kept so that a second training of the same kind pays no trace."""
-    key = None if attack is None else (attack.norm, attack.loss, attack.random_start)
+    key = (x_shape, None if attack is None else (attack.norm, attack.loss, attack.random_start))
     loops = _LOOPS.setdefault(network, {})
     if key not in loops:
-        loops[key] = _Loop(network, attack)
+        loops[key] = _Loop(network, x_shape, attack)
     loops[key].attack = attack
     return loops[key]

@@ -22,6 +22,7 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
+from robint_tf.errors import InputError
 from robint_tf.layers import Chain, check_choice
 from robint_tf.optimizers import ADAM_EPSILON
 from robint_tf.vae_gan_networks import networks_for, settings_for
@@ -103,7 +104,7 @@ class VAEGAN(keras.Model):
     ) -> None:
         super().__init__(**options)
         if n_dis < 1:
-            raise ValueError(f"n_dis is {n_dis}; give at least one discriminator run per step.")
+            raise InputError(f"n_dis is {n_dis}; give at least one discriminator run per step.")
         self.encoder = encoder
         self.decoder = decoder
         self.discriminator = discriminator
@@ -128,7 +129,7 @@ class VAEGAN(keras.Model):
         self.decoder_optimizer = decoder_optimizer
         self.discriminator_optimizer = discriminator_optimizer
         if len({id(getattr(self, f"{part}_optimizer")) for part in PARTS}) < len(PARTS):
-            raise ValueError("two parts share one optimizer; give each its own, for it holds that part's state.")
+            raise InputError("two parts share one optimizer; give each its own, for it holds that part's state.")
         for part in PARTS:
             getattr(self, f"{part}_optimizer").build(getattr(self, part).trainable_variables)
 

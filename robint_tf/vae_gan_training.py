@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from robint_tf import device
+from robint_tf import device, inputs
 from robint_tf.checkpoints import Checkpoint
+from robint_tf.errors import DivergedError, InputError
 from robint_tf.folders import Arrays
 from robint_tf.interrupts import Interrupted, held_back
-from robint_tf.training import DivergedError
 from robint_tf.vae_gan import PARTS, VAEGAN
 
 
@@ -53,10 +53,12 @@ def fit_vae_gan(
 
     x: (N, H, W, C) float32 in [-1, 1]. With a checkpoint the state is kept about once a minute and at an interruption
     (`Interrupted` is raised after saving), and a training that finds a state continues from it; the weights then equal
-    those of an uninterrupted training. `ValueError` for no images, `DivergedError` if a loss is not finite.
+    those of an uninterrupted training. `ValueError` for images that `inputs.check_pixels` refuses, `DivergedError` if
+    a loss is not finite.
     """
     if not len(x):
-        raise ValueError("there are no images to train on.")
+        raise InputError("there are no images to train on.")
+    inputs.check_pixels(x)
     batches = n_batches(len(x), batch_size)
     total = epochs * batches
     optimizers = [getattr(model, f"{part}_optimizer") for part in PARTS]

@@ -1,6 +1,7 @@
 """`robint` as a process of its own, to be killed."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -16,4 +17,5 @@ def start(tmp_path, *args):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # whatever the tests run under
     )

@@ -139,7 +139,7 @@ def test_batches_of_any_size_use_one_trace_which_follows_the_weights(linear_netw
             linear_network, x, "gradient", batch_size=batch_size, progress=lambda done, n: seen.append((done, n))
         )
     run = attacks.per_network(
-        linear_network, ("attribution", "gradient", "authors", "magnitude"), lambda _: pytest.fail("no memo")
+        linear_network, ((3, 3, 1), "attribution", "gradient", "authors", "magnitude"), lambda _: pytest.fail("no memo")
     )
     assert run.experimental_get_tracing_count() == 1
     assert seen[:4] == [(3, 10), (6, 10), (9, 10), (10, 10)]

@@ -24,7 +24,12 @@ def fits(folder):
     """Whether the card is that of the file: by the hash and by the recipe."""
     card = results.read(folder / "m.json")
     same = card["model"]["sha256"] == hashlib.sha256((folder / "m.keras").read_bytes()).hexdigest()
-    return same and card["spec"] == cards.recipe_of(folder / "m.keras")
+    return same and card["spec"] == named(folder / "m.keras")
+
+
+def named(path):
+    """The spec that a file names as its own."""
+    return cards.recipe_of(path)["spec"]
 
 
 def kill(monkeypatch, moment):
@@ -56,16 +61,16 @@ def test_no_moment_leaves_a_card_beside_another_network(linear_network, tmp_path
         with pytest.raises(KilledError):
             models.save(linear_network, path, {"figure": None, "spec": new})
     if moment in ("after file", "before card"):
-        assert cards.recipe_of(path) == new
+        assert named(path) == new
         assert not (tmp_path / "m.json").exists()
     elif replaces:
-        assert cards.recipe_of(path) == old
+        assert named(path) == old
         assert not (tmp_path / "m.json").exists() or fits(tmp_path)
     else:
         assert not list(tmp_path.iterdir())
     models.save(linear_network, path, {"figure": None, "spec": new})
     assert fits(tmp_path)
-    assert cards.recipe_of(path) == new
+    assert named(path) == new
 
 
 def test_a_killed_train_is_repaired_by_its_repeat(robint, tmp_path, monkeypatch):
@@ -82,7 +87,7 @@ def test_a_killed_train_is_repaired_by_its_repeat(robint, tmp_path, monkeypatch)
 def test_the_recipe_in_a_file_is_nothing_to_keras(linear_network, tmp_path):
     path = tmp_path / "m.keras"
     models.save(linear_network, path, {"figure": None, "spec": recipe(seed=3)})
-    assert cards.recipe_of(path) == recipe(seed=3)
+    assert named(path) == recipe(seed=3)
     loaded = models.load(path)
     assert cards.card_path(path).exists()
     loaded.save(path)  # by Keras, as another network
@@ -108,12 +113,3 @@ def test_a_file_of_the_users_in_the_cards_place_is_kept(linear_network, tmp_path
         models.save(linear_network, tmp_path / "m.keras", {"figure": None, "spec": None})
     (kept,) = tmp_path.glob("m.json.kept-*")
     assert kept.read_text() == '{"mine": 1}'
-
-
-def test_results_name_a_network_by_its_files_hash(robint, tmp_path):
-    robint(*TRAIN)
-    robint("evaluate", "m.keras", "--dataset", "toy", "--n-test", "20", "--json", "e.json")
-    found = results.read(tmp_path / "e.json")["model"]
-    assert found["file"] == "m.keras"
-    assert found["sha256"] == hashlib.sha256((tmp_path / "m.keras").read_bytes()).hexdigest()
-    assert len(found["network_sha256"]) == 64

@@ -1,16 +1,22 @@
 """CIFAR-10 as it was published: both versions, unpacked or not, and files that want more than to be read."""
 
+import contextlib
+import gzip
 import io
 import os
 import pickle
 import struct
+import subprocess
+import sys
 import tarfile
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from test_sources import equal, make_raw
 
-from robint_tf import cifar, data, sources
+from robint_tf import cifar, cifar_pickle, data, sources
 from robint_tf.sources import Block, DataUnavailable
 
 N = 4  # images of a file
@@ -126,9 +132,114 @@ def test_a_hostile_pickle_is_refused_by_name_and_nothing_is_run(tiny, tmp_path, 
     }[where]
     files = contents(tiny, cifar.PYTHON) | {"data_batch_2": pickle.dumps(batch, 4)}
     put(tmp_path, cifar.PYTHON, files, packed=False)
-    with pytest.raises(DataUnavailable, match=r"data_batch_2 is damaged \(it asks for posix.mkdir"):
+    refused = "it makes something that is no array" if where == "inside an array" else "it asks for posix.mkdir"
+    with pytest.raises(DataUnavailable, match=rf"data_batch_2 is damaged \({refused}"):
         sources.read(sources.find("cifar10", tmp_path), "train")
     assert not (tmp_path / "pwned").exists()
+
+
+def reconstructed(
+    dtype, state, shape=(N, cifar.N_BYTES), content=b"\0" * (N * cifar.N_BYTES), around=lambda array: array
+):
+    """A pickled batch whose images are an array of this dtype (its name and state), shape and content."""
+
+    class Dtype:
+        def __reduce__(self):
+            return np.dtype, (dtype, False, True), state
+
+    class Array:
+        def __reduce__(self):
+            reconstruct = np.empty(0).__reduce__()[0]
+            return reconstruct, (np.ndarray, (0,), b"b"), (1, shape, Dtype(), False, content)
+
+    return pickle.dumps({b"data": around(Array()), b"labels": [0] * N}, 4)
+
+
+PLAIN = (3, "|", None, None, None, -1, -1, 0)
+ADDRESSES = b"\x41" * (8 * N * cifar.N_BYTES)
+HOSTILE_ARRAYS = {
+    # without the flags of a dtype of objects, NumPy takes the content for their addresses
+    "objects without flags": reconstructed("O8", PLAIN, content=ADDRESSES),
+    "bytes that become objects": reconstructed("u1", (3, "|", ("O8", (1,)), None, None, 1, 1, 0)),
+    "fields beyond the item": reconstructed("V1", (3, "|", None, ("a",), {"a": (np.dtype("i8"), 4096)}, 1, 1, 0)),
+    "another state": reconstructed("u1", (9, "|", None, None, None, -1, -1, 0)),
+    "too little content": reconstructed("u1", PLAIN, content=b"\0" * 7),
+    "too much content": reconstructed("u1", PLAIN, shape=(1, 1)),
+    "a negative shape": reconstructed("u1", PLAIN, shape=(-1, -N * cifar.N_BYTES)),
+    "a shape that overflows": reconstructed("u1", PLAIN, shape=(2**62, 8)),
+    "many dimensions": reconstructed("u1", PLAIN, shape=(1,) * 1000, content=b"\0"),
+    "an array in an array": reconstructed("u1", PLAIN, around=lambda array: [array] * 2),
+    "content that is no bytes": reconstructed("u1", PLAIN, content=[0] * N * cifar.N_BYTES),
+    "a state of its own": pickle.dumps(np.zeros(3), 4)[:-1] + b"(K\x01tb.",
+}
+STATE = b"(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xff"
+FLAGS_THAT_CHANGE = (  # the content has become the addresses of objects when the array is given up
+    b"\x80\x02}(U\x04datacnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R(K\x01K\x08\x85"
+    + (b"cnumpy\ndtype\nU\x02O8\x89\x88\x87Rq\x01" + STATE + b"K\x00tb")
+    + (b"\x89U\x40" + b"\x41" * 64 + b"tb")
+    + (b"U\x06labelsh\x01" + STATE + b"K\x3ftbu.")
+)
+TUPLES_IN_TUPLES = b"\x80\x02})" + b"\x85" * 150_000 + b"K\x00s."  # as a key: its hash would overflow the stack
+HOSTILE_STREAMS = {
+    "flags that change": FLAGS_THAT_CHANGE,
+    "no instructions": b"",
+    "an empty stack": b"\x80\x02b.",
+    "a key of nested tuples": TUPLES_IN_TUPLES,
+    "a memo of 32 GiB": b"\x80\x02}r\xff\xff\xff\x7f.",
+    "32 GiB to come": b"\x80\x05\x96" + struct.pack("<Q", 2**35) + b".",
+    "lists without end": b"\x80\x02" + b"]" * 300_000 + b".",
+    "labels in labels": b"\x80\x02}(U\x06labels](K\x00" + b"e](h\x00" * 3 + b".",
+    "the state of a word": b"\x80\x02cnumpy\nndarray\n}b.",
+    "a line without end": b"\x80\x02S" + b"a" * 10_000,
+    "a number of a million digits": b"I" + b"1" * 10**6 + b"\n.",
+}
+
+
+@pytest.mark.parametrize("name", [*HOSTILE_ARRAYS, *HOSTILE_STREAMS])
+def test_no_pickle_reaches_the_memory_of_numpy_or_takes_more_than_its_size(tiny, tmp_path, name):
+    """In a process of its own: a reader that follows such a pickle may take the process with it."""
+    files = contents(tiny, cifar.PYTHON) | {"test_batch": (HOSTILE_ARRAYS | HOSTILE_STREAMS)[name]}
+    put(tmp_path, cifar.PYTHON, files, packed=False)
+    done = subprocess.run([sys.executable, "-c", READ_WITH_LITTLE_MEMORY, tmp_path], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr[-300:]
+    assert "test_batch is damaged" in done.stdout
+    assert done.stdout.count("\n") == 1
+    assert len(done.stdout) < 500
+
+
+READ_WITH_LITTLE_MEMORY = """
+import os, resource, sys
+from pathlib import Path
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # each thread reserves memory of its own
+from robint_tf import cifar
+
+before = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (before + 2**28,) * 2)
+try:
+    images, labels = cifar.read(cifar.find(Path(sys.argv[1])), "test")
+    print(images.sum(), repr(images), labels)
+except ValueError as error:
+    print(error)
+"""
+
+
+WORKING = pickle.dumps({b"data": np.zeros((2, cifar.N_BYTES), np.uint8), b"labels": [3, 4]}, 4)
+
+
+@given(st.data())
+@settings(max_examples=300, deadline=None)
+def test_no_bytes_end_otherwise_than_in_arrays_of_numbers_or_an_error(data):
+    """Pickles of which parts are cut out, repeated or replaced, above all where instructions are."""
+    content = bytearray(WORKING)
+    for _ in range(data.draw(st.integers(1, 4))):
+        near = st.integers(0, 120) | st.integers(len(WORKING) - 40, len(WORKING))
+        start, stop = sorted((data.draw(near), data.draw(near)))
+        content[start:stop] = data.draw(st.binary(max_size=12) | st.just(bytes(content[start:stop]) * 2))
+    with contextlib.suppress(ValueError):
+        found = cifar_pickle.read(bytes(content)).values()
+        assert all(array.dtype.kind in "iu" for array in found)
+        assert sum(array.nbytes for array in found) < 10 * len(content)
 
 
 BATCHES = {
@@ -180,7 +291,7 @@ def test_paths_and_links_in_an_archive_lead_nowhere(tiny, tmp_path):
         link = tarfile.TarInfo(f"{cifar.BINARY}/test_batch.bin")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         tar.addfile(link)
-    with pytest.raises(DataUnavailable, match=r"test_batch.bin is damaged \(it is no file\)"):
+    with pytest.raises(DataUnavailable, match=r"the archive is damaged \(.*test_batch.bin is no file\)"):
         sources.read(sources.find("cifar10", tmp_path), "test")
     assert [p.name for p in tmp_path.rglob("*")] == ["cifar-10-binary.tar.gz"]
 
@@ -190,3 +301,64 @@ def test_a_file_that_would_fill_the_memory_is_refused(tiny, tmp_path, monkeypatc
     put(tmp_path, cifar.BINARY, contents(tiny, cifar.BINARY), packed=True)
     with pytest.raises(DataUnavailable, match="larger than 1000 bytes"):
         sources.read(sources.find("cifar10", tmp_path), "test")
+
+
+def header(name, kind, size):
+    member = tarfile.TarInfo(name)
+    member.type, member.size = kind, size
+    return member.tobuf(tarfile.GNU_FORMAT)
+
+
+CLAIMS = {
+    "a long name": header("././@LongLink", tarfile.GNUTYPE_LONGNAME, 3 * 2**30),
+    "a long link": header("././@LongLink", tarfile.GNUTYPE_LONGLINK, 3 * 2**30),
+    "an extended header": header("pax", tarfile.XHDTYPE, 3 * 2**30),
+    "a file": header(f"{cifar.BINARY}/test_batch.bin", tarfile.REGTYPE, 3 * 2**30),
+    "another file": header("readme.html", tarfile.REGTYPE, 3 * 2**30),
+    "a size below zero": header(f"{cifar.BINARY}/test_batch.bin", tarfile.REGTYPE, -512),
+}
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_what_a_header_claims_is_checked_before_anything_is_read(tmp_path, monkeypatch, name):
+    (tmp_path / "cifar-10-binary.tar.gz").write_bytes(gzip.compress(CLAIMS[name] + bytes(10_000)))
+    read = gzip.GzipFile.read
+
+    def bounded(self, size=-1):
+        assert 0 <= size <= cifar.LARGEST
+        return read(self, size)
+
+    monkeypatch.setattr(gzip.GzipFile, "read", bounded)
+    with pytest.raises(DataUnavailable, match=r"the archive is damaged \(it claims .* of (3221225472|-512) bytes"):
+        sources.read(sources.find("cifar10", tmp_path), "test")
+
+
+def test_an_archive_without_end_is_left(tmp_path, monkeypatch):
+    """Members of which each is small enough."""
+    monkeypatch.setattr(cifar, "LARGEST_ARCHIVE", 100_000)
+    members = (header("a", tarfile.REGTYPE, 10_000) + bytes(10_240)) * 10
+    (tmp_path / "cifar-10-binary.tar.gz").write_bytes(gzip.compress(members))
+    with pytest.raises(DataUnavailable, match=r"the archive is damaged .*10000 bytes, which no archive"):
+        sources.read(sources.find("cifar10", tmp_path), "test")
+
+
+def test_an_archive_without_a_file_names_it(tiny, tmp_path):
+    files = contents(tiny, cifar.BINARY)
+    del files["test_batch.bin"]
+    put(tmp_path, cifar.BINARY, files, packed=True)
+    with pytest.raises(DataUnavailable, match=r"test_batch\.bin is damaged \(no '.*test_batch\.bin'\)"):
+        sources.read(sources.find("cifar10", tmp_path), "test")
+
+
+@PACKED
+def test_a_file_of_more_than_cifar10_has_is_refused_before_it_is_read(tmp_path, packed):
+    put(tmp_path, cifar.BINARY, dict.fromkeys(("test_batch.bin",), b""), packed=False)
+    (tmp_path / cifar.BINARY / "test_batch.bin").write_bytes(b"")
+    os.truncate(tmp_path / cifar.BINARY / "test_batch.bin", 2**40 if not packed else cifar.LARGEST + 1)
+    path = tmp_path / cifar.BINARY
+    if packed:
+        with tarfile.open(tmp_path / "cifar-10-binary.tar.gz", "w:gz", compresslevel=1) as tar:
+            tar.add(path / "test_batch.bin", f"{cifar.BINARY}/test_batch.bin")
+        path = tmp_path / "cifar-10-binary.tar.gz"
+    with pytest.raises(ValueError, match="larger than 33554432 bytes"):
+        cifar.read(path, "test")

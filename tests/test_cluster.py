@@ -1,12 +1,17 @@
 """The grid on several processes, scheduled by Dask: what comes out, and what happens when one of them dies."""
 
 import contextlib
+import json
 import os
+import re
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from processes import start
@@ -18,10 +23,13 @@ from robint_experiments.progress import Display
 from robint_experiments.run import Run
 from robint_tf.artifacts import Store
 
+dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
 psutil = pytest.importorskip("psutil")
 
-TINY = ["section-3-2", "--preset", "smoke", "--norms", "l2", "--eps", "1.6", "--fractions", "0.9", "--threads", "1"]
+DOCUMENT = Path(__file__).parents[1] / "docs" / "clusters.md"
+HERE = ["section-3-2", "--preset", "smoke", "--norms", "l2", "--eps", "1.6", "--fractions", "0.9"]
+TINY = [*HERE, "--threads", "1"]  # in a process of its own: TensorFlow cannot change them once it runs
 
 
 @pytest.fixture(scope="module")
@@ -49,27 +57,41 @@ def finish(folder, process, expected):
     assert (folder / "figures" / "section_3_2_xent.json").read_bytes() == expected
 
 
-def test_a_running_scheduler_of_which_a_worker_is_killed_gives_the_bytes_of_one_process(tmp_path, undisturbed):
+def credentials(folder, monkeypatch):
+    """Those of docs/clusters.md, in files that every process of this test is told of."""
+    (script,) = re.findall(r"```python\n(from distributed.security.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    done = subprocess.run([sys.executable, "-c", script], cwd=folder, env=os.environ | {"HOME": str(folder)})
+    assert done.returncode == 0
+    (settings,) = re.findall(r"```yaml\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    (folder / "dask.yaml").write_text(settings.replace("/home/me", str(folder)))
+    monkeypatch.setenv("DASK_CONFIG", str(folder / "dask.yaml"))
+    assert [p.stat().st_mode & 0o777 for p in folder.glob("*.pem")] == [0o600]
+
+
+def test_a_running_scheduler_of_which_a_worker_is_killed_gives_the_bytes_of_one_process(
+    tmp_path, undisturbed, monkeypatch
+):
+    pytest.importorskip("cryptography")
+    credentials(tmp_path, monkeypatch)
     address = tmp_path / "scheduler.json"
-    dask = [sys.executable, "-m", "dask"]
+    command = [sys.executable, "-m", "dask"]
     here = ["--host", "127.0.0.1", "--scheduler-file", address]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with contextlib.ExitStack() as stack:
-        commands = [[*dask, "scheduler", *here, "--port", "0", "--no-dashboard"]]
-        commands += 2 * [[*dask, "worker", *here, "--no-nanny", "--nthreads", "1"]]
+        commands = [[*command, "scheduler", *here, "--protocol", "tls", "--port", "0", "--no-dashboard"]]
+        commands += 2 * [[*command, "worker", *here, "--no-nanny", "--nthreads", "1"]]
         processes = []
-        for command in commands:
-            processes.append(subprocess.Popen(command, cwd=tmp_path, **quiet))
+        for each in commands:
+            processes.append(subprocess.Popen(each, cwd=tmp_path, **quiet))
             stack.callback(processes[-1].wait)
             stack.callback(processes[-1].kill)
         deadline = time.monotonic() + 60
         while not address.exists():
             assert time.monotonic() < deadline
             time.sleep(0.1)
-        with distributed.Client(scheduler_file=str(address)) as client:
-            client.wait_for_workers(2, timeout=60)
-            tcp = client.scheduler.address
-        process = start(tmp_path, *TINY, "--scheduler", tcp)
+        tls = json.loads(address.read_text())["address"]
+        assert tls.startswith("tls://")
+        process = start(tmp_path, *TINY, "--scheduler", tls)
         wait_for_cells(tmp_path, 3, process)
         processes[1].send_signal(signal.SIGKILL)
         finish(tmp_path, process, undisturbed)
@@ -163,21 +185,64 @@ def test_a_worker_that_does_not_see_the_store_is_named(grid, site, workers, monk
 
 def test_a_scheduler_that_does_not_answer_is_one_line(robint, monkeypatch):
     monkeypatch.setattr(cluster, "WAIT_SECONDS", 1)
-    text = robint(*TINY, "--scheduler", "tcp://127.0.0.1:1", code=2)
+    text = robint(*HERE, "--scheduler", "tcp://127.0.0.1:1", code=2)
     assert "no Dask scheduler answers at tcp://127.0.0.1:1" in text
+
+
+@pytest.mark.parametrize(
+    ("address", "encrypted", "message"),
+    [("tls://127.0.0.1:1", None, "needs credentials"), ("tcp://127.0.0.1:1", True, "require encryption")],
+)
+def test_a_scheduler_and_credentials_that_do_not_fit_are_one_line(robint, monkeypatch, address, encrypted, message):
+    monkeypatch.setattr(distributed, "Client", lambda *args, **options: pytest.fail("a connection was tried"))
+    with dask.config.set({"distributed.comm.require-encryption": encrypted}):
+        assert message in robint(*TINY, "--scheduler", address, code=2)
 
 
 def test_workers_without_dask_say_what_to_install(robint, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
+    assert "robint-tf[dask]" in robint(*HERE, "--workers", "2", code=2)
+
+
+def test_workers_without_cryptography_say_what_to_install(robint, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cryptography", None)
     assert "robint-tf[dask]" in robint(*TINY, "--workers", "2", code=2)
 
 
+def test_local_workers_let_nobody_in_who_has_not_their_credentials(site):
+    """Neither in the clear nor with credentials of one's own: on the scheduler, a nanny and a worker."""
+    pytest.importorskip("cryptography")
+    with cluster.Workers(local=1).client(site) as (client, _):
+        client.wait_for_workers(1, timeout=120)
+        assert client.submit(sum, (1, 2)).result(timeout=60) == 3
+        (worker,), (nanny,) = client.nthreads(), client.run(lambda dask_worker: dask_worker.nanny).values()
+        addresses = [client.scheduler.address, worker, nanny]
+        assert all(address.startswith("tls://127.0.0.1:") for address in addresses)
+        for address in addresses:
+            with pytest.raises(ssl.SSLError):  # no certificate, and none but its own is trusted
+                shake_hands(address, ssl._create_unverified_context())
+            other = distributed.Security.temporary().get_connection_args("client")["ssl_context"]
+            other.check_hostname, other.verify_mode = False, ssl.CERT_NONE  # such a visitor would not ask
+            with pytest.raises(ssl.SSLError):
+                shake_hands(address, other)
+            with pytest.raises(OSError, match=r"(?i)timed out|in .*connect|closed"):
+                distributed.Client(address.replace("tls:", "tcp:"), timeout=1)
+            shake_hands(address, client.security.get_connection_args("client")["ssl_context"])
+
+
+def shake_hands(address, context):
+    """Open a connection and read its first byte."""
+    host, port = address.removeprefix("tls://").split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as plain, context.wrap_socket(plain) as secure:
+        assert secure.recv(1)
+
+
 def test_workers_and_a_scheduler_exclude_each_other(robint):
-    assert "give one of them" in robint(*TINY, "--workers", "2", "--scheduler", "tcp://127.0.0.1:1", code=2)
+    assert "give one of them" in robint(*HERE, "--workers", "2", "--scheduler", "tcp://127.0.0.1:1", code=2)
 
 
 def test_local_workers_take_one_gpu_each(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
-    found = [cluster.Workers(local=3)._local_worker(i, "auto")["options"]["env"] for i in range(3)]
+    found = [cluster.Workers(local=3)._local_worker(i, "auto", {})["options"]["env"] for i in range(3)]
     assert [e["CUDA_VISIBLE_DEVICES"] for e in found] == ["2", "5", "2"]
-    assert cluster.Workers(local=3)._local_worker(0, "cpu")["options"]["env"] == {}
+    assert cluster.Workers(local=3)._local_worker(0, "cpu", {})["options"]["env"] == {}

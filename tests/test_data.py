@@ -1,6 +1,7 @@
 """The data sets as the experiments get them: toy data, packaged samples, names, counts, fingerprints."""
 
 import hashlib
+import io
 import os
 import re
 import subprocess
@@ -122,7 +123,48 @@ def test_scaling_is_the_authors_to_the_last_bit(name):
 
 def test_a_changed_sample_is_not_verified(monkeypatch):
     monkeypatch.setitem(data.SAMPLE_SHA1, "mnist_sample", ("another", "another"))
-    assert data.load("mnist_sample").verified is False
+    with pytest.warns(UserWarning, match=r"mnist\.npz is not the sample that comes with robint-tf") as caught:
+        assert data.load("mnist_sample").verified is False
+    assert caught[0].filename == __file__
+
+
+def npz(**arrays):
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+WHOLE = (resources.files("robint_tf.samples") / "mnist.npz").read_bytes()
+IMAGES = {f"{split}_images": np.zeros((3, 28, 28, 1), np.uint8) for split in ("train", "test")}
+SAMPLE_DAMAGE = {
+    "missing": None,
+    "empty": b"",
+    "cut short": WHOLE[:-1000],
+    "another byte": WHOLE[:5000] + b"????" + WHOLE[5004:],
+    "text": b"<html>not found</html>",
+    "no labels": npz(**IMAGES),
+    "labels for other images": npz(**IMAGES, train_labels=np.zeros(2, np.uint8), test_labels=np.zeros(3, np.uint8)),
+    "a pickle": npz(**IMAGES, train_labels=np.array([None] * 3), test_labels=np.zeros(3, np.uint8)),
+}
+
+
+@pytest.mark.parametrize("case", SAMPLE_DAMAGE)
+def test_a_damaged_sample_is_one_line_and_missing_data(robint, tmp_path, monkeypatch, case):
+    (tmp_path / "samples").mkdir()
+    if SAMPLE_DAMAGE[case] is not None:
+        (tmp_path / "samples" / "mnist.npz").write_bytes(SAMPLE_DAMAGE[case])
+    monkeypatch.setattr(data.resources, "files", lambda package: tmp_path / "samples")
+    output = robint("train", "--dataset", "mnist-sample", code=3)
+    (line,) = output.splitlines()
+    assert "mnist.npz is damaged (" in line
+    assert "install robint-tf again" in line
+
+
+def test_a_changed_sample_is_shown(robint, monkeypatch):
+    monkeypatch.setitem(data.SAMPLE_SHA1, "mnist_sample", ("another", "another"))
+    shown = robint("data", "mnist-sample")
+    assert " no" in shown.splitlines()[1]
+    assert "mnist.npz is not the sample that comes with robint-tf" in shown
 
 
 def test_samples_are_small():

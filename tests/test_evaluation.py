@@ -1,9 +1,15 @@
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
 import keras
 import numpy as np
 import pytest
 
-from robint_tf import device, evaluation
-from robint_tf.specs import PGD
+from robint_tf import data, device, evaluation, recipes
+from robint_tf.artifacts import Store
+from robint_tf.specs import PGD, AccuracySpec, ClassifierSpec, Training
 
 
 def test_accuracy_by_hand(linear_network, images):
@@ -43,8 +49,57 @@ def test_saturated_images_are_reported():
     network.set_weights([np.array([[1e6, -1e6], [0, 0]], np.float32), np.zeros(2, np.float32)])
     x = np.full((3, 2), 0.5, np.float32)
     found = evaluation.accuracy(network, x, np.zeros(3, np.int32), PGD(norm="l2", eps=0.1, step_size=0.1, n_steps=2))
-    assert found.n_saturated == 3
-    assert "3 images with zero gradient never moved" in str(found)
+    assert (found.n_saturated, found.n_unchanged) == (3, 3)
+    assert "the attack left 3 images unchanged; 3 images had a gradient of zero at every step" in str(found)
+
+
+def test_unchanged_images_are_kept_with_an_accuracy_and_unknown_where_nobody_counted(tmp_path):
+    toy, store = data.load("toy"), Store(tmp_path)
+    networks = recipes.Networks(toy, store)
+    weak = AccuracySpec(
+        classifier=ClassifierSpec(dataset="toy", training=Training(epochs=0)),
+        attack=PGD(norm="l2", eps=0.1, step_size=0.1, n_steps=1),
+        n_test=20,
+    )
+    found = recipes.measured_accuracy(weak, networks)
+    assert found.n_unchanged == 0
+    assert recipes.measured_accuracy(weak, networks) == found
+    older = replace(weak, n_test=10)
+    kept = {name: np.array(value) for name, value in vars(found).items() if name != "n_unchanged"}
+    inputs = toy.train.fingerprint.key, toy.test.take(10).fingerprint.key
+    store.fetch(older, lambda _: (kept, {}), *inputs, made_with=device.describe())
+    found = recipes.measured_accuracy(older, networks)
+    assert found.n_unchanged is None
+    assert "unchanged" not in str(found)
+
+
+LATE = """
+import numpy as np, tensorflow as tf
+from robint_tf import device
+from robint_tf.errors import DeviceError
+
+device.configure("cpu", threads=3)
+tf.zeros([]).numpy()  # now it runs
+device.configure("cpu", threads=3)  # nothing changes
+try:
+    device.configure("cpu", threads=2)
+except DeviceError as error:
+    print(error)
+"""
+
+
+def test_settings_that_come_too_late_are_refused_and_those_in_force_are_not():
+    done = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, check=True)
+    assert "the number of threads can no longer be set to 2 (it is 3)" in done.stdout
+
+
+def test_importing_the_library_leaves_standard_error_alone():
+    code = (
+        "import os\nmoved = []\nos.dup2 = lambda *a, **k: moved.append(a)\n"
+        "import robint_tf.device\nassert not moved and 'TF_CPP_MIN_LOG_LEVEL' not in os.environ"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
 
 
 def test_device_settings():
@@ -58,4 +113,7 @@ def test_device_settings():
         device.configure("cpu", jit="maybe")
     with pytest.raises(ValueError, match=r"'gpu:9' but TensorFlow sees"):
         device.configure("gpu:9")
-    assert device.describe()["device"] == "CPU" or "GPU" in device.describe()["device"]
+    about = device.describe()
+    assert about["device"] == "CPU"
+    assert about["threads"] >= 1
+    assert about["processor"].split()[0] in ("x86_64", "aarch64", "arm64", "AMD64")

@@ -92,3 +92,13 @@ def test_gradients_of_the_cw_losses_vanish_where_the_docstring_says():
             tape.watch(logits)
             loss = LOSSES[name](logits, y)
         np.testing.assert_array_equal(tape.gradient(loss, logits), gradient, err_msg=name)
+
+
+def test_the_true_class_is_never_the_best_other_however_large_its_logit():
+    logits = tf.constant([[1e30, -1.0, 2.0], [3e12, 1e12, 0.0]])
+    values = LOSSES["cw_masked"](logits, tf.constant([0, 0]))
+    np.testing.assert_allclose(values, [-1e30, -2e12], rtol=1e-5)
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        loss = LOSSES["cw_masked"](logits, tf.constant([0, 0]))
+    np.testing.assert_array_equal(tape.gradient(loss, logits), [[-1, 0, 1], [-1, 1, 0]])

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from robint_experiments import estimate
+from robint_experiments import estimate, plan
 from robint_experiments.estimate import Costs, Load
 from robint_tf import classifiers, data, results
 from robint_tf.specs import VAEGANSpec
@@ -89,8 +89,50 @@ def test_what_is_done_is_not_planned(robint, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    "line",
+    [
+        "--device-rate 10 section-3-2 --preset smoke --norms l2",
+        "section-3-2 --preset smoke --norms l2 --device-rate 10",
+        "--preset smoke section_3_2 --device-rate=10 --norms=l2",
+    ],
+)
+def test_options_stand_before_or_behind_the_section(robint, line):
+    text = robint("plan", *line.split())
+    assert "at 10 TFLOP/s" in text
+    assert numbers("networks to train", text)[:2] == (3, 3)
+
+
+def test_a_wrong_option_of_the_section_names_the_sections_help(robint):
+    text = robint("plan", "section-2-2", "--preset", "big", code=2)
+    (hint,) = re.findall(r"Try '(robint|main) (section-2-2 --help)'", text)
+    assert "--preset" in robint(*hint[1].split())
+
+
+class Study:
+    """As many seconds of work as are asked for."""
+
+    def __init__(self, seconds):
+        self.work, self.budgets = seconds, []
+
+    def loads(self):
+        return [Load(name="a", total=1, missing=int(self.work > 0), updates=self.work)]
+
+    def seconds(self, budget=0.0):
+        self.budgets.append(budget)
+        return Costs(update=1.0)
+
+
+@pytest.mark.parametrize(("work", "budgets"), [(0, []), (40, [0.0]), (1000, [0.0, 20.0]), (10**6, [0.0, 120.0])])
+def test_measuring_takes_a_small_share_of_what_it_predicts(work, budgets):
+    study = Study(work)
+    plan._measured(study, 120.0)
+    assert study.budgets == budgets
+
+
+@pytest.mark.parametrize(
     ("args", "message"),
     [
+        (["--preset", "smoke"], "no section is named"),
         (["section-9"], "section-9"),
         (["section-3-2", "--preset", "big"], "big"),
         (["--device-rate", "0", "section-2-2"], "above 0"),

@@ -1,8 +1,9 @@
-import numpy as np
+from itertools import pairwise
+
 import pytest
 from scipy.stats import pearsonr, spearmanr
 
-from robint_tf import published
+from robint_tf import plots_manifold, published, verdicts
 
 KEYS = [
     (loss, norm, occlusion, attribution)
@@ -30,10 +31,39 @@ def test_the_standard_network_is_the_same_in_every_series():
     assert [published.series("xent", norm).eps[-1] for norm in ("l2", "linf")] == [1.6, 0.04]
 
 
-def test_every_published_panel_has_the_papers_order():
-    for panels in published.FIGURE_1_MODES.values():
-        assert len(panels) == 4
-        for test, *falling in panels.values():
-            known = [mode for mode in falling if mode is not None]
-            assert all(np.diff(known) < 0)
-            assert test is None or test < min(known)
+PANELS = [(dataset, norm, loss) for dataset, panels in published.FIGURE_1_MODES.items() for norm, loss in panels]
+
+
+def test_every_mode_that_is_not_hidden_lies_on_the_published_axis():
+    hidden = []
+    for dataset, norm, loss in PANELS:
+        modes = published.FIGURE_1_MODES[dataset][norm, loss]
+        assert len(modes) == 5
+        right, _ = plots_manifold.AUTHORS_AXES[dataset]
+        assert all(0 < mode < right for mode in modes if mode is not None)
+        hidden += [(dataset, norm, loss, i) for i, mode in enumerate(modes) if mode is None]
+    assert len(PANELS) == 12
+    assert hidden == [
+        *(("mnist", norm, loss, 0) for norm in ("l2", "linf") for loss in ("xent", "cw")),
+        ("fashion_mnist", "linf", "xent", 2),
+        ("cifar10", "l2", "xent", 0),
+        ("cifar10", "linf", "xent", 0),
+        ("cifar10", "linf", "cw", 0),
+        ("cifar10", "linf", "cw", 1),
+    ]
+
+
+@pytest.mark.parametrize("panel", PANELS, ids="-".join)
+def test_the_order_of_a_published_panel_is_read_from_its_modes(panel, monkeypatch):
+    """Any two neighbouring curves exchanged, it would not be the paper's."""
+    dataset, norm, loss = panel
+    modes = published.FIGURE_1_MODES[dataset][norm, loss]
+    assert verdicts.authors_manifold_order(*panel).outcome == "holds"
+    known = [i for i, mode in enumerate(modes) if mode is not None]
+    for i, j in pairwise(known):
+        changed = list(modes)
+        changed[i], changed[j] = modes[j], modes[i]
+        if i == 0:  # the test images' curve belongs below the strongest network's, which comes last
+            changed = [modes[-1] + 0.001, *modes[1:]]
+        monkeypatch.setitem(published.FIGURE_1_MODES[dataset], (norm, loss), tuple(changed))
+        assert verdicts.authors_manifold_order(*panel).outcome == "fails"

@@ -1,15 +1,17 @@
 """`robint report`: what it collects, refuses and writes, and the page in a real browser."""
 
 import base64
+import os
 import re
 import shutil
 import subprocess
+from html import unescape
 from pathlib import Path
 
 import pytest
 
 from robint_experiments import report as command
-from robint_tf import comparison, results
+from robint_tf import claims, comparison, report, report_markdown, results
 
 ROOT = Path(__file__).parents[1]
 COMMITTED = ROOT / "figures"
@@ -23,6 +25,12 @@ def folder(tmp_path):
     shutil.copy(COMMITTED / "section_2_2.json", tmp_path / "figures")
     shutil.copy(COMMITTED / "networks" / "mnist_standard.json", tmp_path / "figures" / "networks")
     return tmp_path / "figures"
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Reports without figures, which take most of the time."""
+    monkeypatch.setattr(command, "pictures", lambda *args: ([], {}))
 
 
 def change(path, **changes):
@@ -61,7 +69,7 @@ def test_a_page_loads_nothing_from_elsewhere(robint, folder):
     ("changes", "named"),
     [({"variant": "paper"}, "variant: authors, paper"), ({"versions": {"robint_tf": "9"}}, "robint_tf: 0.1.0, 9")],
 )
-def test_variants_and_versions_are_not_mixed_unasked(robint, folder, changes, named):
+def test_variants_and_versions_are_not_mixed_unasked(robint, undrawn, folder, changes, named):
     change(folder / "section_2_2.json", **changes)
     text = robint("report", code=2)
     assert named in text
@@ -74,7 +82,7 @@ def test_variants_and_versions_are_not_mixed_unasked(robint, folder, changes, na
 @pytest.mark.parametrize(
     "damage", [lambda text: "{", lambda text: text.replace("20,", "19,", 1)], ids=["torn", "edited"]
 )
-def test_a_damaged_or_edited_file_is_left_out_and_named(robint, folder, damage):
+def test_a_damaged_or_edited_file_is_left_out_and_named(robint, undrawn, folder, damage):
     path = folder / "section_2_2.json"
     path.write_text(damage(path.read_text()))
     text = robint("report")
@@ -87,28 +95,213 @@ def test_no_results_folder_is_one_line(robint):
     assert "run a section first" in robint("report", "--results", "nowhere", code=2)
 
 
-def test_the_summary_goes_between_the_marks_of_a_document(robint, folder):
+def test_the_summary_goes_between_the_marks_of_a_document(robint, undrawn, folder):
     document = folder.parent / "R.md"
     blocks = (f"{command.BEGIN.format(n)}\nold\n{command.END.format(n)}\n" for n in ("comparison", "sources"))
     document.write_text("before\n" + "between\n".join(blocks) + "after\n")
-    robint("report", "--readme", "R.md")
+    robint("report", "--update", "R.md")
     text = document.read_text()
     assert text.startswith("before\n")
     assert text.endswith("\nafter\n")
-    assert "| Figure 3: tilt of the boundary | 1 | 1 reproduced | paper | 1 supported |" in text
+    assert "| Figure 3: tilt of the boundary | 1 | 1 reproduced | paper | 1 supported | ours: share of seeds" in text
     assert "| `section_2_2.json` | `robint section-2-2" in text
     assert "between" in text
     assert "old" not in text
     document.write_text("no marks")
-    robint("report", "--readme", "R.md", code=2)
+    robint("report", "--update", "R.md", code=2)
     assert document.read_text() == "no marks"
 
 
-def test_the_readme_shows_the_committed_results():
+@pytest.mark.parametrize("document", ["README.md", "docs/results.md"])
+def test_the_documents_show_the_committed_results(document):
     found = comparison.compare(comparison.collect(COMMITTED))
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / document).read_text(encoding="utf-8")
     expected = command.summarised(text, found)
-    assert text == expected, "the README is stale: run `robint report --readme README.md`"
+    assert text == expected, "stale: run `robint report --update README.md --update docs/results.md`"
+
+
+def test_every_document_says_the_same_words(robint, undrawn, folder):
+    """The verdicts of report.json stand on the page, in report.md and, counted, in the README's table."""
+    for name in ("section_2_1_cifar10_xent", "section_3_2_xent"):  # both of preset quick
+        shutil.copy(COMMITTED / f"{name}.json", folder)
+    text = robint("report")
+    found = results.read(folder.parent / "report" / "report.json")
+    page, document = ((folder.parent / "report" / f"report.{kind}").read_text() for kind in ("html", "md"))
+    page = unescape(page)
+    for row in found["claims"]:
+        verdicts = [row["ours"]["verdict"]] + ([row["authors"]["verdict"]] if row["authors"] else [])
+        (line,) = [li for li in re.findall("<tr>.*?</tr>", page) if f"<td>{row['statement']}</td>" in li]
+        cells = re.findall(r"<span class='verdict [a-z-]+'>(?:\S )?([^<]+)</span>", line)
+        assert cells == verdicts
+        (line,) = [li for li in document.splitlines() if li.startswith(f"| {report_markdown.text(row['statement'])} |")]
+        assert all(f"{verdict}" in line for verdict in verdicts)
+        if row["preset"] == "quick":
+            assert row["ours"]["verdict"] not in ("reproduced", "not reproduced", "yes", "no")
+    quick = [row for row in found["groups"] if row["presets"] == ["quick"]]
+    assert {verdict for row in quick for verdict in row["ours"]} >= {"agrees at this scale", "differs at this scale"}
+    for row in found["groups"]:
+        told = [report_markdown.text(cell) for cell in (row["group"], report.judged_by(row))]
+        (line,) = [li for li in document.splitlines() if li.startswith(f"| {told[0]} |")]
+        assert told[1] in line
+        assert report.judged_by(row) in page
+        assert (row["group"] in text) == (set(row["ours"]) != {"not run"})
+    assert "contradicted" not in page.split("<style>")[0] + page.split("</style>")[1]  # they assert nothing refuted
+    red = re.search(r"([^}]*)\{ color: var\(--bad\); \}", page).group(1)
+    assert "scale" not in red
+
+
+def test_the_rules_for_ours_and_for_theirs_are_told_apart():
+    found = comparison.compare(comparison.collect(COMMITTED))
+    by_group = {row["group"]: report.judged_by(row) for row in found["groups"]}
+    assert by_group["Figure 1, MNIST: order of the modes"] == (
+        f"ours: {claims.ORDER_RULE}; the authors': {claims.POINTS}"
+    )
+    assert by_group["Figure 1, MNIST: order of the mean distances"] == claims.ORDER_RULE  # nothing is published
+    assert by_group["Figure 4: correlation with attack strength, ROAR"] == f"both: {claims.CORRELATION_RULE}"
+
+
+HOSTILE = {
+    "nan.json": '{"schema": 1, "a": NaN}',
+    "section_3_2_cw.json": '{"schema": 1, "a": 1e999}',
+    "surrogate.json": '{"schema": 1, "a": "\\ud800"}',
+    "deep/section_3_2_xent.json": "[" * 100_000 + "]" * 100_000,
+    os.fsdecode(b"\xff.json"): "{",
+}
+
+
+def test_hostile_files_are_named_and_left_out_and_the_rest_is_compared(robint, undrawn, folder):
+    (folder / "deep").mkdir()
+    for name, text in HOSTILE.items():
+        (folder / name).write_text(text)
+    text = robint("report")
+    assert "Figure 3: tilt of the boundary" in text
+    found = results.read(folder.parent / "report" / "report.json")
+    names = {results.printable(name) for name in HOSTILE}
+    assert set(found["left_out"]) == names
+    page, document = ((folder.parent / "report" / f"report.{kind}").read_text() for kind in ("html", "md"))
+    for name in names:
+        assert f"left out {name}: " in text
+        assert name in unescape(page)
+        assert name in document
+    assert "Left out" in page
+    assert "## Left out" in document
+    for name in HOSTILE:
+        assert (folder / name).exists()
+
+
+ODD = {
+    "empty": {},
+    "no provenance": {"figure": "section_2_2", "n_seeds": 3},
+    "provenance of another form": {"figure": "section_2_2", "provenance": ["robint"]},
+    "numbers for texts": {"figure": "section_2_2", "provenance": {"command": 5, "versions": {"keras": [1]}}},
+    "no networks": {"figure": "section_2_2", "provenance": {"command": "c", "preset": "paper"}, "networks": []},
+    "texts for numbers": {
+        "figure": "section_2_2",
+        "provenance": {"command": "c", "preset": "paper"},
+        "networks": [{"accuracy": {"values": ["x", "y"]}}],
+        "n_seeds": "many",
+        "seeds_with_tilt_standard_over_weak_over_strong": None,
+    },
+    "numbers at the end of the range": {
+        "figure": "section_2_2",
+        "provenance": {"command": "c", "preset": "paper"},
+        "networks": [{"accuracy": {"values": [1.0, 1.0]}}],
+        "n_seeds": 10**400,
+        "seeds_with_tilt_standard_over_weak_over_strong": 10**400,
+    },
+    "another section": {"figure": "interpretability", "provenance": {"command": "c"}, "panels": 7},
+}
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("content", ODD.values(), ids=ODD)
+def test_a_valid_file_of_another_form_is_named_and_left_out(robint, undrawn, folder, content):
+    results.write(folder / "section_2_2.json", content)
+    text = robint("report")
+    assert "left out section_2_2.json: it does not hold what its name promises (" in text
+    found = results.read(folder.parent / "report" / "report.json")
+    by_key = {row["key"]: row for row in found["claims"]}
+    assert by_key["figure_3.order"]["ours"]["verdict"] == by_key["accuracy.toy"]["ours"]["verdict"] == "not run"
+    assert by_key["accuracy.mnist"]["ours"]["verdict"] == "reproduced"
+    assert "section_2_2" in {item["results"] for item in found["missing"]}
+
+
+def test_what_a_file_says_of_its_making_may_be_numbers_and_mixed(robint, undrawn, folder):
+    """As `provenance.Parts.summary` writes it."""
+    made = {**results.read(folder / "section_2_2.json")["provenance"]["versions"], "threads": 2, "jit": False}
+    change(folder / "section_2_2.json", versions={**made, "device": "CPU + GPU", "mixed": {"device": ["CPU", "GPU"]}})
+    assert "left out" not in robint("report")
+    assert "device CPU + GPU, threads 2, jit False |" in (folder.parent / "report" / "report.md").read_text()
+
+
+def test_a_figure_that_cannot_be_drawn_is_named(robint, folder):
+    content = results.read(folder / "section_2_2.json")
+    del content["plot"]
+    results.write(folder / "section_2_2.json", content)
+    text = robint("report")
+    assert "left out section_2_2.json: its figure cannot be drawn (KeyError: 'plot')" in text
+    assert "1 reproduced" in text
+
+
+def test_of_two_files_of_one_name_none_is_dropped_in_silence(robint, undrawn, folder):
+    content = results.read(folder / "section_2_2.json")
+    for place, hits in (("a/section_2_2.json", 1), ("networks/deeper/section_2_2.json", 0)):
+        (folder / place).parent.mkdir(parents=True)
+        results.write(folder / place, {**content, "seeds_with_tilt_standard_over_weak_over_strong": hits})
+    text = robint("report")
+    for place in ("a/section_2_2.json", "networks/deeper/section_2_2.json"):
+        assert f"left out {place}: section_2_2.json has the same name and is taken" in text
+    found = results.read(folder.parent / "report" / "report.json")
+    (row,) = [row for row in found["claims"] if row["key"] == "figure_3.order"]
+    assert (row["results"], row["ours"]["value"]) == ("section_2_2.json", 1.0)
+    (folder / "section_2_2.json").write_text("{")
+    text = robint("report")  # a readable one takes the place of one that is not
+    assert "left out section_2_2.json: " in text
+    assert "left out networks/deeper/section_2_2.json: a/section_2_2.json has the same name" in text
+
+
+MARKUP = "a|b `c` <script>alert(1)</script> <!-- end of comparison --> **d** [e](http://f)\n| g"
+
+
+def test_no_results_file_writes_markup_into_a_document(robint, undrawn, folder):
+    change(folder / "section_2_2.json", command=MARKUP, variant=MARKUP, versions={"robint_tf": MARKUP, MARKUP: "1"})
+    content = results.read(folder / "section_2_2.json")
+    content["data"]["sha256"] = MARKUP
+    results.write(folder / "section_2_2.json", content)
+    document = folder.parent / "R.md"
+    blocks = (f"{command.BEGIN.format(n)}\n{command.END.format(n)}\n" for n in ("comparison", "sources"))
+    document.write_text("before\n" + "".join(blocks) + "after\n")
+    for _ in range(2):  # what was written once can be written again
+        robint("report", "--allow-mixed", "--update", "R.md")
+    for text in (document.read_text(), (folder.parent / "report" / "report.md").read_text()):
+        assert "<script>" not in text
+        assert not re.search(r"(?<!\\)\]\(http", text)
+        assert "**d**" not in text
+        assert not re.search(r"^\| g", text, re.M)
+        for line in text.splitlines():
+            if line.startswith("| "):
+                assert len(re.findall(r"(?<!\\)\|", line)) in (6, 7), line  # five or six cells
+    assert document.read_text().count(command.END.format("comparison")) == 1
+    assert "<script>alert" not in (folder.parent / "report" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "code"),
+    [
+        ("robint_tf 0.1.0", "robint_tf 0.1.0", "`robint_tf 0.1.0`"),
+        ("gradient * input", "gradient * input", "`gradient * input`"),
+        ("a | b", r"a \| b", r"<code>a \| b</code>"),
+        ("a < b & c", "a &lt; b &amp; c", "<code>a &lt; b &amp; c</code>"),
+        ("_a_ *b* ~c~ $d$", r"\_a\_ \*b\* \~c\~ \$d\$", "`_a_ *b* ~c~ $d$`"),
+        ("a\r\n\tb\x1b[2J", r"a b\\x1b\[2J", r"`a b\x1b[2J`"),
+        ("run `robint demo`", "run `robint demo`", r"<code>run \`robint demo\`</code>"),
+        ("one ` only", r"one \` only", r"<code>one \` only</code>"),
+        ("`<b>`", "<code>&lt;b&gt;</code>", r"<code>\`&lt;b&gt;\`</code>"),
+    ],
+)
+def test_markdown_shows_texts_as_they_are(value, text, code):
+    assert report_markdown.text(value) == text
+    assert report_markdown.code(value) == code
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")

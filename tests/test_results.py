@@ -1,4 +1,6 @@
+import hashlib
 import json
+import os
 
 import numpy as np
 import pytest
@@ -81,6 +83,84 @@ def test_a_file_that_would_be_refused_is_kept_aside_when_its_place_is_written_to
     assert results.read(path)["a"] == 0.5
     (aside,) = tmp_path.glob("a.json.kept-*")
     assert aside.read_text() == text
+
+
+def digest(content):
+    """As a hostile writer who knows the format makes it."""
+    return hashlib.sha256(results._render(content, 0).encode()).hexdigest()
+
+
+HOSTILE = {
+    "NaN": '{"schema": 1, "a": NaN}',
+    "minus infinity": '{"schema": 1, "a": [-Infinity]}',
+    "1e999": '{"schema": 1, "a": 1e999}',
+    "lone surrogate": '{"schema": 1, "a": "\\ud800"}',
+    "lone surrogate as a key": '{"schema": 1, "\\udfff": 1}',
+    "deep lists": '{"schema": 1, "a": ' + "[" * 100_000 + "]" * 100_000 + "}",
+    "lists as deep as the parser goes": '{"schema": 1, "a": ' + "[" * 900 + "]" * 900 + "}",
+    "deep objects": '{"a": ' * 50_000 + "1" + "}" * 50_000,
+    "endless digits": '{"schema": 1, "a": ' + "9" * 10_000 + "}",
+    "no UTF-8": b'{"schema": 1, "a": "\xff"}',
+    "schema of many digits": '{"schema": ' + "9" * 4000 + "}",
+    "schema with an escape sequence": '{"schema": "\\u001b[2J"}',
+    "too large": b"[" + b"0," * 17_000_000 + b"0]",
+}
+
+
+@pytest.fixture(params=list(HOSTILE))
+def hostile(request, tmp_path):
+    path = tmp_path / "a.json"
+    text = HOSTILE[request.param]
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def test_a_hostile_file_is_refused_in_one_line(hostile):
+    with pytest.raises(ResultsError) as refusal:
+        results.read(hostile)
+    message = str(refusal.value)
+    assert "a.json" in message
+    assert message.isprintable()
+    assert len(message) < 500
+
+
+def test_a_hostile_file_does_not_stop_the_write_that_takes_its_place(hostile):
+    before = hostile.read_bytes()
+    with pytest.warns(UserWarning, match="it is kept as"):
+        results.write(hostile, {"a": 1})
+    assert results.read(hostile)["a"] == 1
+    (aside,) = hostile.parent.glob("a.json.kept-*")
+    assert aside.read_bytes() == before
+
+
+def test_what_the_hash_confirms_is_refused_all_the_same(tmp_path):
+    path = tmp_path / "a.json"
+    content = {"schema": 1, "a": "\ud800"}
+    path.write_text(json.dumps({**content, "sha256": digest(content)}))
+    with pytest.raises(ResultsError, match=r"a\.json is not valid JSON"):
+        results.read(path)
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.json")
+    (tmp_path / "b.json").mkdir()
+    for name in ("a.json", "b.json"):
+        with pytest.raises(ResultsError, match="no file"):
+            results.read(tmp_path / name)
+
+
+def test_a_name_that_is_no_utf_8_is_written_escaped(tmp_path):
+    """Commands name files, and names of files may hold any byte."""
+    name = os.fsdecode(b"m\xff.keras")
+    results.write(tmp_path / "a.json", {"command": f"robint train --save {name}", "é": "ü"})
+    found = results.read(tmp_path / "a.json")
+    assert found["command"] == "robint train --save m\\udcff.keras"
+    assert found["é"] == "ü"
+    path = tmp_path / os.fsdecode(b"\xff\n.json")
+    path.write_text("{")
+    with pytest.raises(ResultsError) as refusal:
+        results.read(path)
+    assert str(refusal.value).isprintable()
 
 
 def test_summary_of_one_value_has_no_spread():

@@ -276,3 +276,20 @@ def test_bad_points_are_refused_in_one_line(function):
         function([1, 2, 3], [1, 2])
     with pytest.raises(ValueError, match="NaN or infinite"):
         function([1, 2, 3], [1, np.inf, 2])
+
+
+def test_coefficients_are_those_of_the_correlation():
+    x, y = np.random.default_rng(0).normal(size=(2, 15))
+    found = scores.correlation(x, y, n_resamples=50)
+    assert scores.coefficients(x, y) == (found.pearson, found.spearman)
+    assert scores.coefficients([1, 2], [3, 4]) is None
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        scores.coefficients([1, 2, 3], [1, np.nan, 2])
+
+
+@pytest.mark.parametrize(
+    ("probability", "decided"),
+    [(1.0, True), (0.95, True), (0.949, None), (0.33, None), (0.051, None), (0.05, False), (0.0, False)],
+)
+def test_a_bootstrap_probability_decides_from_95_percent_on(probability, decided):
+    assert scores.decided(probability) is decided

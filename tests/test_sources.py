@@ -2,13 +2,16 @@
 
 import gzip
 import hashlib
+import json
+import os
 import struct
 import warnings
+import zlib
 
 import numpy as np
 import pytest
 
-from robint_tf import data, idx, sources
+from robint_tf import data, idx, sources, tfds_folder
 from robint_tf.sources import Block, DataUnavailable, Raw
 
 SIZES = {"train": 40, "test": 12}
@@ -90,7 +93,9 @@ BAD_IDX = {
     "empty": (b"", "0 bytes"),
     "shorter than a header": (LABELS[:6], "6 bytes"),
     "cut short": (LABELS[:-1], "1 bytes of data, its header says 2"),
-    "too long": (LABELS + b"\x00", "3 bytes of data, its header says 2"),
+    "too long": (LABELS + b"\x00", "more bytes of data, its header says 2"),
+    "larger than any published": (b"\0\0\x08\1" + struct.pack(">I", 60_001), r"its shape is \(60001,\)"),
+    "4 GiB": (b"\0\0\x08\1\xff\xff\xff\xff", r"its shape is \(4294967295,\)"),
     "images for labels": (idx_bytes(np.zeros((1, 2, 2), np.uint8)), "00000803"),
     "floats": (b"\x00\x00\x0d\x01" + LABELS[4:], "00000d01"),
     "text": (b"<html>not found</html>", b"<htm".hex()),
@@ -114,6 +119,23 @@ def test_broken_gzip_is_refused(tmp_path, content):
     (tmp_path / "labels.gz").write_bytes(content)
     with pytest.raises(ValueError, match=r"no complete gzip file"):
         idx.read(tmp_path / "labels.gz", n_dims=1)
+
+
+@pytest.mark.parametrize("said", [1000, 2**31])
+def test_no_more_is_decompressed_than_an_idx_file_can_hold(tmp_path, monkeypatch, said):
+    """Of a small file that would become a large one, whether its header admits that or not."""
+    read, n_read = gzip.GzipFile.read, []
+
+    def counted(self, size=-1):
+        content = read(self, size)
+        n_read.append(len(content))
+        return content
+
+    monkeypatch.setattr(gzip.GzipFile, "read", counted)
+    (tmp_path / "labels.gz").write_bytes(gzip.compress(b"\0\0\x08\1" + struct.pack(">I", said) + bytes(10_000_000)))
+    with pytest.raises(ValueError, match=r"more bytes of data, its header says 1000|its shape is \(2147483648,\)"):
+        idx.read(tmp_path / "labels.gz", n_dims=1)
+    assert sum(n_read) < 2000
 
 
 def test_tfds_order_sorts_by_the_md5_of_split_and_position():
@@ -151,9 +173,9 @@ def test_published_images_are_counted_from_the_first(monkeypatch):
 def test_tfds_folder_is_brought_back_to_the_order_of_the_files(tiny, prepared_mnist):
     location = sources.find("mnist", prepared_mnist)
     assert (location.kind, str(location)) == ("tfds", "TFDS mnist:3.0.1")
-    stored, ids = sources._read_tfds(location.folder, "train")
+    images, _, ids = tfds_folder.read(location.folder, "mnist", "train", n=SIZES["train"], shape=(28, 28, 1))
     assert ids is None
-    assert not np.array_equal(stored.images, tiny["train"].images)
+    assert not np.array_equal(images, tiny["train"].images)
     for split in SIZES:
         raw, order = sources.read(location, split)
         assert order == "original"
@@ -218,8 +240,9 @@ def test_order_is_not_claimed_where_the_content_is_unknown(tiny, prepared_mnist,
     assert caught[0].filename == __file__
     assert dataset.order == "tfds"
     assert dataset.verified is False
-    stored, _ = sources._read_tfds(prepared_mnist / "mnist" / "3.0.1", "train")
-    assert np.array_equal(dataset.train.y, stored.labels[10:])
+    folder = prepared_mnist / "mnist" / "3.0.1"
+    _, labels, _ = tfds_folder.read(folder, "mnist", "train", n=SIZES["train"], shape=(28, 28, 1))
+    assert np.array_equal(dataset.train.y, labels[10:])
 
 
 def test_images_beyond_the_known_ones_are_not_counted_as_verified(tiny, tmp_path, monkeypatch):
@@ -332,8 +355,11 @@ DAMAGE = {
         "mnist-test.tfrecord-00000-of-00001",
         lambda p: p.write_bytes((p.parent / "mnist-train.tfrecord-00000-of-00001").read_bytes()),
     ),
-    "info cut short": ("dataset_info.json", cut),
-    "features missing": ("features.json", lambda p: p.unlink()),
+    "a shard missing": (
+        "mnist-test.tfrecord-00000-of-00001",
+        lambda p: p.rename(p.with_name("mnist-test.tfrecord-00000-of-00002")),
+    ),
+    "as large as never": ("mnist-test.tfrecord-00000-of-00001", lambda p: os.truncate(p, 2**40)),
 }
 
 
@@ -344,6 +370,81 @@ def test_a_damaged_prepared_folder_is_refused_in_one_line(prepared_mnist, case):
     with pytest.raises(DataUnavailable, match=r"3\.0\.1 .*get it again") as caught:
         data.load("mnist", data_dir=prepared_mnist, offline=True)
     assert "\n" not in str(caught.value)
+
+
+CODE = "from pathlib import Path; Path('imported').touch()"
+NAMES = {
+    "a feature": ("features.json", ["featuresDict", "features", "label"], "pythonClassName"),
+    "the features": ("features.json", [], "pythonClassName"),
+    "the builder": ("dataset_info.json", [], "moduleName"),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_module_that_a_prepared_folder_names_is_imported(tiny, prepared_mnist, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "hostile.py").write_text(CODE)
+    file, path, key = NAMES[name]
+    content = json.loads((prepared_mnist / "mnist" / "3.0.1" / file).read_text())
+    inner = content
+    for step in path:
+        inner = inner[step]
+    inner[key] = "hostile" if key == "moduleName" else "hostile.Class"
+    (prepared_mnist / "mnist" / "3.0.1" / file).write_text(json.dumps(content))
+    raw, _ = sources.read(sources.find("mnist", prepared_mnist), "test")
+    assert not (tmp_path / "imported").exists()
+    assert equal(raw, tiny["test"])
+
+
+@pytest.mark.parametrize("name", ["features.json", "dataset_info.json"])
+def test_what_a_prepared_folder_says_of_itself_is_not_read(tiny, prepared_mnist, name):
+    (prepared_mnist / "mnist" / "3.0.1" / name).write_text('{"a": ' + "[" * 100_000)
+    raw, _ = sources.read(sources.find("mnist", prepared_mnist), "test")
+    assert equal(raw, tiny["test"])
+
+
+def record(image, label):
+    import tensorflow as tf
+
+    image = tf.train.Feature(bytes_list=tf.train.BytesList(value=[image]))
+    label = tf.train.Feature(int64_list=tf.train.Int64List(value=[label]))
+    return tf.train.Example(features=tf.train.Features(feature={"image": image, "label": label})).SerializeToString()
+
+
+def png(height, width):
+    """A PNG file that claims this size, and holds a few bytes of it."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    parts = header, b"IDAT" + zlib.compress(bytes(height)), b"IEND"
+    chunks = (struct.pack(">I", len(part) - 4) + part + struct.pack(">I", zlib.crc32(part)) for part in parts)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+RECORDS = {
+    "an image of 100 megapixels": (png(10_000, 10_000), 1, "no PNG of"),
+    "an image of another shape": (png(28, 29), 1, "no PNG of"),
+    "an image cut short": (png(28, 28), 1, "PNG"),
+    "text": (b"image", 1, "no PNG of"),
+    "a BMP": (b"BM" + struct.pack("<IIIIiiHH", 54, 0, 54, 40, 28, 28, 1, 24) + bytes(2400), 1, "no PNG of"),
+    "a label that fits ten classes in a byte": (None, 257, "no label"),
+    "a label below zero": (None, -255, "no label"),
+}
+
+
+@pytest.mark.parametrize("case", RECORDS)
+def test_records_of_other_images_are_refused_before_they_are_decoded(prepared_mnist, case):
+    import tensorflow as tf
+
+    path = prepared_mnist / "mnist" / "3.0.1" / "mnist-test.tfrecord-00000-of-00001"
+    image, label, reason = RECORDS[case]
+    records = [r.numpy() for r in tf.data.TFRecordDataset(str(path))]
+    stored = tf.train.Example.FromString(records[5]).features.feature["image"].bytes_list.value[0]
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for each in [*records[:5], record(image or stored, label), *records[6:]]:
+            writer.write(each)
+    with pytest.raises(DataUnavailable, match=r"3\.0\.1 is damaged \(InvalidArgumentError\)") as caught:
+        sources.read(sources.find("mnist", prepared_mnist), "test")
+    assert reason in str(caught.value.__cause__.__cause__)
 
 
 def test_raw_files_that_do_not_fit_each_other_are_refused(tiny, tmp_path):

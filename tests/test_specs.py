@@ -103,5 +103,5 @@ def test_specs_survive_json_and_refuse_unknown_fields():
 
 def test_an_attack_describes_itself_with_units():
     assert str(PGD(norm="l2", eps=0.4, step_size=2.0)) == (
-        "l2 PGD, eps 0.4, 40 steps of 2, loss xent, on [-1, 1] pixels"
+        "l2 PGD, eps 0.4 on [-1, 1] pixels (0.2 on [0, 1]), 40 steps of 2, loss xent"
     )

@@ -77,12 +77,18 @@ def test_training_steps_equal_the_authors(case, monkeypatch):
         assert (np.abs(per_batch[:, 0] - values[f"{case}/loss"][:steps]) <= rtol * values[f"{case}/loss"][:steps]).all()
         if not loose:
             np.testing.assert_allclose(per_batch[:, 1], values[f"{case}/accuracy"][:steps], atol=1e-5)
-        limit = LOOSE[case.split("/")[0]] if not loose or steps == 1 else 0.15
+        limit = 0.15 if loose else LOOSE[case.split("/")[0]]
         for variable in network.variables:
             name = "/".join(variable.path.split("/")[-2:])
             mine = goldens.checksum(np.asarray(variable) - start[name])
-            theirs = values[f"{case}/step{steps}/{name}/delta_checksum"]
-            assert mine[2] == pytest.approx(theirs[2], rel=max(limit, 2e-5)), f"{name} after {steps}"
+            key = f"{case}/step{steps}/{name}/delta_checksum"
+            theirs = values[key]
+            if steps == 1:  # size and direction: mean, spread, length, and the projection on a fixed random vector
+                exact = goldens.atol("training", key)
+                switched = 5e-3 * theirs[2] if loose else 0.0  # an example of the attack beyond a switch already
+                np.testing.assert_allclose(mine, theirs, atol=max(exact, switched), rtol=0, err_msg=name)
+            else:  # one example beyond a switch of ReLU, pooling or sign, and the rest follows
+                assert mine[2] == pytest.approx(theirs[2], rel=max(limit, 2e-5)), f"{name} after {steps}"
 
 
 def toy(n=250):

@@ -80,9 +80,18 @@ def test_a_state_is_kept_now_and_then(tmp_path, x, monkeypatch):
 
 
 def test_a_diverging_training_stops_and_says_where(x):
-    broken = x.copy()
-    broken[5] = np.nan  # in the second batch
+    model = vae_gan.build("mnist")
+    for part in vae_gan.PARTS:
+        getattr(model, f"{part}_optimizer").learning_rate = 1e38  # the first step throws the weights out of range
     with pytest.raises(training.DivergedError, match="epoch 1, batch 2"):
+        fit_vae_gan(model, x, epochs=1, batch_size=4)
+
+
+@pytest.mark.parametrize(("change", "message"), [(np.float32(np.nan), "NaN"), (np.float32(255), "scale them to")])
+def test_pixels_that_no_vae_gan_could_learn_are_refused(x, change, message):
+    broken = x.copy()
+    broken[5, 0, 0] = change
+    with pytest.raises(ValueError, match=message):
         fit_vae_gan(vae_gan.build("mnist"), broken, epochs=1, batch_size=4)
 
 

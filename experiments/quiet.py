@@ -1,0 +1,49 @@
+"""Loading TensorFlow without its notices. For commands only: the library leaves its caller's standard error alone."""
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+HAS_NVIDIA_DRIVER = Path("/proc/driver/nvidia").exists()
+
+
+def load_tensorflow() -> ModuleType:
+    """Load TensorFlow, and return the module that says where it runs, `robint_tf.device`.
+
+    TensorFlow's notices (oneDNN is on, no CUDA here) are no news to a researcher, and no log level silences them all.
+    They are shown where a GPU might be missing because of what they say, and when loading fails.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2" if HAS_NVIDIA_DRIVER else "3")
+    if "tensorflow" in sys.modules:
+        from robint_tf import device
+    else:
+        with _standard_error_held(always_show=HAS_NVIDIA_DRIVER):
+            from robint_tf import device
+    return device
+
+
+@contextlib.contextmanager
+def _standard_error_held(*, always_show: bool) -> Iterator[None]:
+    """Hold back what is written to file descriptor 2, also by C++; it is shown when the block raises."""
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    with tempfile.TemporaryFile() as held:
+        stderr = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        show = always_show
+        try:
+            yield
+        except BaseException:
+            show = True
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            if show:
+                held.seek(0)
+                with contextlib.suppress(OSError):
+                    os.write(2, held.read())

@@ -1,0 +1,123 @@
+"""Controls of ROAR and KAR: what their scores owe to the shape of a map rather than to what the map knows.
+
+Retraining rewards maps for more than finding pixels that matter. A mask may tell the class by its outline (leakage),
+and smooth maps leave other information than scattered ones. So beside a score stand: how clustered and how sparse its
+maps are, what a linear classifier reads from the masks alone, and the scores of maps that were blurred, which adds no
+information, or that know no network at all.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from scipy import ndimage
+
+Maps = np.ndarray  # (N, H, W)
+
+
+def moran(maps: Maps) -> np.ndarray:
+    """Moran's I of each map (N, H, W) over pixels that share a side, (N,): 1 for a smooth map, about 0 for noise.
+
+    The mean product of deviations over neighbouring pairs, divided by the variance (Moran, 1950); for a mask in which a
+    share p is set that is sum (b_i - p)(b_j - p) / (n_pairs p (1 - p)). NaN for a constant map.
+    """
+    z = np.asarray(maps, float)
+    z = z - z.mean(axis=(1, 2), keepdims=True)
+    beside, below = z[:, :, 1:] * z[:, :, :-1], z[:, 1:] * z[:, :-1]
+    pairs = beside[0].size + below[0].size
+    variance = np.square(z).mean(axis=(1, 2))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = (beside.sum(axis=(1, 2)) + below.sum(axis=(1, 2))) / pairs / variance
+    return np.where(variance > 0, found, np.nan)
+
+
+def gini(maps: Maps) -> np.ndarray:
+    """Gini index of the magnitudes of each map (N, ...), (N,): 0 for equal values, towards 1 for a sparse map.
+
+    1 - 2 sum_k v_(k) / |v|_1 (d - k + 1/2) / d over the d magnitudes in rising order (Hurley and Rickard, 2009; used
+    for attributions by Chalasani et al., 2020). NaN for a map of zeros.
+    """
+    v = np.sort(np.abs(np.asarray(maps, float)).reshape(len(maps), -1), axis=1)
+    d = v.shape[1]
+    weights = (d - np.arange(1, d + 1) + 0.5) / d
+    with np.errstate(invalid="ignore"):
+        return 1 - 2 * (v @ weights) / v.sum(axis=1)
+
+
+def largest_nearby(maps: Maps) -> Maps:
+    """The maximum of the 3 x 3 pixels around each, like maps (N, H, W)."""
+    return ndimage.maximum_filter(maps, size=(1, 3, 3), mode="nearest")
+
+
+def blurred(maps: Maps, *, sigma: float = 1.0) -> Maps:
+    """Maps (N, H, W) under a Gaussian of `sigma` pixels."""
+    return ndimage.gaussian_filter(maps, sigma=(0, sigma, sigma), mode="nearest")
+
+
+FILTERS: dict[str, Callable[[Maps], Maps]] = {"maximum": largest_nearby, "gaussian": blurred}
+"""Post-processing that cannot add information, and yet moves the scores (Mao et al., On pitfalls of ROAR)."""
+
+
+def edges(x: np.ndarray) -> Maps:
+    """The length of Sobel's gradient of the grey image, (N, H, W), of images x (N, H, W, C)."""
+    grey = x.mean(axis=-1)
+    down, right = (
+        ndimage.correlate1d(
+            ndimage.correlate1d(grey, [-1, 0, 1], axis=along, mode="nearest"), [1, 2, 1], axis=across, mode="nearest"
+        )
+        for along, across in ((1, 2), (2, 1))
+    )
+    return np.hypot(down, right).astype(np.float32)
+
+
+def centre(x: np.ndarray) -> Maps:
+    """A Gaussian hill in the middle of the image, of a quarter of its size, the same for all, (N, H, W)."""
+    sides = [np.exp(-0.5 * np.square((np.arange(n) - (n - 1) / 2) / (n / 4))) for n in x.shape[1:3]]
+    return np.broadcast_to(np.outer(*sides).astype(np.float32), x.shape[:3])
+
+
+IGNORANT: dict[str, Callable[[np.ndarray], Maps]] = {"edges": edges, "centre": centre}
+"""Maps that know no network, from images x (N, H, W, C)."""
+
+RIDGES = (1e1, 1e2, 1e3, 1e4)
+HELD_OUT = 10  # one image in so many chooses the ridge
+
+
+def leakage(train: np.ndarray, train_y: np.ndarray, test: np.ndarray, test_y: np.ndarray, *, n_classes: int) -> float:
+    """Test accuracy of a linear classifier that sees the masks alone: how far they tell the class, in [0, 1].
+
+    Ridge regression onto the classes, the ridge chosen on every tenth training mask (after Rong et al., 2022, who train
+    a network on them). train, test: (N, H, W) bool; train_y, test_y: (N,) labels.
+    """
+    held = np.arange(len(train)) % HELD_OUT == 0
+    moments = _moments(train[~held], train_y[~held], n_classes)
+    solutions = [_solve(*moments, ridge) for ridge in RIDGES]
+    best = max(range(len(RIDGES)), key=lambda i: _accuracy(solutions[i], train[held], train_y[held]))
+    gram, cross = (a + b for a, b in zip(moments, _moments(train[held], train_y[held], n_classes), strict=True))
+    return _accuracy(_solve(gram, cross, RIDGES[best]), test, test_y)
+
+
+def _design(masks: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """Rows of bits and a 1, a thousand masks at a time."""
+    for lo in range(0, len(masks), 1000):
+        part = slice(lo, lo + 1000)
+        bits = masks[part].reshape(len(masks[part]), -1).astype(np.float64)
+        yield part, np.hstack([bits, np.ones((len(bits), 1))])
+
+
+def _moments(masks: np.ndarray, y: np.ndarray, n_classes: int) -> tuple[np.ndarray, np.ndarray]:
+    d = int(np.prod(masks.shape[1:])) + 1
+    gram, cross = np.zeros((d, d)), np.zeros((d, n_classes))
+    for part, rows in _design(masks):
+        gram += rows.T @ rows
+        cross += rows.T @ np.eye(n_classes)[y[part]]
+    return gram, cross
+
+
+def _solve(gram: np.ndarray, cross: np.ndarray, ridge: float) -> np.ndarray:
+    penalty = np.full(len(gram), ridge)
+    penalty[-1] = 0  # of the constant
+    return np.linalg.solve(gram + np.diag(penalty), cross)
+
+
+def _accuracy(weights: np.ndarray, masks: np.ndarray, y: np.ndarray) -> float:
+    return float(np.mean([hit for part, rows in _design(masks) for hit in (rows @ weights).argmax(axis=1) == y[part]]))

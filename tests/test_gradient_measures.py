@@ -1,0 +1,81 @@
+"""Tangent spaces and what is measured with them, on manifolds that are known."""
+
+import keras
+import numpy as np
+import pytest
+
+from robint_tf import data, gradient_measures, vae_gan
+
+
+@pytest.fixture(scope="module")
+def model():
+    return vae_gan.build("mnist", seed=1)
+
+
+@pytest.fixture(scope="module")
+def x():
+    return data.load("mnist_sample", offline=True).test.x[:5]
+
+
+def test_a_basis_spans_the_differences_of_the_decoder(model, x):
+    (part, basis), (rest, _) = gradient_measures.tangent_bases(model, x, batch_size=3)
+    assert (part, rest) == (slice(0, 3), slice(3, 5))
+    assert basis.shape == (3, 784, 10)
+    np.testing.assert_allclose(basis.transpose(0, 2, 1) @ basis, np.tile(np.eye(10), (3, 1, 1)), atol=1e-4)
+    z = model.encode(x[:3])[0].numpy()
+    for i in range(10):
+        step = np.zeros_like(z)
+        step[:, i] = 1e-2
+        difference = (model.decoder(z + step) - model.decoder(z - step)).numpy() / 2e-2
+        inside = gradient_measures.project(basis, difference)
+        inner, whole = (np.linalg.norm(v.reshape(3, -1), axis=1) for v in (inside, difference))
+        assert (inner > 0.95 * whole).all()  # but for the kinks of ReLUs within the step
+
+
+def test_vectors_in_the_tangent_space_have_share_one_and_random_ones_the_level_of_chance(model, x):
+    rng = np.random.default_rng(0)
+    inside, random = np.zeros_like(x), rng.standard_normal(x.shape)
+    for part, basis in gradient_measures.tangent_bases(model, x):
+        inside[part] = gradient_measures.project(basis, rng.standard_normal(x[part].shape))
+    found = gradient_measures.tangent_shares(model, x, {"inside": inside, "random": random, "zero": np.zeros_like(x)})
+    np.testing.assert_allclose(found["inside"].values, 1, atol=1e-4)
+    assert found["random"].mean == pytest.approx(found["random"].chance, rel=0.5)
+    assert found["random"].chance == pytest.approx(np.sqrt(10 / 784))
+    assert np.isnan(found["zero"].values).all()
+
+
+def test_a_network_that_sees_the_manifold_only_is_insensitive_off_it(model, x):
+    """Linear logits along one tangent direction of the first image: a step normal to all of them changes nothing."""
+    ((_, basis),) = gradient_measures.tangent_bases(model, x[:1])
+    network = keras.Sequential([keras.layers.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])
+    kernel = np.stack([basis[0, :, 0], -basis[0, :, 0]], axis=1)
+    network.set_weights([kernel, np.zeros(2, np.float32)])
+    normal = keras.models.clone_model(network)
+    direction = 0.01 * (gradient_measures.project(basis, np.ones((1, 784)))[0] - 1)
+    normal.set_weights([np.stack([direction, -direction], axis=1).astype(np.float32), np.zeros(2, np.float32)])
+    found = gradient_measures.sensitivities({"on": network, "off": normal}, model, x[:1], n_draws=3)
+    assert found["on"].off.max() < 1e-4 < found["on"].on.min()
+    assert found["on"].ratio.mean < 1e-2
+    assert found["off"].on.max() < 1e-2 * found["off"].off.max()
+
+
+def test_rare_directions_hold_the_last_of_the_variance():
+    """Independent coordinates with variances 1, 1e-1, ...: which ones hold the last percent is known."""
+    rng = np.random.default_rng(1)
+    deviations = np.array([1.0, 0.5, 0.2, 0.05, 0.02, 0.01])
+    x = (rng.standard_normal((20_000, 6)) * deviations).reshape(-1, 2, 3, 1).astype(np.float32)
+    directions = gradient_measures.rare_directions(x)
+    assert directions.shape == (6, 3)
+    np.testing.assert_allclose(np.square(directions).sum(axis=1), [0, 0, 0, 1, 1, 1], atol=1e-2)
+    gradients = np.eye(6).reshape(6, 2, 3, 1)
+    found = gradient_measures.rare_shares(directions, gradients)
+    np.testing.assert_allclose(found.values, [0, 0, 0, 1, 1, 1], atol=1e-2)
+    assert found.chance == 0.5
+
+
+def test_the_interval_of_a_measure_holds_its_mean_and_ignores_undefined_images():
+    values = np.append(np.random.default_rng(2).random(200), np.nan)
+    measure = gradient_measures.Measure(values)
+    low, high = measure.interval()
+    assert low < measure.mean < high
+    assert high - low == pytest.approx(2 * 1.96 * np.nanstd(values) / np.sqrt(200), rel=0.15)
