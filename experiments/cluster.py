@@ -59,9 +59,11 @@ def _grid(site: Site) -> Grid:
     from .run import Run
 
     device.configure(site.device, jit=site.jit, threads=site.threads, deterministic=site.deterministic)
+    display = Silent()
+    store = Store(site.store, allow_mixed=site.allow_mixed, waiting=display.waiting)
     grid = Grid(
         site.study,
-        Run(Store(site.store, allow_mixed=site.allow_mixed), Silent(), {}),
+        Run(store, display, {}),
         data_dir=site.data_dir,
         offline=site.offline,
     )
@@ -71,9 +73,7 @@ def _grid(site: Site) -> Grid:
 
 def make_portion(site: Site, portion: list[Artifact], after: Any) -> None:
     """Make a piece of work in this process. after: the result of what had to be made before."""
-    grid = _grid(site)
-    for spec in portion:
-        grid.make(spec)
+    _grid(site).complete(portion)
 
 
 @dataclass(frozen=True)

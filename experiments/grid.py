@@ -112,6 +112,38 @@ class Grid:
             with self._networks.lend(spec):
                 pass
 
+    def complete(self, specs: Iterable[Artifact]) -> None:
+        """Put all of these into the store, sharing the work with other processes that do the same.
+
+        What another process makes at the moment, or what needs a network that another trains, is left for later; only
+        where nothing else is to be done does this process wait.
+        """
+        left = list(specs)
+        while left:
+            taken = [spec for spec in left if not self.has(spec) and not self._make_if_free(spec)]
+            if len(taken) == len(left):
+                self.make(taken.pop(0))  # waits for it, or takes over from a process that died
+            left = taken
+
+    def _make_if_free(self, spec: Artifact) -> bool:
+        """Make an artifact unless another process is at it; whether it was made."""
+        from robint_tf.artifacts import TakenError
+
+        if self._is_others(spec):
+            return False
+        try:
+            with self.run.store.without_waiting():
+                self.make(spec)
+        except TakenError:  # since this moment
+            return False
+        return True
+
+    def _is_others(self, spec: Artifact) -> bool:
+        """Whether another process makes this, or trains the network that it needs."""
+        needed = spec.classifier if isinstance(spec, AccuracySpec) else getattr(spec, "source", None)
+        parts = [spec, needed] if isinstance(needed, ClassifierSpec) and not self.has(needed) else [spec]
+        return any(self.run.store.is_being_made(part, *self._inputs(part)) for part in parts)
+
     def portions(self) -> "Iterator[tuple[str, list[Artifact], list[Artifact]]]":
         """The grid in pieces of work that go together: name, what it makes, what must have been made before.
 

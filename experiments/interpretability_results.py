@@ -22,6 +22,7 @@ BAND_POINTS = 40
 
 def measure(grid: "Grid") -> dict[str, Any]:
     """Every number of the grid, made where the store lacks it: the random baseline, then network by network."""
+    grid.complete(grid.everything())
     baseline = grid.cells(None)
     networks = []
     for explained in grid.study.networks():

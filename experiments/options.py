@@ -103,7 +103,7 @@ def writable_file(path: Path, *suffixes: str) -> Path:
         raise click.BadParameter(f"{path} names no file.")
     writable(path.parent)
     for suffix in (path.suffix, *suffixes):
-        scratch = path.with_name(f".{path.stem}.part-{uuid.uuid4().hex[:8]}{suffix}")  # as `artifacts.atomic_path` does
+        scratch = path.with_name(f".{path.stem}.part-{uuid.uuid4().hex[:8]}{suffix}")  # as `folders.atomic_path` does
         try:
             if path.with_suffix(suffix).is_dir():
                 raise click.BadParameter(f"{path.with_suffix(suffix)} is a folder; name a file in it.")

@@ -118,6 +118,10 @@ class Display:
         seconds = (time.monotonic() - self._began) * (total - done) / max(done, 1)
         self._show(f"{done}/{total} images", left(seconds), force=done == total)
 
+    def waiting(self, who: str) -> None:
+        """Callback of `Store`: another process makes what this one needs."""
+        self._show(f"waiting for {who}, which makes it", force=True)
+
     def count(self, done: int, total: int, unit: str) -> None:
         """Progress of work that other processes do."""
         self._show(f"{done}/{total} {unit} done", force=True)

@@ -47,7 +47,7 @@ def command(folder: Path, out: Path, allow_mixed: bool, documents: tuple[Path, .
 def write(folder: Path, out: Path, *, allow_mixed: bool = False, documents: tuple[Path, ...] = ()) -> list[Path]:
     """Write the report of a folder of results; the paths written."""
     from robint_tf import comparison, report, report_markdown, results
-    from robint_tf.artifacts import atomic_path
+    from robint_tf.folders import atomic_path
 
     collection = comparison.collect(folder)
     if not collection.content and not collection.left_out:

@@ -90,7 +90,9 @@ def command(
 
     grid = Grid(study, run, data_dir=data_dir, offline=offline, own=own)
     explained = grid.own
-    grid.announce([*study.cells(None), *study.cells(explained)])
+    everything = [*study.cells(None), *study.cells(explained)]
+    grid.announce(everything)
+    grid.complete(everything)
     baseline = grid.cells(None)
     cells = grid.cells(explained)
     run.display.end()

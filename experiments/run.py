@@ -77,7 +77,8 @@ def begin(
     devices = load_tensorflow()
     devices.configure(device, jit=jit, threads=threads, deterministic=deterministic)
     about = {"command": command_line(click.get_current_context()), "variant": variant, "preset": preset}
-    store = Store(root, allow_mixed=allow_mixed)
+    display = Display()
+    store = Store(root, allow_mixed=allow_mixed, waiting=display.waiting)
     if computes:
         store.parts.add(devices.describe())
-    return Run(store, Display(), {k: v for k, v in about.items() if v is not None}, out)
+    return Run(store, display, {k: v for k, v in about.items() if v is not None}, out)

@@ -5,6 +5,8 @@ from typing import Any
 
 import click
 
+from robint_tf.specs import MATHEMATICS
+
 from .interpretability import STUDY, chosen_study, study_options
 from .options import data_options, device_options, store_option
 
@@ -20,6 +22,8 @@ def command(data_dir: Path | None, offline: bool, **given: Any) -> None:
     Give the options that section-3-2 runs with. A network's artifacts are itself, its two accuracies, and its
     retrainings.
     """
+    from robint_tf.artifacts import RELEASES
+
     from .grid import Grid
     from .run import begin
 
@@ -30,5 +34,10 @@ def command(data_dir: Path | None, offline: bool, **given: Any) -> None:
     for name, there, of in grid.inventory():
         done, total = done + there, total + of
         click.echo(f"{name:28} {there:4} of {of:4}{'' if there < of else '  complete'}")
-    unfinished = len(list(run.store.root.glob("*/*.checkpoint")))
+    begun = run.store.root.glob("*/*.checkpoint")
+    unfinished = sum(not path.with_suffix("").exists() for path in begun)
     click.echo(f"{'all':28} {done:4} of {total:4} ({done / total:.1%}); {unfinished} trainings begun, not finished")
+    for version, count in run.store.versions().items():
+        if version != MATHEMATICS:
+            release = f"version {RELEASES[version]}" if version in RELEASES else "another version of this package"
+            click.echo(f"{count} artifacts of mathematics {version} ({release}) are not used")

@@ -1,5 +1,6 @@
 """Train one classifier and save it with its card."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,7 +101,7 @@ def command(
 
     run = begin(variant=variant, **options)
     loaded = data.load(name, data_dir=data_dir, offline=offline, n_train=n_train, n_test=n_test)
-    from robint_tf import evaluation, models, recipes
+    from robint_tf import cards, evaluation, models, recipes
     from robint_tf.bounds import taking
 
     trained_now = False
@@ -140,19 +141,15 @@ def command(
     elif spec.training.epochs:
         click.echo(f"this network was trained before; taken from {run.store.root}")
     click.echo(f"clean accuracy {clean}")
-    click.echo(f"wrote {path} and {models.card_path(path)}")
+    click.echo(f"wrote {path} and {cards.card_path(path)}")
 
 
 def _keep_what_is_there(path: Path, spec: ClassifierSpec, bounds: tuple[float, float] | None, overwrite: bool) -> None:
     """Refuse to replace a file that is not a training of the same spec, for images in the same bounds."""
     if overwrite or not path.exists():
         return
-    from robint_tf import results
+    from robint_tf import cards
 
-    try:
-        card = results.read(path.with_suffix(".json"))
-        same = card.get("spec") == as_dict(spec) and card.get("bounds", [-1, 1]) == list(bounds or (-1, 1))
-    except results.ResultsError:
-        same = False
-    if not same:
+    recipe = {"spec": as_dict(spec), "bounds": bounds or (-1, 1)}
+    if cards.recipe_of(path) != json.loads(json.dumps(recipe)):
         raise click.UsageError(f"{path} holds another network; give --save another name, or --overwrite.")

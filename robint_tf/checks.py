@@ -1,7 +1,10 @@
 """The numbers of a spec as they are held and told, and checks of its fields: one sentence that says what is allowed."""
 
+import functools
 import math
 from collections.abc import Collection
+from types import NoneType
+from typing import Any, get_args, get_type_hints
 
 from robint_tf.errors import InputError
 
@@ -54,6 +57,13 @@ def count(owner: object, name: str, least: int) -> None:
         raise InputError(f"{name} is {value!r}; give a whole number of at least {least}.")
 
 
+def amounts(owner: object, *names: str) -> None:
+    """`ValueError` unless the fields are whole numbers of at least 1, or None, which stands for all."""
+    for name in names:
+        if getattr(owner, name) is not None:
+            count(owner, name, 1)
+
+
 def seed(owner: object, name: str) -> None:
     """`ValueError` unless the field is a seed that NumPy and TensorFlow take."""
     count(owner, name, 0)
@@ -67,8 +77,16 @@ def flag(owner: object, name: str) -> None:
         raise InputError(f"{name} is {getattr(owner, name)!r}; give True or False.")
 
 
-def is_a(owner: object, name: str, *kinds: type) -> None:
-    """`ValueError` unless the field is of one of these classes."""
-    if not isinstance(value := getattr(owner, name), kinds):
-        allowed = " or ".join("None" if kind is type(None) else kind.__name__ for kind in kinds)
-        raise InputError(f"{name} is {value!r}; give {allowed}.")
+def kinds(owner: Any) -> None:
+    """`ValueError` unless text and parts of a dataclass are of the classes that it declares; numbers aside."""
+    for name, allowed in _declared(type(owner)).items():  # type: ignore[arg-type]
+        if not isinstance(value := getattr(owner, name), allowed):
+            listed = " or ".join("None" if kind is NoneType else kind.__name__ for kind in allowed)
+            raise InputError(f"{name} is {value!r}; give {listed}.")
+
+
+@functools.cache
+def _declared(owner: type) -> dict[str, tuple[type, ...]]:
+    """Fields of a dataclass that are declared as one or several classes, none of them of numbers, and these."""
+    hints = {name: get_args(hint) or (hint,) for name, hint in get_type_hints(owner).items()}
+    return {n: h for n, h in hints.items() if all(isinstance(k, type) and not issubclass(k, int | float) for k in h)}

@@ -7,25 +7,25 @@ from typing import Any
 import keras
 import numpy as np
 
-from robint_tf import inputs, keras_file, results
-from robint_tf.artifacts import atomic_path
+from robint_tf import cards, inputs, keras_file
 from robint_tf.bounds import Bounded, Bounds
 from robint_tf.classifiers import Network
 from robint_tf.errors import InputError
-
-
-def card_path(path: Path) -> Path:
-    """The card of a network file: model.keras has model.json."""
-    return path.with_suffix(".json")
+from robint_tf.folders import atomic_path
 
 
 def save(network: Network, path: Path, card: dict[str, Any]) -> None:
-    """Write a network and its card, each atomically. `ValueError` unless the path ends in .keras."""
+    """Write a network, whose file names the card's `spec`, and its card. `ValueError` unless the path ends in .keras.
+
+    Killed at any moment, this leaves the old file, with its card or with none, or the new file, with none.
+    """
     if path.suffix != ".keras":
         raise InputError(f"{path} does not end in .keras; Keras would not load it.")
     with atomic_path(path) as scratch:
         network.save(scratch)
-    results.write(card_path(path), card)
+        cards.name_recipe(scratch, card)
+        cards.remove_card(path)
+    cards.write_card(path, card)
 
 
 def load(
@@ -64,4 +64,5 @@ def load(
                 raise InputError(f"it knows {gives} classes, the data set has {n_classes}.")
     except InputError as error:
         raise InputError(f"{path} does not fit: {error}") from error
+    cards.warn_of_another(path)
     return network

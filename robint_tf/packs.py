@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from robint_tf import artifacts, results, specs
-from robint_tf.artifacts import Arrays, Store
+from robint_tf import artifacts, folders, results, specs
+from robint_tf.artifacts import Store
 from robint_tf.errors import InputError
+from robint_tf.folders import Arrays
 from robint_tf.specs import MATHEMATICS
 
 KINDS = ("AccuracySpec", "CurveSpec", "RetrainSpec", "DistanceSpec")
@@ -80,19 +81,19 @@ def unpack(path: Path, store: Store) -> Moved:
         if _there(path, folder, arrays):
             continue
         del manifest["key"]
-        new += artifacts.write_folder(folder, arrays, manifest)
+        new += folders.write_folder(folder, arrays, manifest)
     return Moved(new, len(sound) - new)
 
 
 def _finished(store: Store, kind: str) -> Iterator[tuple[str, dict[str, Any], Arrays]]:
     """Key, manifest and arrays of the entries of a kind that belong to this version of the mathematics."""
-    for manifest_path in sorted((store.root / kind).glob(f"*/{artifacts.MANIFEST}")):
+    for manifest_path in sorted((store.root / kind).glob(f"*/{folders.MANIFEST}")):
         folder = manifest_path.parent
         if not _is_key(folder.name):
             continue
         try:
-            arrays, manifest = artifacts.read_folder(folder)
-        except artifacts.DamagedError:
+            arrays, manifest = folders.read_folder(folder)
+        except folders.DamagedError:
             continue
         if manifest.get("mathematics") == MATHEMATICS:
             yield folder.name, manifest, arrays
@@ -164,8 +165,8 @@ def _there(path: Path, folder: Path, arrays: Arrays) -> bool:
     if not folder.exists():
         return False
     try:
-        known, _ = artifacts.read_folder(folder)
-    except artifacts.DamagedError:
+        known, _ = folders.read_folder(folder)
+    except folders.DamagedError:
         return False  # the store sets it aside when it is read
     if known.keys() != arrays.keys() or not all(np.array_equal(known[k], arrays[k], equal_nan=True) for k in known):
         raise PackError(

@@ -1,5 +1,6 @@
 """One function per figure: the content of a results file in, a matplotlib `Figure` out."""
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
 from robint_tf import plots_interpretability, plots_manifold
-from robint_tf.artifacts import atomic_path
 from robint_tf.boundary import WINDOW
+from robint_tf.folders import atomic_path
 
 CLASS_1, CLASS_2, ADVERSARIAL = "tab:blue", "tab:orange", "red"
 FIXED_METADATA = {
@@ -25,8 +26,12 @@ def save(figure: Figure, stem: Path, *, dpi: int = 160) -> list[Path]:
     """Write <stem>.png and <stem>.pdf atomically, equal byte for byte for equal figures."""
     paths = [stem.with_name(stem.name + suffix) for suffix in FIXED_METADATA]
     for path in paths:
-        with atomic_path(path) as scratch, rc_context({"svg.hashsalt": "robint"}):
-            figure.savefig(scratch, dpi=dpi, bbox_inches="tight", metadata=FIXED_METADATA[path.suffix])
+        drawn = io.BytesIO()  # matplotlib, writing to a full disk, loses the disk's error for one of zlib's
+        with rc_context({"svg.hashsalt": "robint"}):
+            kind, metadata = path.suffix[1:], FIXED_METADATA[path.suffix]
+            figure.savefig(drawn, format=kind, dpi=dpi, bbox_inches="tight", metadata=metadata)
+        with atomic_path(path) as scratch:
+            scratch.write_bytes(drawn.getvalue())
     return paths
 
 

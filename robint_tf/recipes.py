@@ -47,7 +47,8 @@ def classifier(
 ) -> Trained:
     """The trained network of `spec`, trained on `dataset` only if the store lacks it.
 
-    network: one of the spec's architecture to fill instead of building one, which spares the traces; it may be left out
+    network: one of the spec's architecture to fill instead of building one, which spares the traces, and the memory
+    that TensorFlow never gives back of each network it has compiled for, not even when that is gone; it may be left out
     unless the architecture is not among `classifiers.ARCHITECTURES`. `ValueError` if it is another architecture. An
     interrupted training leaves a checkpoint, from which the next call with the same spec and data continues.
     """

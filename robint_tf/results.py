@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from robint_tf.artifacts import atomic_path
 from robint_tf.errors import InputError
+from robint_tf.folders import atomic_path
 
 SCHEMA = 1
 DIGEST = "sha256"

@@ -12,11 +12,12 @@ from dataclasses import replace
 import numpy as np
 
 from robint_tf import attributions, classifiers, device, evaluation, occlusion
-from robint_tf.artifacts import Arrays, Checkpoint
 from robint_tf.attacks import Progress
+from robint_tf.checkpoints import Checkpoint
 from robint_tf.classifiers import Network
 from robint_tf.data import Dataset, Split
 from robint_tf.errors import InputError
+from robint_tf.folders import Arrays
 from robint_tf.layers import derive_seed
 from robint_tf.recipes import Networks
 from robint_tf.specs import OCCLUSIONS, ClassifierSpec, RetrainSpec
@@ -110,8 +111,8 @@ def retrained_accuracy(
     """Test accuracy after training on occluded images, in [0, 1]; trained only if the store lacks the cell.
 
     occluder: knows the data, the explained network and the store. network: one of the spec's architecture to train in
-    place of a new one, which spares the trace; `ValueError` if it is another. An interrupted training leaves a
-    checkpoint and continues from it. The store keeps the accuracy after every epoch, too.
+    place of a new one, which spares the trace, and memory (see `recipes.classifier`); `ValueError` if it is another. An
+    interrupted training leaves a checkpoint and continues from it. The store keeps the accuracy after every epoch, too.
     """
     inputs = cell_inputs(spec, occluder.dataset)
     variant, precision = spec.variant, spec.training.precision

@@ -128,7 +128,8 @@ def origin(dataset: str) -> str:
 
 
 def _architecture(owner: Any, known: dict[str, str]) -> None:
-    """Fill in the study's architecture for the data set where none is named: a spec always holds one."""
+    """Check the parts, and fill in the study's architecture where none is named: a spec always holds one."""
+    checks.kinds(owner)
     if not owner.architecture:
         if origin(owner.dataset) not in known:
             raise InputError(f"the data set {owner.dataset!r} has no architecture of its own; name one.")
@@ -152,13 +153,9 @@ class ClassifierSpec:
     architecture: str = ""
 
     def __post_init__(self) -> None:
-        checks.choice(self, "variant", VARIANTS)
-        checks.is_a(self, "dataset", str)
-        checks.is_a(self, "training", Training)
-        checks.is_a(self, "attack", PGD, type(None))
         _architecture(self, CLASSIFIERS)
-        if self.n_train is not None:
-            checks.count(self, "n_train", 1)
+        checks.choice(self, "variant", VARIANTS)
+        checks.amounts(self, "n_train")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,14 +175,12 @@ class VAEGANSpec:
     architecture: str = ""
 
     def __post_init__(self) -> None:
-        checks.choice(self, "variant", VARIANTS)
-        checks.is_a(self, "dataset", str)
         _architecture(self, VAE_GANS)
+        checks.choice(self, "variant", VARIANTS)
         checks.count(self, "epochs", 0)
         checks.count(self, "batch_size", 1)
         checks.seed(self, "seed")
-        if self.n_train is not None:
-            checks.count(self, "n_train", 1)
+        checks.amounts(self, "n_train")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,9 +199,9 @@ class DistanceSpec:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        checks.kinds(self)
         checks.seed(self, "seed")
-        if self.n_test is not None:
-            checks.count(self, "n_test", 1)
+        checks.amounts(self, "n_test")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,8 +213,8 @@ class AccuracySpec:
     n_test: int | None = None
 
     def __post_init__(self) -> None:
-        if self.n_test is not None:
-            checks.count(self, "n_test", 1)
+        checks.kinds(self)
+        checks.amounts(self, "n_test")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,12 +223,18 @@ class CurveSpec:
 
     classifier: ClassifierSpec
 
+    def __post_init__(self) -> None:
+        checks.kinds(self)
+
 
 @dataclass(frozen=True, kw_only=True)
 class SavedNetwork:
     """A user's network, known by the SHA-256 of its weights and configuration (`classifiers.fingerprint`)."""
 
     sha256: str
+
+    def __post_init__(self) -> None:
+        checks.kinds(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,9 +269,7 @@ class RetrainSpec:
             raise InputError(f"fraction is {self.fraction!r}; give a number between 0 and 1.")
         if (self.source is None) != (self.attribution == "random"):
             raise InputError(f"attribution is {self.attribution!r}; `random` and no other has no source network.")
-        for name in ("n_train", "n_test"):
-            if getattr(self, name) is not None:
-                checks.count(self, name, 1)
+        checks.amounts(self, "n_train", "n_test")
 
 
 def as_dict(spec: Any) -> dict[str, Any]:

@@ -16,8 +16,8 @@ import numpy as np
 import tensorflow as tf
 
 from robint_tf import classifiers, device, inputs
-from robint_tf.artifacts import Checkpoint
 from robint_tf.attacks import ascend, batch_signature, perturb
+from robint_tf.checkpoints import Checkpoint
 from robint_tf.classifiers import Network
 from robint_tf.data import Split
 from robint_tf.errors import DivergedError, InputError

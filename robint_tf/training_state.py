@@ -6,10 +6,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from robint_tf.artifacts import Arrays
 from robint_tf.attacks import predict
 from robint_tf.classifiers import Network
 from robint_tf.data import Split
+from robint_tf.folders import Arrays
 from robint_tf.specs import Training
 
 TEST_BLOCK = 1000

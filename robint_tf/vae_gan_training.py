@@ -8,8 +8,9 @@ import numpy as np
 import tensorflow as tf
 
 from robint_tf import device, inputs
-from robint_tf.artifacts import Arrays, Checkpoint
+from robint_tf.checkpoints import Checkpoint
 from robint_tf.errors import DivergedError, InputError
+from robint_tf.folders import Arrays
 from robint_tf.interrupts import Interrupted, held_back
 from robint_tf.vae_gan import PARTS, VAEGAN
 

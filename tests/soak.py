@@ -1,10 +1,13 @@
 """Torments `robint` and sees that nothing is lost; the figures go into docs/reliability.md.
 
     python tests/soak.py faults --minutes 60 --write docs/reliability.md
+    python tests/soak.py pair --minutes 60 --write docs/reliability.md
     python tests/soak.py memory --cells 200 --write docs/reliability.md
 
 `faults` runs the smoke presets again and again, and stops them at random moments: SIGKILL, SIGTERM, SIGINT, and, where
-it may mount a small disk (root), a full and a read-only disk. `memory` makes many tiny cells in one process.
+it may mount a small disk (root), a full and a read-only disk. `pair` has two processes at a time run each of them on
+one store, under SIGKILL, a full disk, and files whose opening fails now and then. `memory` makes many tiny cells in
+one process.
 """
 
 import collections
@@ -18,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -32,6 +36,8 @@ SIGNALS = {"SIGKILL": signal.SIGKILL, "SIGTERM": signal.SIGTERM, "SIGINT": signa
 EXIT_CODES = {"SIGKILL": {-9}, "SIGTERM": {143}, "SIGINT": {130}, "full disk": {1}, "read-only disk": {1, 2}}
 """What a command that a fault has stopped may end with; 0 only where it was done before it felt the fault."""
 SWIFT_CHECKPOINTS = {"ROBINT_CHECKPOINT_SECONDS": "0.5"}  # so that most kills find a state to continue from
+EIO_SHARE = 0.03  # of the files opened by a process whose disk fails now and then
+PAIR_EXIT_CODES = {"SIGKILL": {-9}, "full disk": {1}, "EIO": {1}}
 STARTING_SECONDS = 2.0  # loading TensorFlow, when a signal finds no handler yet and nothing to lose
 
 
@@ -46,11 +52,35 @@ class Tally:
     different: int = 0
     wrong: list[str] = field(default_factory=list)
 
-    def note(self, fault: str, code: int, errors: str) -> None:
+    def note(self, fault: str, code: int, errors: str, allowed: dict[str, set[int]] = EXIT_CODES) -> None:
         """Count a fault, and what is wrong with how the process ended."""
         self.faults[fault] += 1
-        if code not in EXIT_CODES[fault] or "Traceback" in errors:
+        if code not in allowed[fault] or "Traceback" in errors:
             self.wrong.append(f"{fault}: exit code {code}, {errors[-500:]}")
+
+
+CHILD = """
+import os, random
+from robint_tf import artifacts, folders, leases
+
+write, dice, share = artifacts.write_folder, random.Random(), float(os.environ["SOAK_EIO"])
+
+def noted(folder, arrays, manifest):
+    published = write(folder, arrays, manifest)
+    with open(os.environ["SOAK_MADE"], "a") as log:
+        log.write(folder.name + "\\n")
+    return published
+
+def failing_now_and_then(path, mode="r", **options):
+    if dice.random() < share:
+        raise OSError(5, "Input/output error", str(path))
+    return open(path, mode, **options)
+
+artifacts.write_folder, folders.open, leases.open = noted, failing_now_and_then, failing_now_and_then
+from robint_experiments.cli import main
+main()
+"""
+"""`robint`, noting what it makes."""
 
 
 class Place:
@@ -59,12 +89,12 @@ class Place:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def start(self, args: list[str]) -> subprocess.Popen:
-        """`robint` in this folder, as a process of its own."""
-        code = "from robint_experiments.cli import main; main()"
+    def start(self, args: list[str], eio_share: float = 0.0) -> subprocess.Popen:
+        """`robint` in this folder, as a process of its own. eio_share: of the files opened, how many fail to be."""
         environment = os.environ | {"ROBINT_STORE": str(self.folder / "store"), "TF_CPP_MIN_LOG_LEVEL": "3"}
+        environment |= {"SOAK_EIO": str(eio_share), "SOAK_MADE": str(self.folder / "made")}
         return subprocess.Popen(
-            [sys.executable, "-c", code, *args],
+            [sys.executable, "-c", CHILD, *args],
             cwd=self.folder,
             env=environment | SWIFT_CHECKPOINTS,
             stdout=subprocess.DEVNULL,
@@ -77,9 +107,13 @@ class Place:
         manifests = (self.folder / "store").glob("*/*/manifest.json")
         return {p: p.stat().st_mtime_ns for p in manifests if ".part-" not in p.parent.name}
 
-    def figures(self) -> dict[str, bytes]:
+    def figures(self, folder: str = "figures") -> dict[str, bytes]:
         """Every file of the figures folder."""
-        return {p.name: p.read_bytes() for p in sorted((self.folder / "figures").glob("[!.]*"))}
+        return {p.name: p.read_bytes() for p in sorted((self.folder / folder).glob("[!.]*"))}
+
+    def made_again(self) -> int:
+        """How many artifacts were made more than once."""
+        return sum(n - 1 for n in collections.Counter((self.folder / "made").read_text().split()).values())
 
     def clear(self) -> None:
         """Start anew."""
@@ -177,6 +211,52 @@ def torment(
     tally.different += len(found.keys() - expected.figures.keys())
 
 
+def torment_pair(
+    place: Place, args: list[str], expected: Undisturbed, dice: random.Random, faults: list[str], tally: Tally
+) -> None:
+    """Have two processes run a command on one store, stopping them until both end by themselves; compare both."""
+    place.clear()
+    running: dict[str, tuple[subprocess.Popen, str]] = {}
+    left = {"a", "b"}
+    while left:
+        for name in left - running.keys():
+            fault = dice.choice(faults)
+            share = EIO_SHARE if fault == "EIO" else 0.0
+            running[name] = place.start([*args, "--out", f"figures_{name}"], share), fault
+        before = place.artifacts()
+        deadline = time.monotonic() + STARTING_SECONDS + dice.uniform(0, expected.seconds)
+        while time.monotonic() < deadline and all(process.poll() is None for process, _ in running.values()):
+            time.sleep(0.05)
+        victim = dice.choice(sorted(running))
+        process, fault = running[victim]
+        ended = {name for name, (other, _) in running.items() if other.poll() is not None}
+        if not ended and fault == "SIGKILL":
+            process.kill()
+            ended = {victim}
+        elif not ended and fault == "full disk" and isinstance(place, Disk):
+            with place.full():
+                for other, _ in running.values():
+                    other.wait()
+            ended = set(running)
+            running = {name: (other, fault) for name, (other, _) in running.items()}
+        for name in ended:
+            process, fault = running.pop(name)
+            _, errors = process.communicate()
+            if process.returncode == 0:
+                left.discard(name)
+            else:
+                tally.note(fault, process.returncode, errors, PAIR_EXIT_CODES)
+        after = place.artifacts()
+        tally.lost += sum(after.get(path) != when for path, when in before.items())
+    tally.finished += 2
+    tally.artifacts += len(place.artifacts())
+    tally.lost += place.made_again()
+    for name in ("a", "b"):
+        found = place.figures(f"figures_{name}")
+        tally.different += sum(found.get(file) != content for file, content in expected.figures.items())
+        tally.different += len(found.keys() - expected.figures.keys())
+
+
 def replace_between(path: Path, mark: str, text: str) -> None:
     """Put a text between two marks of a document."""
     pattern = rf"(<!-- {mark}.*?-->\n).*?(<!-- end of {mark} -->)"
@@ -191,23 +271,56 @@ def main() -> None:
     """Torments robint and sees that nothing is lost."""
 
 
+def options(command):
+    """Options of the commands that stop others."""
+    for option in (
+        click.option("--minutes", type=click.FloatRange(0), default=60, show_default=True),
+        click.option("--seed", type=int, default=0, show_default=True),
+        click.option("--only", type=click.Choice(list(COMMANDS)), multiple=True, default=list(COMMANDS)),
+        click.option("--write", type=click.Path(path_type=Path, exists=True), help="Document to put the figures into."),
+    ):
+        command = option(command)
+    return command
+
+
 @main.command()
-@click.option("--minutes", type=click.FloatRange(0), default=60, show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--write", type=click.Path(path_type=Path, exists=True), help="Document to put the figures into.")
-def faults(minutes: float, seed: int, write: Path | None) -> None:
+@options
+def faults(minutes: float, seed: int, only: tuple[str, ...], write: Path | None) -> None:
     """Stop the smoke presets at random moments for a while; then no artifact is lost and no byte differs."""
+    _soak(torment, list(EXIT_CODES), "faults", ",", minutes, seed, only, write)
+
+
+@main.command()
+@options
+def pair(minutes: float, seed: int, only: tuple[str, ...], write: Path | None) -> None:
+    """The same with two processes at a time on one store, each of which is stopped; also, nothing is made twice."""
+    _soak(
+        torment_pair, list(PAIR_EXIT_CODES), "pair", ", run by two processes on one store,", minutes, seed, only, write
+    )
+
+
+def _soak(
+    stop: Callable[..., None],
+    kinds: list[str],
+    mark: str,
+    how: str,
+    minutes: float,
+    seed: int,
+    only: tuple[str, ...],
+    write: Path | None,
+) -> None:
     folder = Path(tempfile.mkdtemp())
     dice, tally = random.Random(seed), Tally()
     mounts = os.geteuid() == 0
     place = Disk(folder) if mounts else Place(folder)
-    kinds = list(EXIT_CODES) if mounts else list(SIGNALS)
+    if not mounts:
+        kinds = [kind for kind in kinds if "disk" not in kind]
     began = time.monotonic()
     try:
-        expected = {name: undisturbed(place, args) for name, args in COMMANDS.items()}
+        expected = {name: undisturbed(place, COMMANDS[name]) for name in only}
         while time.monotonic() - began < 60 * minutes:
-            for name, args in COMMANDS.items():
-                torment(place, args, expected[name], dice, kinds, tally)
+            for name in only:
+                stop(place, COMMANDS[name], expected[name], dice, kinds, tally)
                 click.echo(f"{(time.monotonic() - began) / 60:.0f} min, {name}: {tally}", err=True)
     finally:
         if isinstance(place, Disk):
@@ -216,14 +329,14 @@ def faults(minutes: float, seed: int, write: Path | None) -> None:
     counts = ", ".join(f"{tally.faults[kind]} {kind}" for kind in kinds)
     text = (
         f"In {(time.monotonic() - began) / 60:.0f} minutes, {sum(tally.faults.values())} stops ({counts}) hit the "
-        f"smoke presets of {', '.join(f'`{name}`' for name in COMMANDS)}, which came to their end {tally.finished} "
+        f"smoke presets of {', '.join(f'`{name}`' for name in only)}{how} which came to their end {tally.finished} "
         f"times and made {tally.artifacts} artifacts. Finished artifacts lost or made twice: {tally.lost}. Files that "
         f"differ from those of an undisturbed run: {tally.different}. Wrong exit codes or tracebacks: "
         f"{len(tally.wrong)}.\n"
     )
     click.echo(text + "\n".join(tally.wrong))
     if write:
-        replace_between(write, "faults", text)
+        replace_between(write, mark, text)
     sys.exit(bool(tally.lost or tally.different or tally.wrong))
 
 
@@ -246,7 +359,9 @@ def memory(cells: int, write: Path | None) -> None:
     )
     found = []
     with tempfile.TemporaryDirectory() as folder:
-        run = begin(store_dir=Path(folder), device="cpu", jit="auto", threads=None, deterministic=False)
+        run = begin(
+            store_dir=Path(folder), allow_mixed=False, device="cpu", jit="auto", threads=None, deterministic=False
+        )
         grid = Grid(study, run)
         grid.cells(None)
         for explained in study.networks():

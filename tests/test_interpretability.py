@@ -1,6 +1,8 @@
 """Sections 3.2 and 3.3: the grid, its numbers, the figures and the commands."""
 
+import hashlib
 import json
+import re
 import signal
 import time
 from dataclasses import replace
@@ -12,7 +14,8 @@ from processes import start
 
 from robint_experiments import interpretability_results
 from robint_experiments.presets import ATTRIBUTIONS, SECTION_3_2
-from robint_tf import plots, published, results
+from robint_tf import folders, plots, published, results
+from robint_tf.specs import as_dict
 
 PAPER = SECTION_3_2["paper"]
 OCCLUSIONS = ("remove", "keep")
@@ -166,6 +169,21 @@ def test_a_killed_grid_loses_one_cell_and_section_3_3_trains_nothing(robint, tmp
     robint("redraw", "figures/section_3_2_xent.json", "--out", "again")
     name = "section_3_2_xent.png"
     assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "figures" / name).read_bytes()
+
+
+def test_an_old_store_is_not_used_and_status_says_so(robint, tmp_path):
+    """Version 0.1.0 named neither architecture nor shapes in its keys, and no version in its manifests."""
+    cells = SECTION_3_2["smoke"].cells(None)
+    for cell in cells:
+        spec = {k: v for k, v in as_dict(cell).items() if k != "architecture"}
+        recipe = {"version": 1, "spec": spec, "inputs": ["train", "test"]}
+        key = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:20]
+        manifest = {"spec": spec, "inputs": ["train", "test"], "notes": {}, "made_with": {"robint_tf": "0.1.0"}}
+        folders.write_folder(tmp_path / "store" / "RetrainSpec" / key, {"accuracy": np.array(0.5)}, manifest)
+        (tmp_path / "store" / "RetrainSpec" / f"{key}.checkpoint").mkdir()  # its artifact is there
+    text = robint("status", *SMALL)
+    assert re.search(r"^all +0 of +37 \(0\.0%\); 0 trainings begun", text, re.M)
+    assert f"{len(cells)} artifacts of mathematics 1 (version 0.1.0) are not used" in text
 
 
 @pytest.mark.parametrize(

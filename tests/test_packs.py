@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from robint_tf import artifacts, packs, results
+from robint_tf import artifacts, folders, packs, results
 from robint_tf.artifacts import Store
 from robint_tf.specs import AccuracySpec, ClassifierSpec, CurveSpec, RetrainSpec, Training
 
@@ -135,7 +135,7 @@ def test_two_results_of_one_recipe_are_not_overwritten(pack, tmp_path):
 
 
 def test_damaged_and_older_entries_stay_behind(store, tmp_path, monkeypatch):
-    (store.folder(CELL, "data") / artifacts.ARRAYS).write_bytes(b"")
+    (store.folder(CELL, "data") / folders.ARRAYS).write_bytes(b"")
     with monkeypatch.context() as older:
         older.setattr(artifacts, "MATHEMATICS", artifacts.MATHEMATICS - 1)
         store.fetch(CELL, lambda _: (HELD[CELL], {}), "older", made_with=MADE_WITH)

@@ -1,6 +1,20 @@
+from dataclasses import replace
+
 import pytest
 
-from robint_tf.specs import PGD, ClassifierSpec, Training, as_dict, from_dict
+from robint_tf.specs import (
+    PGD,
+    AccuracySpec,
+    ClassifierSpec,
+    CurveSpec,
+    DistanceSpec,
+    RetrainSpec,
+    SavedNetwork,
+    Training,
+    VAEGANSpec,
+    as_dict,
+    from_dict,
+)
 
 GOOD = {"norm": "l2", "eps": 0.1, "step_size": 0.1}
 
@@ -31,6 +45,46 @@ GOOD = {"norm": "l2", "eps": 0.1, "step_size": 0.1}
 def test_bad_values_are_named(kind, fields, message):
     with pytest.raises(ValueError, match=message) as refusal:
         kind(**fields)
+    assert "\n" not in str(refusal.value)
+
+
+NETWORK = ClassifierSpec(dataset="mnist", training=Training(epochs=1))
+VAE_GAN = VAEGANSpec(dataset="mnist", epochs=1)
+CELL = RetrainSpec(
+    dataset="mnist", source=NETWORK, attribution="gradient", occlusion="keep", fraction=0.5, training=Training(epochs=1)
+)
+
+
+@pytest.mark.parametrize(
+    ("spec", "field", "value", "message"),
+    [
+        (Training(epochs=1), "shuffle", "no", "shuffle is 'no'; give True or False"),
+        (Training(epochs=1), "shuffle", 1, "shuffle is 1; give True or False"),
+        (Training(epochs=1), "epochs", True, "epochs is True; give a whole number"),
+        (PGD(**GOOD), "random_start", "yes", "random_start is 'yes'; give True or False"),
+        (PGD(**GOOD), "eps", True, "eps is True; give a finite number"),
+        (NETWORK, "training", 3, "training is 3; give Training"),
+        (NETWORK, "attack", "pgd", "attack is 'pgd'; give PGD or None"),
+        (NETWORK, "dataset", 1, "dataset is 1; give str"),
+        (NETWORK, "architecture", 5, "architecture is 5; give str"),
+        (VAE_GAN, "dataset", None, "dataset is None; give str"),
+        (AccuracySpec(classifier=NETWORK), "classifier", "mine", "classifier is 'mine'; give ClassifierSpec"),
+        (AccuracySpec(classifier=NETWORK), "attack", 0.1, "attack is 0.1; give PGD or None"),
+        (CurveSpec(classifier=NETWORK), "classifier", VAE_GAN, "classifier is VAEGANSpec.*; give ClassifierSpec"),
+        (SavedNetwork(sha256="ab"), "sha256", b"ab", "sha256 is b'ab'; give str"),
+        (CELL, "source", "mine", "source is 'mine'; give ClassifierSpec or SavedNetwork or None"),
+        (CELL, "training", 3, "training is 3; give Training"),
+        (
+            DistanceSpec(classifier=NETWORK, reference=NETWORK, vae_gan=VAE_GAN),
+            "vae_gan",
+            NETWORK,
+            "vae_gan is ClassifierSpec.*; give VAEGANSpec",
+        ),
+    ],
+)
+def test_flags_and_parts_of_another_type_are_refused(spec, field, value, message):
+    with pytest.raises(ValueError, match=message) as refusal:
+        replace(spec, **{field: value})
     assert "\n" not in str(refusal.value)
 
 

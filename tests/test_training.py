@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from robint_tf import artifacts, classifiers, data, device, training
+from robint_tf import classifiers, data, device, training
 from robint_tf.attacks import attack_dataset
+from robint_tf.checkpoints import Checkpoint
 from robint_tf.interrupts import Interrupted
 from robint_tf.optimizers import adam
 from robint_tf.specs import PGD, Training
@@ -157,7 +158,7 @@ def test_an_interrupted_training_continues_to_the_same_weights(tmp_path, signum,
     settings = Training(epochs=4, shuffle=True)
     whole = classifiers.build("gaussian_mlp")
     expected = fit_classifier(whole, x, y, settings, attack)
-    checkpoint = artifacts.Checkpoint(tmp_path / "a.checkpoint")
+    checkpoint = Checkpoint(tmp_path / "a.checkpoint")
     network = classifiers.build("gaussian_mlp")
 
     def stop_here(position):
@@ -332,7 +333,7 @@ def test_accuracy_is_counted_after_every_epoch_and_survives_an_interruption(tmp_
     whole = fit_classifier(classifiers.build("gaussian_mlp"), x, y, Training(epochs=4), test=test)
     assert whole.test_hits.shape == (4, 3)
     assert whole.test_hits.max(axis=0)[2] <= 500  # the last block is smaller
-    checkpoint = artifacts.Checkpoint(tmp_path / "a.checkpoint")
+    checkpoint = Checkpoint(tmp_path / "a.checkpoint")
 
     def stop_here(position):
         if position.epoch == 3:

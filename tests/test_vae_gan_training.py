@@ -4,7 +4,8 @@ import signal
 import numpy as np
 import pytest
 
-from robint_tf import artifacts, training, vae_gan
+from robint_tf import training, vae_gan
+from robint_tf.checkpoints import Checkpoint
 from robint_tf.interrupts import Interrupted
 from robint_tf.vae_gan import PARTS
 from robint_tf.vae_gan_training import fit_vae_gan, n_batches
@@ -54,7 +55,7 @@ def test_a_step_of_the_loop_is_the_step_of_fit(x):
 def test_an_interrupted_training_continues_to_the_same_weights(tmp_path, x, signum):
     whole = vae_gan.build("mnist")
     expected = fit_vae_gan(whole, x, epochs=3, batch_size=4)
-    checkpoint = artifacts.Checkpoint(tmp_path / "a.checkpoint")
+    checkpoint = Checkpoint(tmp_path / "a.checkpoint")
 
     def stop_here(position):
         if (position.epoch, position.batch) == (2, 1):
@@ -73,7 +74,7 @@ def test_an_interrupted_training_continues_to_the_same_weights(tmp_path, x, sign
 
 def test_a_state_is_kept_now_and_then(tmp_path, x, monkeypatch):
     monkeypatch.setenv("ROBINT_CHECKPOINT_SECONDS", "0")
-    checkpoint = artifacts.Checkpoint(tmp_path / "a.checkpoint")
+    checkpoint = Checkpoint(tmp_path / "a.checkpoint")
     fit_vae_gan(vae_gan.build("mnist"), x, epochs=1, batch_size=4, checkpoint=checkpoint)
     assert int(checkpoint.load()["position"]) == 2
 
