@@ -19,7 +19,7 @@ if os.environ.get("ROBINT_TEST_MODE") != "default":
 
 # The same examples on every run, so that a test that passed here passes elsewhere; `--hypothesis-profile search` looks
 # for new ones.
-settings.register_profile("repeatable", derandomize=True)
+settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("search", derandomize=False, max_examples=1000)
 settings.load_profile("repeatable")
 
