@@ -132,10 +132,9 @@ class Disk(Place):
     def full(self):
         """No byte is left while the block runs."""
         ballast = self.folder / "ballast"
-        with open(ballast, "wb") as file, contextlib.suppress(OSError):
+        with open(ballast, "wb", buffering=0) as file, contextlib.suppress(OSError):
             while True:
                 file.write(bytes(2**16))
-                file.flush()
         try:
             yield
         finally:

@@ -121,6 +121,7 @@ def site(grid):
         store=grid.run.store.root,
         data_dir=None,
         offline=True,
+        allow_mixed=False,
         device="cpu",
         jit="auto",
         threads=None,
