@@ -20,10 +20,11 @@ import document
 
 def once(deterministic: bool, threads: int) -> dict:
     """Seconds and a hash of the weights of a standard and of an adversarial training."""
-    from robint_tf import device
+    from robint_tf.runtime import device
 
     device.configure("cpu", deterministic=deterministic, threads=threads)
-    from robint_tf import classifiers, data, training
+    from robint_tf import data, training
+    from robint_tf.networks import classifiers
     from robint_tf.specs import PGD, Training
 
     sample, network = data.load("cifar10_sample").train, classifiers.build("cifar_cnn")

@@ -30,7 +30,8 @@ def images(architecture: str, n: int):
 
 def attack(architecture: str, n: int) -> dict:
     """An attack on n images; every step needs the same memory, so two will do."""
-    from robint_tf import attacks, classifiers
+    from robint_tf import attacks
+    from robint_tf.networks import classifiers
     from robint_tf.specs import PGD
 
     network, (x, y) = classifiers.build(architecture), images(architecture, n)
@@ -41,7 +42,8 @@ def attack(architecture: str, n: int) -> dict:
 
 def attribute(architecture: str, n: int) -> dict:
     """Loss-gradient maps of n images."""
-    from robint_tf import attributions, classifiers
+    from robint_tf.interpretability import attributions
+    from robint_tf.networks import classifiers
 
     network, (x, _) = classifiers.build(architecture), images(architecture, n)
     before = peak()
@@ -51,7 +53,8 @@ def attribute(architecture: str, n: int) -> dict:
 
 def project(architecture: str, n: int) -> dict:
     """Distances of n images to their projections by a VAE-GAN."""
-    from robint_tf import manifold, vae_gan
+    from robint_tf import manifold
+    from robint_tf.networks import vae_gan
 
     model, (x, _) = vae_gan.build({"cifar_cnn": "cifar10", "mnist_cnn": "mnist"}[architecture]), images(architecture, n)
     before = peak()
@@ -61,7 +64,9 @@ def project(architecture: str, n: int) -> dict:
 
 def cell(architecture: str, n: int) -> dict:
     """One ROAR cell: maps of n training images, their order, occlusion, one epoch of training, the test accuracy."""
-    from robint_tf import attributions, classifiers, occlusion, training
+    from robint_tf import training
+    from robint_tf.interpretability import attributions, occlusion
+    from robint_tf.networks import classifiers
     from robint_tf.specs import Training
 
     network, (x, y) = classifiers.build(architecture), images(architecture, n)

@@ -25,12 +25,12 @@ import document
 @click.option("--threads", type=click.IntRange(1), help="CPU threads.")
 def main(data_dir: Path | None, folder: Path, seeds: int, n_train: int, epochs: int, threads: int | None) -> None:
     """Train and evaluate in float32 and in mixed_bfloat16."""
-    from robint_tf import device
+    from robint_tf.runtime import device
 
     device.configure("auto", threads=threads)
     from robint_tf import data, recipes
-    from robint_tf.artifacts import Store
     from robint_tf.specs import PGD, AccuracySpec, ClassifierSpec, Training
+    from robint_tf.store.artifacts import Store
 
     dataset, store = data.load("cifar10", data_dir=data_dir), Store(folder)
     pgd = PGD(norm="l2", eps=0.8, step_size=2.0, n_steps=7)

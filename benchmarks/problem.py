@@ -30,7 +30,7 @@ class Problem:
 
     def network(self, precision: str = "float32"):
         """The Keras network with these weights."""
-        from robint_tf import classifiers
+        from robint_tf.networks import classifiers
 
         network = classifiers.build(self.architecture, precision=precision)
         network.set_weights(self.weights)
@@ -46,7 +46,8 @@ class Problem:
 
 def make(architecture: str, path: Path) -> None:
     """Train on the images that ship with the package, for so short that the loss stays well above 0."""
-    from robint_tf import classifiers, data, training
+    from robint_tf import data, training
+    from robint_tf.networks import classifiers
     from robint_tf.specs import Training
 
     sample = data.load(f"{DATA[architecture]}_sample")

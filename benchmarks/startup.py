@@ -23,12 +23,14 @@ ROBINT = [sys.executable, "-c", "from robint_experiments.cli import main; main()
 
 def cells() -> list[float]:
     """Seconds of two equal cells with one network, and of a third with a network of its own."""
-    from robint_tf import classifiers, data, device
+    from robint_tf import data
+    from robint_tf.networks import classifiers
+    from robint_tf.runtime import device
 
     device.configure("cpu")
-    from robint_tf.artifacts import Store
-    from robint_tf.retraining import Occluder, retrained_accuracy
+    from robint_tf.interpretability.retraining import Occluder, retrained_accuracy
     from robint_tf.specs import RetrainSpec, Training
+    from robint_tf.store.artifacts import Store
 
     images = data.load("cifar10_sample", offline=True)
     spec = RetrainSpec(

@@ -15,26 +15,26 @@ import click
 
 from robint_tf import __version__
 from robint_tf.errors import RobintError
-from robint_tf.interrupts import Interrupted, signals_interrupt
+from robint_tf.runtime.interrupts import Interrupted, signals_interrupt
 
 from . import progress, streams
 
 COMMANDS = {
-    "demo": ("demo", "Everything once, small and offline: start here."),
-    "data": ("data", "Show which data sets are at hand, and how to get the others."),
-    "train": ("train", "Train a classifier, on clean or on adversarial images."),
-    "evaluate": ("evaluate", "Clean and robust accuracy of a saved classifier."),
-    "section-2-1": ("section_2_1", "Figures 1, 2, 6: distance of adversarial examples to the image manifold."),
-    "section-2-2": ("section_2_2", "Figure 3: decision boundaries of three toy networks."),
-    "section-3-2": ("section_3_2", "Figure 4: interpretability (ROAR, KAR) against attack strength."),
-    "section-3-3": ("section_3_3", "Figure 5: interpretability against test accuracy."),
-    "roar": ("roar", "ROAR and KAR of your own classifier."),
-    "status": ("status", "How much of the grid of sections 3.2 and 3.3 is done."),
-    "plan": ("plan", "What a section costs, before it is run."),
-    "pack": ("pack", "Finished measurements as one file that travels without networks."),
-    "unpack": ("unpack", "Measurements from such a file into the store."),
-    "report": ("report", "Our results beside the authors', a verdict per claim, on one page."),
-    "redraw": ("redraw", "Draw figures again from their results files."),
+    "demo": ("sections.demo", "Everything once, small and offline: start here."),
+    "data": ("commands.data", "Show which data sets are at hand, and how to get the others."),
+    "train": ("commands.train", "Train a classifier, on clean or on adversarial images."),
+    "evaluate": ("commands.evaluate", "Clean and robust accuracy of a saved classifier."),
+    "section-2-1": ("sections.section_2_1", "Figures 1, 2, 6: distance of adversarial examples to the image manifold."),
+    "section-2-2": ("sections.section_2_2", "Figure 3: decision boundaries of three toy networks."),
+    "section-3-2": ("sections.section_3_2", "Figure 4: interpretability (ROAR, KAR) against attack strength."),
+    "section-3-3": ("sections.section_3_3", "Figure 5: interpretability against test accuracy."),
+    "roar": ("commands.roar", "ROAR and KAR of your own classifier."),
+    "status": ("commands.status", "How much of the grid of sections 3.2 and 3.3 is done."),
+    "plan": ("commands.plan", "What a section costs, before it is run."),
+    "pack": ("commands.pack", "Finished measurements as one file that travels without networks."),
+    "unpack": ("commands.unpack", "Measurements from such a file into the store."),
+    "report": ("commands.report", "Our results beside the authors', a verdict per claim, on one page."),
+    "redraw": ("commands.redraw", "Draw figures again from their results files."),
 }
 
 

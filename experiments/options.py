@@ -14,7 +14,7 @@ import click
 
 from robint_tf.specs import ATTACK_LOSSES, NORM_NAMES, PGD, PRECISIONS, VARIANTS
 
-from .presets import PRESETS, STEP_SIZES
+from .studies.presets import PRESETS, STEP_SIZES
 
 
 class Amount(click.ParamType):

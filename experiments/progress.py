@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from robint_tf.training import Position
-    from robint_tf.vae_gan_training import VAEGANPosition
+    from robint_tf.training.classifier import Position
+    from robint_tf.training.vae_gan import VAEGANPosition
 
 HEARTBEAT_SECONDS = 60.0
 REDRAW_SECONDS = 0.2

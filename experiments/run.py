@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from robint_tf.artifacts import Store, default_root
+from robint_tf.store.artifacts import Store, default_root
 
 from .options import command_line, writable
 from .progress import Display
@@ -36,8 +36,8 @@ class Run:
 
         name: of the files; figure: what draws them, a key of `plots.FIGURES`, by default of that name.
         """
-        from robint_tf import plots
-        from robint_tf import results as results_files
+        from robint_tf.paper.figures import plots
+        from robint_tf.store import results as results_files
 
         assert self.out is not None
         path = self.out / f"{name}.json"

@@ -7,15 +7,19 @@ from pathlib import Path
 
 import numpy as np
 
-from robint_tf import attacks, classifiers, device, evaluation, manifold, vae_gan
-from robint_tf.artifacts import Arrays, Checkpoint, Store
-from robint_tf.classifiers import Network
-from robint_tf.data import Dataset, Split
-from robint_tf.evaluation import Accuracy
+from robint_tf.attacks import evaluation
+from robint_tf.attacks import pgd as attacks
+from robint_tf.attacks.evaluation import Accuracy
+from robint_tf.data.datasets import Dataset, Split
+from robint_tf.manifold import distance as manifold
+from robint_tf.networks import classifiers, vae_gan
+from robint_tf.networks.classifiers import Network
+from robint_tf.networks.vae_gan import PARTS, VAEGAN
+from robint_tf.runtime import device
 from robint_tf.specs import AccuracySpec, ClassifierSpec, CurveSpec, DistanceSpec, VAEGANSpec
-from robint_tf.training import Position, fit_classifier
-from robint_tf.vae_gan import PARTS, VAEGAN
-from robint_tf.vae_gan_training import VAEGANPosition, fit_vae_gan
+from robint_tf.store.artifacts import Arrays, Checkpoint, Store
+from robint_tf.training.classifier import Position, fit_classifier
+from robint_tf.training.vae_gan import VAEGANPosition, fit_vae_gan
 
 SHOWN = 16
 """How many adversarial images are kept with the distances, to look at."""

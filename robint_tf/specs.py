@@ -9,7 +9,7 @@ All that changes a result, and where it is held:
     in the key beside it      MATHEMATICS, and the shapes and hashes of the images and labels (`data.Fingerprint.key`)
     in `made_with`            versions of TensorFlow and Keras, device, processor, threads, determinism, XLA
 
-What is in the key makes another artifact. What is in `made_with` (`robint_tf.provenance`) changes rounding only, which
+What is in the key makes another artifact. What is in `made_with` (`robint_tf.store.provenance`) changes rounding only, which
 training amplifies: such parts are the same recipe, and are not mixed unless the user allows it.
 """
 
@@ -25,7 +25,7 @@ MATHEMATICS = 2
 
 `tools/mathematics.py` digests what small runs compute, and a test compares: it fails when numbers move and this does
 not. 1: version 0.1.0. 2: architecture and data shapes in the key; noise of projections drawn image by image; accuracy
-by epoch kept with networks and cells; the loops of `robint_tf.forward`, which round otherwise.
+by epoch kept with networks and cells; the loops of `robint_tf.networks.cpu_forward`, which round otherwise.
 """
 
 Variant = Literal["authors", "paper", "corrected"]

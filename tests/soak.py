@@ -344,9 +344,9 @@ def _soak(
 @click.option("--write", type=click.Path(path_type=Path, exists=True), help="Document to put the figures into.")
 def memory(cells: int, write: Path | None) -> None:
     """Make many tiny cells of the grid in one process, and watch its resident memory."""
-    from robint_experiments.grid import Grid
-    from robint_experiments.presets import SECTION_3_2
     from robint_experiments.run import begin
+    from robint_experiments.studies.grid import Grid
+    from robint_experiments.studies.presets import SECTION_3_2
 
     networks_per_seed, cells_per_network = 2, 8
     study = replace(

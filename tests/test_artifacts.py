@@ -10,11 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robint_tf import artifacts, folders, specs
-from robint_tf.artifacts import Store, spec_key
-from robint_tf.checkpoints import Checkpoint
-from robint_tf.data import Split
-from robint_tf.provenance import MixedError
+from robint_tf import specs
+from robint_tf.data.datasets import Split
 from robint_tf.specs import (
     PGD,
     AccuracySpec,
@@ -26,6 +23,10 @@ from robint_tf.specs import (
     Training,
     VAEGANSpec,
 )
+from robint_tf.store import artifacts, folders
+from robint_tf.store.artifacts import Store, spec_key
+from robint_tf.store.checkpoints import Checkpoint
+from robint_tf.store.provenance import MixedError
 
 SPEC = ClassifierSpec(dataset="toy", training=Training(epochs=1), attack=PGD(norm="l2", eps=0.3, step_size=2.0))
 

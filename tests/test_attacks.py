@@ -9,9 +9,10 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robint_tf import attacks, classifiers
-from robint_tf.losses import LOSSES
-from robint_tf.norms import NORMS, l2_direction
+from robint_tf.attacks import pgd as attacks
+from robint_tf.attacks.losses import LOSSES
+from robint_tf.attacks.norms import NORMS, l2_direction
+from robint_tf.networks import classifiers
 from robint_tf.specs import PGD, bim, fgsm
 
 FILES = {

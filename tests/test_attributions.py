@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from robint_tf import attacks, attributions, classifiers, specs
+from robint_tf import specs
+from robint_tf.attacks import pgd as attacks
+from robint_tf.interpretability import attributions
+from robint_tf.networks import classifiers
 
 NETWORKS = {"MNIST_CNN": "mnist_cnn", "CIFAR_CNN": "cifar_cnn"}
 NAMES = {"gradient": "saliency", "gradient_x_input": "gradxinput"}

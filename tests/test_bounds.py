@@ -7,10 +7,15 @@ import tensorflow as tf
 from test_inputs import convolutional
 
 from robint_experiments.options import attack_from
-from robint_tf import attacks, attributions, bounds, classifiers, data, evaluation, inputs, models
-from robint_tf.bounds import Bounded
+from robint_tf.attacks import evaluation
+from robint_tf.attacks import pgd as attacks
+from robint_tf.data import datasets as data
+from robint_tf.interpretability import attributions
+from robint_tf.networks import bounds, classifiers, inputs
+from robint_tf.networks.bounds import Bounded
+from robint_tf.networks.files import models
 from robint_tf.specs import PGD, Training
-from robint_tf.training import fit_classifier
+from robint_tf.training.classifier import fit_classifier
 
 RANGES = [(0, 255), (0, 1), (-0.5, 0.5)]
 ATTACKS = [

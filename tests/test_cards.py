@@ -6,8 +6,9 @@ import os
 import keras
 import pytest
 
-from robint_tf import cards, models, results
+from robint_tf.networks.files import cards, models
 from robint_tf.specs import ClassifierSpec, Training, as_dict
+from robint_tf.store import results
 
 TRAIN = ["train", "--dataset", "toy", "--epochs", "1", "--n-train", "100", "--save", "m.keras"]
 

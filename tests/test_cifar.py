@@ -16,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_sources import equal, make_raw
 
-from robint_tf import cifar, cifar_pickle, data, sources
-from robint_tf.sources import Block, DataUnavailable
+from robint_tf.data import cifar, cifar_pickle, sources
+from robint_tf.data import datasets as data
+from robint_tf.data.sources import Block, DataUnavailable
 
 N = 4  # images of a file
 

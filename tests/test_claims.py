@@ -6,10 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from robint_tf import claims, protocols, published, results, scores, verdicts
-from robint_tf import verdicts_interpretability as grid
-from robint_tf.verdicts import judge
-from robint_tf.verdicts_interpretability import Points
+from robint_tf.interpretability import scores
+from robint_tf.paper import claims, protocols, published, verdicts
+from robint_tf.paper import verdicts_interpretability as grid
+from robint_tf.paper.verdicts import judge
+from robint_tf.paper.verdicts_interpretability import Points
+from robint_tf.store import results
 
 FIGURES = Path(__file__).parents[1] / "figures"
 CLAIMS = {claim.key: claim for claim in claims.all_claims()}

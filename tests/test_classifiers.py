@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from robint_tf import classifiers
-from robint_tf.losses import xent
+from robint_tf.attacks.losses import xent
+from robint_tf.networks import classifiers
 
 GOLDEN = {"gaussian_mlp": "MIXNORM_DNN", "mnist_cnn": "MNIST_CNN", "cifar_cnn": "CIFAR_CNN"}
 PARAMETER_COUNTS = {

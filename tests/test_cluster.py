@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 from processes import start
 
-from robint_experiments import cluster
-from robint_experiments.grid import Grid
-from robint_experiments.presets import SECTION_3_2
 from robint_experiments.progress import Display
 from robint_experiments.run import Run
-from robint_tf.artifacts import Store
+from robint_experiments.studies import cluster
+from robint_experiments.studies.grid import Grid
+from robint_experiments.studies.presets import SECTION_3_2
+from robint_tf.store.artifacts import Store
 
 dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")

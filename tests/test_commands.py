@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from processes import start
 
-from robint_experiments import demo
-from robint_tf import results
+from robint_experiments.sections import demo
 from robint_tf.specs import Training
+from robint_tf.store import results
 
 FAST = ["--epochs", "1", "--n-train", "200", "--n-test", "20"]
 

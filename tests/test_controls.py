@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from robint_tf import controls
+from robint_tf.interpretability import controls
 
 
 def test_moran_by_hand():

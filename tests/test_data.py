@@ -13,7 +13,8 @@ import goldens
 import numpy as np
 import pytest
 
-from robint_tf import data, sources
+from robint_tf.data import datasets as data
+from robint_tf.data import sources
 
 FULL = os.environ.get("ROBINT_DATA_DIR")
 
@@ -112,7 +113,7 @@ def test_first_labels_of_the_samples_are_the_published_ones():
 @pytest.mark.parametrize("name", SAMPLES)
 def test_scaling_is_the_authors_to_the_last_bit(name):
     origin = data.SAMPLES[name]
-    with np.load(resources.files("robint_tf.samples") / f"{origin}.npz") as arrays:
+    with np.load(resources.files("robint_tf.data.samples") / f"{origin}.npz") as arrays:
         pixels = arrays["train_images"]
     if origin == "cifar10":
         expected = pixels.astype(np.float32) / np.float32(127.5) - np.float32(1.0)
@@ -134,7 +135,7 @@ def npz(**arrays):
     return file.getvalue()
 
 
-WHOLE = (resources.files("robint_tf.samples") / "mnist.npz").read_bytes()
+WHOLE = (resources.files("robint_tf.data.samples") / "mnist.npz").read_bytes()
 IMAGES = {f"{split}_images": np.zeros((3, 28, 28, 1), np.uint8) for split in ("train", "test")}
 SAMPLE_DAMAGE = {
     "missing": None,
@@ -168,13 +169,13 @@ def test_a_changed_sample_is_shown(robint, monkeypatch):
 
 
 def test_samples_are_small():
-    files = [f for f in resources.files("robint_tf.samples").iterdir() if f.name.endswith(".npz")]
+    files = [f for f in resources.files("robint_tf.data.samples").iterdir() if f.name.endswith(".npz")]
     assert sorted(f.name for f in files) == ["cifar10.npz", "fashion_mnist.npz", "mnist.npz"]
     assert sum(len(f.read_bytes()) for f in files) < 5_000_000
 
 
 def test_readme_of_the_samples_names_the_ranges_and_licences():
-    text = (resources.files("robint_tf.samples") / "README.md").read_text(encoding="utf-8")
+    text = (resources.files("robint_tf.data.samples") / "README.md").read_text(encoding="utf-8")
     for word in ("5000 to 5999", "0 to 999", "0 to 199", "Attribution-Share Alike 3.0", "Copyright © 2017 Zalando"):
         assert word in text
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from test_sources import make_raw, write_idx
 
-from robint_tf import data, sources
-from robint_tf.sources import Block
+from robint_tf.data import datasets as data
+from robint_tf.data import sources
+from robint_tf.data.sources import Block
 
 
 @pytest.fixture

@@ -12,8 +12,12 @@ import pytest
 from click.testing import CliRunner
 
 from robint_experiments import cli
-from robint_tf import artifacts, errors, models, results, sources, training
+from robint_tf import errors
+from robint_tf.data import sources
 from robint_tf.errors import DataUnavailable, DeviceError, DivergedError, InputError
+from robint_tf.networks.files import models
+from robint_tf.store import artifacts, results
+from robint_tf.training import classifier as training
 
 
 def outcome(monkeypatch, error):

@@ -7,9 +7,12 @@ import keras
 import numpy as np
 import pytest
 
-from robint_tf import data, device, evaluation, recipes
-from robint_tf.artifacts import Store
+from robint_tf import recipes
+from robint_tf.attacks import evaluation
+from robint_tf.data import datasets as data
+from robint_tf.runtime import device
 from robint_tf.specs import PGD, AccuracySpec, ClassifierSpec, Training
+from robint_tf.store.artifacts import Store
 
 
 def test_accuracy_by_hand(linear_network, images):
@@ -96,7 +99,7 @@ def test_settings_that_come_too_late_are_refused_and_those_in_force_are_not():
 def test_importing_the_library_leaves_standard_error_alone():
     code = (
         "import os\nmoved = []\nos.dup2 = lambda *a, **k: moved.append(a)\n"
-        "import robint_tf.device\nassert not moved and 'TF_CPP_MIN_LOG_LEVEL' not in os.environ"
+        "import robint_tf.runtime.device\nassert not moved and 'TF_CPP_MIN_LOG_LEVEL' not in os.environ"
     )
     environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from robint_tf import artifacts, folders
-from robint_tf.artifacts import Store
-from robint_tf.checkpoints import Checkpoint
 from robint_tf.specs import ClassifierSpec, Training
+from robint_tf.store import artifacts, folders
+from robint_tf.store.artifacts import Store
+from robint_tf.store.checkpoints import Checkpoint
 
 SPEC = ClassifierSpec(dataset="toy", training=Training(epochs=1))
 
@@ -103,7 +103,7 @@ def test_what_cannot_be_read_for_another_reason_is_not_taken_for_damaged(store, 
 
 READ_BY_ANOTHER = """
 import os, sys
-from robint_tf.artifacts import Store
+from robint_tf.store.artifacts import Store
 from robint_tf.specs import ClassifierSpec, Training
 store = Store(sys.argv[1])
 os.setuid(65534)

@@ -13,7 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import layers
 
-from robint_tf import attacks, classifiers, device, forward
+from robint_tf.attacks import pgd as attacks
+from robint_tf.networks import classifiers
+from robint_tf.networks import cpu_forward as forward
+from robint_tf.runtime import device
 from robint_tf.specs import PGD
 
 

@@ -4,7 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from robint_tf import data, gradient_measures, vae_gan
+from robint_tf.data import datasets as data
+from robint_tf.manifold import gradients as gradient_measures
+from robint_tf.networks import vae_gan
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from robint_tf import inference, published, scores
+from robint_tf.interpretability import inference, scores
+from robint_tf.paper import published
 
 
 def test_the_slope_is_the_textbooks():

@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from robint_tf import attacks, attributions, classifiers, evaluation, inputs, models
+from robint_tf.attacks import evaluation
+from robint_tf.attacks import pgd as attacks
+from robint_tf.interpretability import attributions
+from robint_tf.networks import classifiers, inputs
+from robint_tf.networks.files import models
 from robint_tf.specs import PGD, Training, fgsm
-from robint_tf.training import AdversarialClassifier, fit_classifier
+from robint_tf.training.classifier import AdversarialClassifier, fit_classifier
 
 ATTACK = PGD(norm="linf", eps=0.2, step_size=0.1, n_steps=3)
 L = keras.layers
@@ -238,8 +242,8 @@ def test_attributions_that_are_not_finite_are_refused():
 
 
 def test_a_training_whose_network_overflows_on_test_images_has_diverged(images):
-    from robint_tf.data import Split
-    from robint_tf.training import DivergedError
+    from robint_tf.data.datasets import Split
+    from robint_tf.training.classifier import DivergedError
 
     x, y = images
     network = overflowing(4)

@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 from processes import start
 
-from robint_experiments import interpretability_results
-from robint_experiments.presets import ATTRIBUTIONS, SECTION_3_2
-from robint_tf import folders, plots, published, results
+from robint_experiments.studies import interpretability_results
+from robint_experiments.studies.presets import ATTRIBUTIONS, SECTION_3_2
+from robint_tf.paper import published
+from robint_tf.paper.figures import plots
 from robint_tf.specs import as_dict
+from robint_tf.store import folders, results
 
 PAPER = SECTION_3_2["paper"]
 OCCLUSIONS = ("remove", "keep")

@@ -10,7 +10,8 @@ import keras
 import numpy as np
 import pytest
 
-from robint_tf import classifiers, keras_file, models
+from robint_tf.networks import classifiers
+from robint_tf.networks.files import keras_file, models
 
 CONFIG, WEIGHTS = keras_file.CONFIG, keras_file.WEIGHTS
 

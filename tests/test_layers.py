@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from robint_tf import layers
-from robint_tf.layers import Chain, ConvBlock, DeconvBlock, DenseBlock
+from robint_tf.networks import layers
+from robint_tf.networks.layers import Chain, ConvBlock, DeconvBlock, DenseBlock
 
 FILE = "layers"
 RELU = {"activation": "relu", "batch_norm": "after"}

@@ -14,18 +14,18 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from robint_tf import folders, leases
-from robint_tf.artifacts import Store, TakenError
-from robint_tf.interrupts import Interrupted
-from robint_tf.leases import Lease
+from robint_tf.runtime.interrupts import Interrupted
 from robint_tf.specs import ClassifierSpec, Training
+from robint_tf.store import folders, leases
+from robint_tf.store.artifacts import Store, TakenError
+from robint_tf.store.leases import Lease
 
 SPEC = ClassifierSpec(dataset="toy", training=Training(epochs=1))
 
 WORKER = """
 import sys, time
 import numpy as np
-from robint_tf.artifacts import Store, TakenError
+from robint_tf.store.artifacts import Store, TakenError
 from robint_tf.specs import ClassifierSpec, Training
 
 root, seconds, n = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])

@@ -5,7 +5,8 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robint_tf import manifold, vae_gan
+from robint_tf.manifold import distance as manifold
+from robint_tf.networks import vae_gan
 
 
 def test_density_equals_the_authors():

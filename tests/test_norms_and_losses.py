@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from robint_tf.losses import LOSSES
-from robint_tf.norms import NORMS, l2_length
+from robint_tf.attacks.losses import LOSSES
+from robint_tf.attacks.norms import NORMS, l2_length
 
 POINTS = hnp.arrays(np.float32, (3, 2, 2, 1), elements=st.floats(-1, 1, width=32))
 RADII = st.floats(0, 3, width=32)

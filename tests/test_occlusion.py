@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from robint_tf import occlusion
+from robint_tf.interpretability import occlusion
 
 GOLDEN, META = goldens.load("occlusion"), goldens.meta("occlusion")
 PERCENTILES = GOLDEN["percentiles"].tolist()

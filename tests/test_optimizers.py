@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from robint_tf.optimizers import FusedAdam, adam
+from robint_tf.networks.optimizers import FusedAdam, adam
 
 
 def trajectory(optimizer, steps=20):

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from robint_tf import artifacts, folders, packs, results
-from robint_tf.artifacts import Store
 from robint_tf.specs import AccuracySpec, ClassifierSpec, CurveSpec, RetrainSpec, Training
+from robint_tf.store import artifacts, folders, packs, results
+from robint_tf.store.artifacts import Store
 
 NETWORK = ClassifierSpec(dataset="mnist", training=Training(epochs=2))
 CELL = RetrainSpec(

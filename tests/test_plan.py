@@ -4,10 +4,13 @@ import re
 
 import pytest
 
-from robint_experiments import estimate, plan
-from robint_experiments.estimate import Costs, Load
-from robint_tf import classifiers, data, results
+from robint_experiments.commands import plan
+from robint_experiments.studies import estimate
+from robint_experiments.studies.estimate import Costs, Load
+from robint_tf.data import datasets as data
+from robint_tf.networks import classifiers
 from robint_tf.specs import VAEGANSpec
+from robint_tf.store import results
 
 # Positions x kernel x channels in x channels out of every convolution, then the dense layers.
 MULTIPLICATIONS = {

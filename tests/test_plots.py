@@ -3,8 +3,8 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from robint_tf import boundary, plots, plots_manifold
-from robint_tf.results import summary
+from robint_tf.paper.figures import boundary, plots, plots_manifold
+from robint_tf.store.results import summary
 
 
 @pytest.fixture

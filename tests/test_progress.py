@@ -15,7 +15,7 @@ import pytest
 
 from robint_experiments import progress
 from robint_experiments.progress import Display, Job, fitted
-from robint_tf.training import Position
+from robint_tf.training.classifier import Position
 
 
 def position(epoch, batch, *, seconds_left=30.0):

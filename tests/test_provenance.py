@@ -9,7 +9,7 @@ from click.core import ParameterSource
 
 from robint_experiments.cli import main
 from robint_experiments.options import PLACES, command_line
-from robint_tf import results
+from robint_tf.store import results
 
 GIVEN = {
     "train": "train --dataset toy --eps 8/255 --norm linf --step-size 2/255 --learning-rate 0.0012345678 --epochs 1 "

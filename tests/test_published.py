@@ -3,7 +3,8 @@ from itertools import pairwise
 import pytest
 from scipy.stats import pearsonr, spearmanr
 
-from robint_tf import plots_manifold, published, verdicts
+from robint_tf.paper import published, verdicts
+from robint_tf.paper.figures import plots_manifold
 
 KEYS = [
     (loss, norm, occlusion, attribution)

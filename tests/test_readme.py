@@ -8,7 +8,7 @@ import click
 import pytest
 
 from robint_experiments.cli import COMMANDS, main
-from robint_experiments.plan import SECTIONS
+from robint_experiments.commands.plan import SECTIONS
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = sorted((Path(__file__).parents[1] / "docs").glob("*.md"))

@@ -4,10 +4,15 @@ import keras
 import numpy as np
 import pytest
 
-from robint_tf import attacks, classifiers, data, manifold, recipes, training
-from robint_tf.artifacts import Store
+from robint_tf import recipes
+from robint_tf.attacks import pgd as attacks
+from robint_tf.data import datasets as data
+from robint_tf.manifold import distance as manifold
+from robint_tf.networks import classifiers
+from robint_tf.networks.vae_gan import PARTS
 from robint_tf.specs import PGD, ClassifierSpec, DistanceSpec, Training, VAEGANSpec
-from robint_tf.vae_gan import PARTS
+from robint_tf.store.artifacts import Store
+from robint_tf.training import classifier as training
 
 SPEC = ClassifierSpec(dataset="toy", training=Training(epochs=1, seed=3))
 

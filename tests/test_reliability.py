@@ -21,11 +21,16 @@ from processes import start
 
 from robint_experiments import cli
 from robint_experiments.cli import COMMANDS, main
-from robint_tf import artifacts, attacks, attributions, classifiers, data, folders, training
-from robint_tf.checkpoints import Checkpoint
+from robint_tf.attacks import pgd as attacks
+from robint_tf.data import datasets as data
 from robint_tf.errors import InputError
+from robint_tf.interpretability import attributions
+from robint_tf.networks import classifiers
 from robint_tf.specs import PGD, Training
-from robint_tf.training import fit_classifier
+from robint_tf.store import artifacts, folders
+from robint_tf.store.checkpoints import Checkpoint
+from robint_tf.training import classifier as training
+from robint_tf.training.classifier import fit_classifier
 
 TOY = ["section-2-2", "--preset", "smoke", "--seeds", "1"]
 
@@ -271,7 +276,7 @@ def empty_folder(tmp_path_factory):
         patch.chdir(tmp_path_factory.mktemp("empty"))
         patch.setenv("ROBINT_STORE", "store")
         patch.delenv("ROBINT_DATA_DIR", raising=False)
-        patch.setattr("robint_tf.device.configure", configure)
+        patch.setattr("robint_tf.runtime.device.configure", configure)
         yield
 
 
@@ -301,7 +306,7 @@ def test_a_process_without_a_display_draws(tmp_path):
 
 LATE = """
 import hashlib
-from robint_tf.interrupts import held_back
+from robint_tf.runtime.interrupts import held_back
 
 with held_back() as pending:
     print("calls", flush=True)
@@ -333,7 +338,7 @@ def test_a_signal_is_answered_while_tensorflow_computes(signum):
 def test_a_hangup_is_ignored_under_nohup():
     code = (
         "import os, signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
-        "from robint_tf.interrupts import held_back, signals_interrupt\n"
+        "from robint_tf.runtime.interrupts import held_back, signals_interrupt\n"
         "with signals_interrupt(), held_back() as pending:\n"
         "    os.kill(os.getpid(), signal.SIGHUP)\n"
         "print(pending.signum)"

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from robint_experiments import report as command
-from robint_tf import claims, comparison, report, report_markdown, results
+from robint_experiments.commands import report as command
+from robint_tf.paper import claims, comparison, report, report_markdown
+from robint_tf.store import results
 
 ROOT = Path(__file__).parents[1]
 COMMITTED = ROOT / "figures"

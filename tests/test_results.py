@@ -5,8 +5,8 @@ import os
 import numpy as np
 import pytest
 
-from robint_tf import results
-from robint_tf.results import ResultsError
+from robint_tf.store import results
+from robint_tf.store.results import ResultsError
 
 
 def test_results_survive_the_file(tmp_path):

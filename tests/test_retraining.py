@@ -4,10 +4,13 @@ import keras
 import numpy as np
 import pytest
 
-from robint_tf import attributions, classifiers, data, occlusion, recipes, retraining
-from robint_tf.artifacts import Store
-from robint_tf.retraining import Occluder, retrained_accuracy
+from robint_tf import recipes
+from robint_tf.data import datasets as data
+from robint_tf.interpretability import attributions, occlusion, retraining
+from robint_tf.interpretability.retraining import Occluder, retrained_accuracy
+from robint_tf.networks import classifiers
 from robint_tf.specs import ClassifierSpec, RetrainSpec, SavedNetwork, Training, as_dict, from_dict
+from robint_tf.store.artifacts import Store
 
 SOURCE = ClassifierSpec(dataset="cifar10_sample", training=Training(epochs=0))
 CELL = RetrainSpec(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
-from robint_tf import occlusion, road
+from robint_tf.interpretability import occlusion, road
 
 
 def solved_directly(image, missing):

@@ -7,7 +7,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robint_tf import scores
+from robint_tf.interpretability import scores
 
 GOLDEN, META = goldens.load("scores"), goldens.meta("scores")
 FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.9)

@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 from processes import start
 
-from robint_experiments import manifold_results, manifold_work
-from robint_experiments.manifold_results import AUTHORS, CORRECTED, Measured
-from robint_experiments.presets import SECTION_2_1
-from robint_tf import plots, published, results
-from robint_tf.manifold import Health
+from robint_experiments.studies import manifold_results, manifold_work
+from robint_experiments.studies.manifold_results import AUTHORS, CORRECTED, Measured
+from robint_experiments.studies.presets import SECTION_2_1
+from robint_tf.manifold.distance import Health
+from robint_tf.paper import published
+from robint_tf.paper.figures import plots
 from robint_tf.recipes import Distances
+from robint_tf.store import results
 
 PAPER = SECTION_2_1["paper"]
 COMMITTED = Path(__file__).parents[1] / "figures"

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from robint_experiments.grid import Grid
-from robint_experiments.presets import SECTION_3_2
-from robint_tf import leases
-from robint_tf.artifacts import Store, TakenError
+from robint_experiments.studies.grid import Grid
+from robint_experiments.studies.presets import SECTION_3_2
 from robint_tf.specs import AccuracySpec, RetrainSpec
+from robint_tf.store import leases
+from robint_tf.store.artifacts import Store, TakenError
 
 STUDY = SECTION_3_2["smoke"]
 SECONDS = 0.01

@@ -11,8 +11,9 @@ import zlib
 import numpy as np
 import pytest
 
-from robint_tf import data, idx, sources, tfds_folder
-from robint_tf.sources import Block, DataUnavailable, Raw
+from robint_tf.data import datasets as data
+from robint_tf.data import idx, sources, tfds_folder
+from robint_tf.data.sources import Block, DataUnavailable, Raw
 
 SIZES = {"train": 40, "test": 12}
 

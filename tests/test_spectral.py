@@ -6,8 +6,8 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from robint_tf import spectral
-from robint_tf.layers import Chain
+from robint_tf.networks import spectral
+from robint_tf.networks.layers import Chain
 
 FILE = "specnorm"
 CASES = sorted(name for name, value in goldens.meta(FILE).items() if isinstance(value, dict))

@@ -8,13 +8,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from robint_tf import classifiers, data, device, training
-from robint_tf.attacks import attack_dataset
-from robint_tf.checkpoints import Checkpoint
-from robint_tf.interrupts import Interrupted
-from robint_tf.optimizers import adam
+from robint_tf.attacks.pgd import attack_dataset
+from robint_tf.data import datasets as data
+from robint_tf.networks import classifiers
+from robint_tf.networks.optimizers import adam
+from robint_tf.runtime import device
+from robint_tf.runtime.interrupts import Interrupted
 from robint_tf.specs import PGD, Training
-from robint_tf.training import AdversarialClassifier, fit_classifier
+from robint_tf.store.checkpoints import Checkpoint
+from robint_tf.training import classifier as training
+from robint_tf.training.classifier import AdversarialClassifier, fit_classifier
 
 GOLDEN = {"MIXNORM_DNN": "gaussian_mlp", "MNIST_CNN": "mnist_cnn", "CIFAR_CNN": "cifar_cnn"}
 LOOSE = {

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from robint_tf import layers, vae_gan
-from robint_tf.layers import Chain, ConvBlock, DeconvBlock, DenseBlock
-from robint_tf.spectral import SpectralConvBlock, spectral_norm
-from robint_tf.vae_gan_networks import SETTINGS, networks_for, settings_for
+from robint_tf.networks import layers, vae_gan
+from robint_tf.networks.layers import Chain, ConvBlock, DeconvBlock, DenseBlock
+from robint_tf.networks.spectral import SpectralConvBlock, spectral_norm
+from robint_tf.networks.vae_gan_networks import SETTINGS, networks_for, settings_for
 
 RECIPES = {"mnist": ("vaegan_mnist", "MNIST_VAE_GAN"), "cifar10": ("vaegan_cifar", "CIFAR_VAE_GAN")}
 DATASETS = tuple(RECIPES)

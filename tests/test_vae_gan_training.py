@@ -4,11 +4,12 @@ import signal
 import numpy as np
 import pytest
 
-from robint_tf import training, vae_gan
-from robint_tf.checkpoints import Checkpoint
-from robint_tf.interrupts import Interrupted
-from robint_tf.vae_gan import PARTS
-from robint_tf.vae_gan_training import fit_vae_gan, n_batches
+from robint_tf.networks import vae_gan
+from robint_tf.networks.vae_gan import PARTS
+from robint_tf.runtime.interrupts import Interrupted
+from robint_tf.store.checkpoints import Checkpoint
+from robint_tf.training import classifier as training
+from robint_tf.training.vae_gan import fit_vae_gan, n_batches
 
 
 @pytest.fixture(scope="module")

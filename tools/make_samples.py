@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from robint_tf import data, sources
+from robint_tf import data
+from robint_tf.data import sources
 
 FOLDER = Path(data.__file__).parent / "samples"
 N_TRAIN, N_TEST = 1000, 200

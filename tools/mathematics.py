@@ -17,9 +17,12 @@ from pathlib import Path
 
 import numpy as np
 
-from robint_tf import attacks, classifiers, data, device, recipes, retraining
-from robint_tf.artifacts import Arrays, Store
+from robint_tf import attacks, data, recipes
+from robint_tf.interpretability import retraining
+from robint_tf.networks import classifiers
+from robint_tf.runtime import device
 from robint_tf.specs import MATHEMATICS, PGD, ClassifierSpec, DistanceSpec, RetrainSpec, Training, VAEGANSpec
+from robint_tf.store.artifacts import Arrays, Store
 
 PATH = Path(__file__).parents[1] / "tests" / "golden" / "mathematics.json"
 TOLERANCE = 2e-3  # relative, of means over arrays after a handful of steps

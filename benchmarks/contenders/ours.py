@@ -7,9 +7,11 @@ import tensorflow as tf
 from problem import Problem
 
 from contenders import BATCH, Job
-from robint_tf import attacks, attributions, occlusion, training, vae_gan
-from robint_tf.losses import xent
-from robint_tf.norms import NORMS
+from robint_tf import attacks, training
+from robint_tf.attacks.losses import xent
+from robint_tf.attacks.norms import NORMS
+from robint_tf.interpretability import attributions, occlusion
+from robint_tf.networks import vae_gan
 from robint_tf.specs import Training
 
 
@@ -30,7 +32,7 @@ def attack_dataset(problem: Problem, job: Job) -> Callable:
 
 
 def attack_by_keras_calls(problem: Problem, job: Job) -> Callable:
-    """Without `robint_tf.forward`: the same loop, inlined, over plain calls of the Keras network."""
+    """Without `robint_tf.networks.cpu_forward`: the same loop, inlined, over plain calls of the Keras network."""
     network, pgd = problem.network(), problem.attack(job.norm, job.n_steps)
     norm, eps = NORMS[pgd.norm], tf.constant(pgd.eps)
 

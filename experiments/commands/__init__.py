@@ -1,0 +1,1 @@
+"""One module a command that is not a section of the paper."""

@@ -1,0 +1,152 @@
+"""What a section would cost: work, floating-point operations, disk, time on this device or on another."""
+
+import importlib
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..options import NewFile
+from ..progress import duration
+
+if TYPE_CHECKING:
+    from ..studies.estimate import Costs, Estimable
+
+SECTIONS = {
+    "section-2-1": "sections.section_2_1",
+    "section-2-2": "sections.section_2_2",
+    "section-3-2": "studies.interpretability",
+    "section-3-3": "studies.interpretability",
+}
+"""By section, the module whose `planned(**options)` gives its studies."""
+
+
+class Rate(click.ParamType):
+    """A positive number of TFLOP/s."""
+
+    name = "TFLOP/s"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            number = float(value)
+        except ValueError:
+            number = 0.0
+        if not 0 < number < float("inf"):
+            self.fail(f"{value!r} is not allowed; give a number of TFLOP/s above 0, e.g. 10.", param, ctx)
+        return number
+
+
+class PlanCommand(click.Command):
+    """Takes its own options and the section's in any order, before or behind the section's name."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        places = [i for i, word in enumerate(args) if word.replace("_", "-") in SECTIONS]
+        if places:
+            args = [args[places[0]].replace("_", "-"), *args[: places[0]], *args[places[0] + 1 :]]
+        elif args and args[0].startswith("-") and not {"-h", "--help"} & set(args):
+            ctx.fail(f"no section is named; choose one of {', '.join(SECTIONS)}.")
+        return super().parse_args(ctx, args)
+
+
+SHARE = 0.02
+"""Of the time that a plan predicts, what may be spent on measuring for it beyond the few steps that it needs."""
+
+
+@click.command(
+    "plan",
+    cls=PlanCommand,
+    context_settings={"ignore_unknown_options": True},
+)
+@click.option(
+    "--device-rate",
+    type=Rate(),
+    help="TFLOP/s that another device reaches in this work (not its peak); nothing is measured here then.",
+)
+@click.option(
+    "--calibrate",
+    type=click.FloatRange(0),
+    default=120.0,
+    show_default=True,
+    help="Seconds at most for measuring this device, all studies of a section together, and no more than 2% of what it "
+    "predicts.",
+)
+@click.option("--json", "json_path", type=NewFile(), help="Write the numbers here too.")
+@click.argument("section", type=click.Choice(list(SECTIONS)), metavar="SECTION")
+@click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[OPTIONS OF THE SECTION]")
+def command(
+    device_rate: float | None, calibrate: float, json_path: Path | None, section: str, options: tuple[str, ...]
+) -> None:
+    """What a section costs before it is run: section-2-1, section-2-2, section-3-2 or section-3-3. Trains nothing.
+
+    Give the section's own options, too, e.g. robint plan section-3-2 --preset paper --losses xent; robint section-3-2
+    --help lists them. What the store has already is not counted. Prints gradient passes (images times PGD steps),
+    training passes (images times epochs), floating-point operations, disk and time, and the rate that this device
+    reaches, for --device-rate elsewhere. The toy's networks are too small for such a rate: there, calls cost more than
+    arithmetic.
+    """
+    from ..cli import main
+
+    here = click.get_current_context()
+    given = main.get_command(here, section)
+    assert given is not None
+    with given.make_context(section, list(options), parent=here.parent) as context:  # errors name the section's help
+        planned = importlib.import_module(f"..{SECTIONS[section]}", __package__).planned
+        studies = list(planned(**context.params))
+    found = []
+    for study in studies:
+        costs = None if device_rate else _measured(study, calibrate / len(studies))
+        study.run.display.end()
+        found.append(_say(study, costs, device_rate))
+    if json_path is not None:
+        from robint_tf.store import results
+
+        asked = {"section": section, "options": list(options), "device_rate_tflops": device_rate}
+        results.write(json_path, {"figure": None, "plan_of": asked, "studies": found})
+        click.echo(f"wrote {json_path}")
+
+
+def _measured(study: "Estimable", budget: float) -> "Costs":
+    """What a unit of work takes here, measured the longer the more there is to predict; nothing for no work."""
+    from ..studies.estimate import Costs
+
+    missing = [load for load in study.loads() if load.missing]
+    if not missing:
+        return Costs()
+    costs = study.seconds()
+    budget = min(budget, SHARE * sum(map(costs.of, missing)))
+    return study.seconds(budget) if budget > 1 else costs
+
+
+def _say(study: "Estimable", costs: "Costs | None", device_rate: float | None) -> dict[str, Any]:
+    """Print one study's table, and return its numbers."""
+    flops, loads = study.flops(), study.loads()
+    rows = []
+    click.echo(f"\n{study.name}")
+    click.echo(
+        f"{'':20}{'all':>7}{'missing':>9}{'gradient passes':>17}{'training passes':>17}{'VAE-GAN steps':>15}"
+        f"{'TFLOP':>12}{'MiB':>8}{'time':>14}"
+    )
+    total_seconds = total_flops = 0.0
+    for load in loads:
+        operations = flops.of(load)
+        seconds = operations / (device_rate * 1e12) if device_rate else costs.of(load)  # type: ignore[union-attr]
+        total_seconds, total_flops = total_seconds + seconds, total_flops + operations
+        click.echo(
+            f"{load.name:20}{load.total:7,}{load.missing:9,}{load.attack_steps:17,}{load.updates:17,}"
+            f"{load.vae_gan_steps:15,}{operations / 1e12:12,.1f}{load.size / 2**20:8,.0f}{duration(seconds):>14}"
+        )
+        rows.append({**asdict(load), "flop": operations, "seconds": seconds})
+    where = f"at {device_rate:g} TFLOP/s" if device_rate else "on this device"
+    click.echo(f"{duration(total_seconds)} in all {where}, {total_flops / 1e12:,.1f} TFLOP.")
+    if costs is not None:
+        rates = {
+            "training": (flops.update, costs.update),
+            "attacks": (flops.attack_step, costs.attack_step),
+            "VAE-GAN": (flops.vae_gan_step, costs.vae_gan_step),
+        }
+        reached = ", ".join(f"{name} {f / s / 1e12:.3g}" for name, (f, s) in rates.items() if f and s)
+        if reached:
+            click.echo(f"TFLOP/s reached here: {reached}.")
+    unit = None if costs is None else asdict(costs)
+    return {"study": study.name, "seconds": total_seconds, "flop": total_flops, "loads": rows, "unit_seconds": unit}

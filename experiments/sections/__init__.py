@@ -1,0 +1,1 @@
+"""One module a section of the paper, and the demo."""

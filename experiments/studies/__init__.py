@@ -1,0 +1,1 @@
+"""The studies: their presets, what they make, and what they write."""

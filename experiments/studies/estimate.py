@@ -1,0 +1,170 @@
+"""How much work a study is, and how long it takes on this device, from a few measured steps of each kind."""
+
+import logging
+import statistics
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from robint_tf.specs import PGD, Training
+
+from ..progress import duration
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from robint_tf.data.datasets import Split
+    from robint_tf.networks.classifiers import Network
+    from robint_tf.specs import VAEGANSpec
+
+    from ..run import Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """One kind of work: how many pieces there are, how many the store lacks, and what making those takes.
+
+    updates: images that pass through a training step; attack_steps: images times steps of PGD (an input gradient each);
+    vae_gan_steps: training steps of a VAE-GAN. size: bytes in the store.
+    """
+
+    name: str
+    total: int
+    missing: int
+    updates: int = 0
+    attack_steps: int = 0
+    vae_gan_steps: int = 0
+    size: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Costs:
+    """What a unit of each kind of work takes, in seconds or in floating-point operations."""
+
+    update: float = 0.0
+    attack_step: float = 0.0
+    vae_gan_step: float = 0.0
+
+    def of(self, load: Load) -> float:
+        """What a load takes, in the same unit."""
+        return (
+            load.updates * self.update + load.attack_steps * self.attack_step + load.vae_gan_steps * self.vae_gan_step
+        )
+
+
+class Estimable(Protocol):
+    """A study that can say how much work is left."""
+
+    run: "Run"
+
+    @property
+    def name(self) -> str:
+        """As the estimate calls it."""
+
+    def loads(self) -> list[Load]:
+        """The kinds of work, in the order in which they are done."""
+
+    def seconds(self, budget: float = 0.0) -> Costs:
+        """What they take on this device, measured for `budget` seconds, at least once."""
+
+    def flops(self) -> Costs:
+        """What they take in floating-point operations."""
+
+
+def attack_passes(attack: PGD | None) -> int:
+    """Passes of an image through a network when it is attacked, or not, and classified; a gradient takes two."""
+    return 1 + 2 * (attack.n_steps if attack else 0)
+
+
+def sentence(study: Estimable) -> str:
+    """What is missing, and how long that takes here."""
+    loads, costs = study.loads(), study.seconds()
+    study.run.display.end()
+    parts = [f"{load.missing} of {load.total} {load.name}, about {duration(costs.of(load))}" for load in loads]
+    total = duration(sum(map(costs.of, loads)))
+    disk = sum(load.size for load in loads) / 2**20
+    return f"{study.name}: {'; '.join(parts)}; disk {disk:.0f} MiB. On this device {total} in all."
+
+
+def classifier_seconds(network: "Network", split: "Split", batch_size: int, budget: float = 0.0) -> Costs:
+    """Medians over batches, after compiling. Leaves the network with other weights."""
+    from robint_tf import training
+
+    batch = split.take(min(batch_size, len(split.y)))
+    n = len(batch.y)
+
+    def measured(n_steps: int) -> float:
+        attack = PGD(norm="l2", eps=1.0, step_size=1.0, n_steps=n_steps)
+        once = Training(epochs=3, batch_size=n)
+        return training.fit_classifier(network, batch.x, batch.y, once, attack, initialise=True).seconds / once.epochs
+
+    measured(0)  # compiles
+    measured(4)
+    none: list[float] = []
+    few: list[float] = []
+    began = time.monotonic()
+    while not none or time.monotonic() - began < budget:
+        none.append(measured(0))
+        few.append(measured(4))
+    update = statistics.median(none)
+    step = max(statistics.median(few) - update, 0.0) / 4
+    return Costs(update=update / n, attack_step=step / n)
+
+
+def vae_gan_seconds(spec: "VAEGANSpec", split: "Split", budget: float = 0.0) -> float:
+    """Seconds of one training step, after compiling."""
+    from robint_tf.networks import vae_gan
+    from robint_tf.training import vae_gan as vae_gan_training
+
+    model = vae_gan.build(spec.architecture, spec.variant, spec.seed)
+
+    def measured(n: int) -> float:
+        ticks: list[float] = []
+        vae_gan_training.fit_vae_gan(
+            model,
+            split.x[: spec.batch_size],
+            epochs=n + 1,  # the first one compiles
+            batch_size=spec.batch_size,
+            progress=lambda position: ticks.append(time.monotonic()),
+        )
+        return (ticks[-1] - ticks[0]) / n
+
+    step = measured(2)
+    return step if budget < 2 * step else measured(round(budget / step))
+
+
+def classifier_flops(network: "Network", x_shape: tuple[int, ...]) -> Costs:
+    """Of an image: a training step is three forward passes (forward, gradients to weights and to inputs), PGD's two."""
+    import tensorflow as tf
+
+    forward = _flops(lambda x: network(x, training=False), tf.TensorSpec([1, *x_shape], tf.float32))
+    return Costs(update=3 * forward, attack_step=2 * forward)
+
+
+def vae_gan_bytes(spec: "VAEGANSpec") -> int:
+    """Of the weights of a trained one."""
+    from robint_tf.networks import vae_gan
+
+    model = vae_gan.build(spec.architecture, spec.variant, spec.seed)
+    return 4 * sum(getattr(model, part).count_params() for part in vae_gan.PARTS)
+
+
+def vae_gan_flops(spec: "VAEGANSpec", x_shape: tuple[int, ...]) -> float:
+    """Of one training step."""
+    import tensorflow as tf
+
+    from robint_tf.networks import vae_gan
+
+    model = vae_gan.build(spec.architecture, spec.variant, spec.seed)
+    return _flops(model.descend, tf.TensorSpec([spec.batch_size, *x_shape], tf.float32))
+
+
+def _flops(function: object, signature: "tf.TensorSpec") -> float:
+    """Floating-point operations of a function without loops, as TensorFlow's profiler counts them in its graph."""
+    import tensorflow as tf
+
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # the profiler calls functions that TensorFlow deprecates
+    graph = tf.function(function, input_signature=[signature], autograph=False).get_concrete_function().graph
+    profiler = tf.compat.v1.profiler
+    options = profiler.ProfileOptionBuilder(profiler.ProfileOptionBuilder.float_operation())
+    return float(profiler.profile(graph, options=options.with_empty_output().build()).total_float_ops)

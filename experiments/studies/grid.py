@@ -1,0 +1,284 @@
+"""The grid of sections 3.2 and 3.3: explained networks, their accuracies, and the retrainings that score them."""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from robint_tf.specs import AccuracySpec, ClassifierSpec, RetrainSpec, SavedNetwork
+
+from ..run import Run
+from .estimate import Costs, Load, attack_passes, classifier_flops, classifier_seconds
+from .presets import Explained, InterpretabilityStudy
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from robint_tf.attacks.evaluation import Accuracy
+    from robint_tf.data.datasets import Dataset
+    from robint_tf.networks.classifiers import Network
+
+Cells = dict[tuple[str, str], "np.ndarray"]
+"""By attribution and occlusion: accuracies, (fractions, seeds) float64."""
+
+Artifact = ClassifierSpec | AccuracySpec | RetrainSpec
+"""What the grid consists of."""
+
+
+class Grid:
+    """Fetches every number of the grid from the store, or makes it; nothing is trained twice."""
+
+    def __init__(
+        self,
+        study: InterpretabilityStudy,
+        run: Run,
+        *,
+        data_dir: Path | None = None,
+        offline: bool = False,
+        own: "Callable[[Dataset], Network] | None" = None,
+    ) -> None:
+        """own: a user's network for the data set, where that is explained."""
+        from robint_tf import data, recipes
+        from robint_tf.interpretability import retraining
+
+        self.study, self.run = study, run
+        self.dataset: Dataset = data.load(study.source, data_dir=data_dir, offline=offline or study.sample)
+        self._networks = recipes.Networks(
+            self.dataset,
+            run.store,
+            announce=lambda spec: run.display.begin(f"training {self._name(spec)}"),
+            progress=run.display.training,
+        )
+        self._occluder = retraining.Occluder(
+            self._networks, own=own and own(self.dataset), progress=run.display.batches
+        )
+        self._retrained: Network | None = None
+
+    @property
+    def own(self) -> SavedNetwork:
+        """The user's network as a recipe names it."""
+        return SavedNetwork(sha256=self._occluder.own_sha256)
+
+    def accuracies(self, spec: ClassifierSpec) -> "tuple[Accuracy, Accuracy]":
+        """Clean test accuracy, and robust accuracy against the study's attack."""
+        clean, robust = map(self.accuracy, self.accuracy_specs(spec))
+        return clean, robust
+
+    def accuracy(self, spec: AccuracySpec) -> "Accuracy":
+        """One accuracy of an explained network."""
+        from robint_tf import recipes
+
+        self.run.display.begin(f"testing {self._name(spec.classifier)}", spec)
+        return recipes.measured_accuracy(
+            spec, self._networks, progress=self.run.display.batches if spec.attack else None
+        )
+
+    def accuracy_specs(self, spec: ClassifierSpec) -> tuple[AccuracySpec, AccuracySpec]:
+        """Clean on the study's test images, robust on the first of them."""
+        study = self.study
+        return (
+            AccuracySpec(classifier=spec, n_test=study.n_test),
+            AccuracySpec(classifier=spec, attack=study.robust_attack, n_test=study.n_attacked or study.n_test),
+        )
+
+    def cells(self, source: "ClassifierSpec | SavedNetwork | None") -> Cells:
+        """Retrained accuracies for one explained network, or for the random baseline (None)."""
+        import numpy as np
+
+        found: dict[tuple[str, str], list[float]] = {}
+        specs = self.study.cells(source)
+        for spec in specs:
+            accuracy = self.cell(spec)
+            found.setdefault((spec.attribution, spec.occlusion), []).append(accuracy)
+        shape = (len(self.study.fractions), self.study.n_seeds)
+        return {key: np.array(values).reshape(shape) for key, values in found.items()}
+
+    def cell(self, spec: RetrainSpec) -> float:
+        """One retrained accuracy."""
+        from robint_tf.interpretability import retraining
+
+        source = spec.source
+        name = "random" if source is None else f"{self._name(source)}, {spec.attribution}"
+        self.run.display.begin(f"{name}, {spec.occlusion} {spec.fraction:g}", spec)
+        return retraining.retrained_accuracy(
+            spec, self._occluder, network=self._scratch(), progress=self.run.display.training
+        )
+
+    def make(self, spec: "Artifact") -> None:
+        """Put what `spec` describes into the store, if it is not there."""
+        if isinstance(spec, RetrainSpec):
+            self.cell(spec)
+        elif isinstance(spec, AccuracySpec):
+            self.accuracy(spec)
+        else:
+            with self._networks.lend(spec):
+                pass
+
+    def complete(self, specs: Iterable[Artifact]) -> None:
+        """Put all of these into the store, sharing the work with other processes that do the same.
+
+        What another process makes at the moment, or what needs a network that another trains, is left for later; only
+        where nothing else is to be done does this process wait.
+        """
+        left = list(specs)
+        while left:
+            taken = [spec for spec in left if not self.has(spec) and not self._make_if_free(spec)]
+            if len(taken) == len(left):
+                self.make(taken.pop(0))  # waits for it, or takes over from a process that died
+            left = taken
+
+    def _make_if_free(self, spec: Artifact) -> bool:
+        """Make an artifact unless another process is at it; whether it was made."""
+        from robint_tf.store.artifacts import TakenError
+
+        if self._is_others(spec):
+            return False
+        try:
+            with self.run.store.without_waiting():
+                self.make(spec)
+        except TakenError:  # since this moment
+            return False
+        return True
+
+    def _is_others(self, spec: Artifact) -> bool:
+        """Whether another process makes this, or trains the network that it needs."""
+        needed = spec.classifier if isinstance(spec, AccuracySpec) else getattr(spec, "source", None)
+        parts = [spec, needed] if isinstance(needed, ClassifierSpec) and not self.has(needed) else [spec]
+        return any(self.run.store.is_being_made(part, *self._inputs(part)) for part in parts)
+
+    def portions(self) -> "Iterator[tuple[str, list[Artifact], list[Artifact]]]":
+        """The grid in pieces of work that go together: name, what it makes, what must have been made before.
+
+        A network and its accuracies are one piece; what one attribution of it explains is another.
+        """
+        yield "random", list(self.study.cells(None)), []
+        for explained in self.study.networks():
+            first: list[Artifact] = [explained.spec, *self.accuracy_specs(explained.spec)]
+            yield f"{explained}, training", first, []
+            by_attribution: dict[str, list[Artifact]] = {}
+            for cell in self.study.cells(explained.spec):
+                by_attribution.setdefault(cell.attribution, []).append(cell)
+            for attribution, cells in by_attribution.items():
+                yield f"{explained}, {attribution}", cells, first
+
+    def inventory(self) -> "Iterator[tuple[str, int, int]]":
+        """By network: its name, and how many of its artifacts are there, of how many. Reads the store only."""
+        yield "random", *self._count(self.study.cells(None))
+        for explained in self.study.networks():
+            yield str(explained), *self._count(self.artifacts(explained))
+
+    def artifacts(self, explained: Explained) -> list[Artifact]:
+        """Everything that is made for one explained network: itself, its accuracies, its cells."""
+        return [explained.spec, *self.accuracy_specs(explained.spec), *self.study.cells(explained.spec)]
+
+    def announce(self, specs: Iterable[Artifact]) -> None:
+        """Tell the display what is going to be fetched or made."""
+        specs = list(specs)
+        missing = {spec: self._passes(spec) for spec in specs if not self.has(spec)}
+        self.run.display.job("piece", len(specs), missing)
+
+    def everything(self) -> "list[Artifact]":
+        """All that the grid consists of."""
+        explained = [artifact for network in self.study.networks() for artifact in self.artifacts(network)]
+        return [*self.study.cells(None), *explained]
+
+    def _passes(self, spec: Artifact) -> float:
+        """How much work an artifact is, in passes of an image through a network, of which a gradient takes two."""
+        if isinstance(spec, AccuracySpec):
+            return (spec.n_test or len(self.dataset.test.y)) * attack_passes(spec.attack)
+        training = spec.training
+        steps = 2 + attack_passes(spec.attack if isinstance(spec, ClassifierSpec) else None)
+        return (spec.n_train or len(self.dataset.train.y)) * training.epochs * steps
+
+    def has(self, spec: Artifact) -> bool:
+        """Whether the store holds what `spec` describes."""
+        return self.run.store.has(spec, *self._inputs(spec))
+
+    @property
+    def name(self) -> str:
+        """As an estimate calls it."""
+        return f"grid on {self.study.dataset}"
+
+    def loads(self) -> list[Load]:
+        """What the grid consists of, and what of it the store lacks."""
+        study, networks = self.study, self.study.networks()
+        n_train, n_test = len(self.dataset.train.take(study.n_train).y), len(self.dataset.test.take(study.n_test).y)
+        n_attacked = len(self.dataset.test.take(study.n_attacked or study.n_test).y)
+        untrained = [e for e in networks if not self.has(e.spec)]
+        untested = [e for e in networks if not all(map(self.has, self.accuracy_specs(e.spec)))]
+        cells = [c for source in (None, *(e.spec for e in networks)) for c in study.cells(source)]
+        missing = [c for c in cells if not self.has(c)]
+        explained = {(c.source, c.attribution) for c in missing if c.source is not None}
+        weights = sum(w.size * 4 for w in map(_array, self._scratch().weights))
+        steps = (0 if e.spec.attack is None else e.spec.attack.n_steps for e in untrained)
+        return [
+            Load(
+                name="networks to train",
+                total=len(networks),
+                missing=len(untrained),
+                updates=len(untrained) * study.training.epochs * n_train,
+                attack_steps=sum(steps) * study.training.epochs * n_train,
+                size=len(untrained) * weights,
+            ),
+            Load(
+                name="networks to attack",
+                total=len(networks),
+                missing=len(untested),
+                attack_steps=len(untested) * n_attacked * study.robust_attack.n_steps,
+                size=len(untested) * CELL_BYTES,
+            ),
+            Load(
+                name="retrainings",
+                total=len(cells),
+                missing=len(missing),
+                updates=len(missing) * study.retraining.epochs * n_train,
+                attack_steps=len(explained) * (n_train + n_test),  # the maps
+                size=len(missing) * CELL_BYTES,
+            ),
+        ]
+
+    def seconds(self, budget: float = 0.0) -> Costs:
+        """What a unit of work takes on this device, measured for `budget` seconds, at least once."""
+        study = self.study
+        self.run.display.begin("measuring this device")
+        train = self.dataset.train.take(study.n_train)
+        return classifier_seconds(self._scratch(), train, study.training.batch_size, budget)
+
+    def flops(self) -> Costs:
+        """What a unit of work takes in floating-point operations."""
+        return classifier_flops(self._scratch(), self.dataset.train.x.shape[1:])
+
+    def _count(self, specs: Iterable[Artifact]) -> tuple[int, int]:
+        specs = list(specs)
+        return sum(self.has(spec) for spec in specs), len(specs)
+
+    def _inputs(self, spec: Artifact) -> tuple[str, ...]:
+        train, test = self.dataset.train, self.dataset.test
+        if isinstance(spec, ClassifierSpec):
+            return (train.take(spec.n_train).fingerprint.key,)
+        n_train = spec.n_train if isinstance(spec, RetrainSpec) else spec.classifier.n_train
+        return train.take(n_train).fingerprint.key, test.take(spec.n_test).fingerprint.key
+
+    def _name(self, source: "ClassifierSpec | SavedNetwork") -> str:
+        if isinstance(source, SavedNetwork):
+            return "your network"
+        return next((str(e) for e in self.study.networks() if e.spec == source), "network")
+
+    def _scratch(self) -> "Network":
+        """The network that is trained for each cell in turn, so that only the first one pays for compiling."""
+        from robint_tf.networks import classifiers
+
+        if self._retrained is None:
+            (spec, *_) = self.study.cells(None)
+            self._retrained = classifiers.build(
+                spec.architecture, variant=spec.variant, precision=spec.training.precision
+            )
+        return self._retrained
+
+
+CELL_BYTES = 4096  # a cell's two small files and their folder
+
+
+def _array(weight: Any) -> "np.ndarray":
+    import numpy as np
+
+    return np.asarray(weight)

@@ -1,0 +1,414 @@
+"""The studies as data. `paper` holds the authors' numbers with their notebooks; the others differ in values only."""
+
+from dataclasses import dataclass, replace
+
+from robint_tf.checks import canonical
+from robint_tf.paper import published
+from robint_tf.specs import (
+    OCCLUSIONS,
+    PGD,
+    ClassifierSpec,
+    RetrainSpec,
+    SavedNetwork,
+    Training,
+    VAEGANSpec,
+    Variant,
+)
+
+PRESETS = ("smoke", "quick", "paper")
+
+STEP_SIZES = {"l2": 2.0, "linf": 0.02}
+"""Step of every attack of the study, larger than most eps (all notebooks; the paper does not state it)."""
+
+
+def epochs_of(dataset: str) -> int:
+    """The authors' epochs for a data set or its sample."""
+    return published.EPOCHS[dataset.removesuffix("_sample")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToyStudy:
+    """Section 2.2 (notebook 4.1): three networks, each trained from several seeds, and one attack on all."""
+
+    training: Training
+    train_attacks: dict[str, PGD | None]
+    test_attack: PGD
+    n_seeds: int
+    variant: Variant = "authors"
+
+    def classifiers(self) -> dict[str, list[ClassifierSpec]]:
+        """The specs of each network, one per seed."""
+        return {
+            name: [
+                ClassifierSpec(
+                    dataset="toy",
+                    training=replace(self.training, seed=seed),
+                    attack=attack,
+                    variant=self.variant,
+                )
+                for seed in range(self.n_seeds)
+            ]
+            for name, attack in self.train_attacks.items()
+        }
+
+
+_TOY = ToyStudy(
+    training=Training(epochs=published.EPOCHS["toy"]),
+    train_attacks={
+        "standard": None,
+        "weak": PGD(norm="l2", eps=0.25, step_size=STEP_SIZES["l2"]),
+        "strong": PGD(norm="l2", eps=0.5, step_size=STEP_SIZES["l2"]),
+    },
+    test_attack=PGD(norm="l2", eps=1.0, step_size=STEP_SIZES["l2"]),
+    n_seeds=20,
+)
+SECTION_2_2 = {
+    "paper": _TOY,
+    "quick": replace(_TOY, n_seeds=3),
+    "smoke": replace(_TOY, training=Training(epochs=2), n_seeds=2),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManifoldStudy:
+    """Section 2.1 on one data set (notebooks 1.1 to 1.3, 2.1 to 2.3, 3.1 to 3.3): 13 networks and a VAE-GAN.
+
+    eps: of the networks' training attacks, weakest first, by norm. attack: made on every network, with either loss.
+    """
+
+    dataset: str
+    training: Training
+    eps: dict[str, tuple[float, float, float]]
+    vae_gan_epochs: int
+    step_sizes: dict[str, float]
+    attack: PGD
+    n_steps: int = 40
+    n_train: int | None = None
+    n_test: int | None = None
+    vae_gan_n_train: int | None = None
+    vae_gan_batch_size: int = 100
+    pictured: int = 0  # test image of Figure 2
+    explained: tuple[int, ...] = ()  # test images of Figure 6
+    norms: tuple[str, ...] = ("l2", "linf")  # of Figure 1's panels
+    losses: tuple[str, ...] = ("xent", "cw")
+    sample: bool = False  # take the packaged sample instead of the data set
+    variant: Variant = "authors"
+
+    @property
+    def source(self) -> str:
+        """The data set as `data.load` names it."""
+        return f"{self.dataset}_sample" if self.sample else self.dataset
+
+    @property
+    def standard(self) -> ClassifierSpec:
+        """The standard network, which also judges whether an attack succeeded."""
+        return ClassifierSpec(dataset=self.source, training=self.training, n_train=self.n_train, variant=self.variant)
+
+    def robust(self, norm: str, loss: str, eps: float) -> ClassifierSpec:
+        """A network trained against PGD."""
+        attack = PGD(
+            norm=norm,  # type: ignore[arg-type]
+            eps=eps,
+            step_size=self.step_sizes[norm],
+            n_steps=self.n_steps,
+            loss=LOSS_IN_TRAINING[self.variant][loss],  # type: ignore[arg-type]
+        )
+        return replace(self.standard, attack=attack)
+
+    @property
+    def vae_gan(self) -> VAEGANSpec:
+        """The VAE-GAN that approximates the data set's manifold."""
+        return VAEGANSpec(
+            dataset=self.source,
+            epochs=self.vae_gan_epochs,
+            batch_size=self.vae_gan_batch_size,
+            n_train=self.vae_gan_n_train,
+            variant=self.variant,
+        )
+
+    def trained_with(self, norm: str, loss: str) -> str:
+        """The loss that the networks of a panel are trained with.
+
+        Notebook 2.3 loads the CW networks for the l2 XEnt panel of Fashion-MNIST; the authors' published panel shows
+        them, too (its curves are those of the l2 CW panel on another scale).
+        """
+        swapped = self.variant == "authors" and (self.dataset, norm, loss) == ("fashion_mnist", "l2", "xent")
+        return "cw" if swapped else loss
+
+    def panels(self) -> dict[tuple[str, str], dict[str, ClassifierSpec]]:
+        """Figure 1's panels by norm and loss; in each, the networks by their names in the legend, weakest first."""
+        return {
+            (norm, loss): {
+                "Standard": self.standard,
+                **{
+                    f"{NORM_LABELS[norm]} {eps:g} {LOSS_LABELS[trained_with]}": self.robust(norm, trained_with, eps)
+                    for eps in self.eps[norm]
+                },
+            }
+            for norm in self.norms
+            for loss in self.losses
+            for trained_with in [self.trained_with(norm, loss)]
+        }
+
+    def gradient_networks(self) -> dict[str, ClassifierSpec]:
+        """The networks of Figure 6: the standard one and the strongest against cross entropy of each norm."""
+        return {
+            "Standard": self.standard,
+            "L-Inf Trained": self.robust("linf", "xent", self.eps["linf"][-1]),
+            "L2 Trained": self.robust("l2", "xent", self.eps["l2"][-1]),
+        }
+
+    def test_attack(self, loss: str) -> PGD:
+        """The attack that is analysed, with the loss named."""
+        return replace(self.attack, loss=LOSS_IN_ANALYSIS[self.variant][loss])  # type: ignore[arg-type]
+
+
+NORM_LABELS = {"l2": "L2", "linf": "L-Inf"}
+LOSS_LABELS = {"xent": "XEnt", "cw": "CW"}
+
+LOSS_IN_TRAINING = {
+    "authors": {"xent": "xent", "cw": "cw"},
+    "paper": {"xent": "xent", "cw": "cw"},
+    "corrected": {"xent": "xent", "cw": "cw_masked"},
+}
+LOSS_IN_ANALYSIS = {
+    "authors": {"xent": "xent", "cw": "cw_unclamped"},
+    "paper": {"xent": "xent", "cw": "cw_unclamped"},
+    "corrected": {"xent": "xent", "cw": "cw_masked"},
+}
+"""The forms of the CW objective: the authors' `attacks.py` has one for training, and one as a comment for analysis."""
+
+_ANALYSED = PGD(norm="l2", eps=12.0, step_size=STEP_SIZES["l2"])
+_DIGITS = ManifoldStudy(  # notebooks 1.1 to 1.3
+    dataset="mnist",
+    training=Training(epochs=published.EPOCHS["mnist"]),
+    eps={"l2": (1.0, 2.0, 4.0), "linf": (0.05, 0.1, 0.2)},
+    step_sizes=STEP_SIZES,
+    attack=_ANALYSED,
+    vae_gan_epochs=30,
+    explained=(1, 3, 5),
+)
+_PAPER_2_1 = {
+    "mnist": _DIGITS,
+    "fashion_mnist": replace(_DIGITS, dataset="fashion_mnist", vae_gan_epochs=60, explained=(1, 3, 7)),  # 2.1 to 2.3
+    "cifar10": ManifoldStudy(  # notebooks 3.1 to 3.3; eps of l_inf from 3.3, which 3.2 does not train
+        dataset="cifar10",
+        training=Training(epochs=published.EPOCHS["cifar10"]),
+        eps={"l2": (0.1, 0.4, 1.6), "linf": (0.005, 0.01, 0.02)},
+        step_sizes=STEP_SIZES,
+        attack=_ANALYSED,
+        vae_gan_epochs=150,
+        pictured=1,
+        explained=(2, 10, 28),
+    ),
+}
+_QUICK_TRAINING = {
+    "mnist": Training(epochs=1, batch_size=50),
+    "fashion_mnist": Training(epochs=1, batch_size=50),
+    "cifar10": Training(epochs=3, batch_size=50),
+}
+_QUICK_STEP_SIZES = {
+    "mnist": {"l2": 2.0, "linf": 0.08},
+    "fashion_mnist": {"l2": 2.0, "linf": 0.08},
+    "cifar10": STEP_SIZES,
+}
+_QUICK_VAE_GAN_N_TRAIN = {"mnist": None, "fashion_mnist": None, "cifar10": 20_000}
+SECTION_2_1 = {
+    "paper": _PAPER_2_1,
+    "quick": {
+        name: replace(
+            study,
+            training=_QUICK_TRAINING[name],
+            n_train=10_000,
+            step_sizes=_QUICK_STEP_SIZES[name],
+            n_steps=5,
+            n_test=500,
+            vae_gan_epochs=1,
+            vae_gan_n_train=_QUICK_VAE_GAN_N_TRAIN[name],
+            vae_gan_batch_size=50,
+        )
+        for name, study in _PAPER_2_1.items()
+    },
+    "smoke": {
+        name: replace(
+            study,
+            training=Training(epochs=1, batch_size=20),
+            n_train=200,
+            step_sizes=_QUICK_STEP_SIZES[name],
+            n_steps=2,
+            attack=replace(study.attack, n_steps=8),
+            n_test=40,
+            vae_gan_epochs=1,
+            vae_gan_n_train=100 if name == "cifar10" else None,
+            vae_gan_batch_size=20,
+            sample=True,
+        )
+        for name, study in _PAPER_2_1.items()
+    },
+}
+"""`quick`: 10,000 training images, PGD-5 in training, 500 attacked test images; `smoke`: the packaged sample."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explained:
+    """One network of the grid: the loss and norm it was trained against (None: standard training), eps and seed."""
+
+    loss: str | None
+    norm: str | None
+    eps: float
+    spec: ClassifierSpec
+
+    def __str__(self) -> str:
+        seed = self.spec.training.seed
+        name = "standard" if self.loss is None else f"{self.norm} {self.loss} eps {self.eps:g}"
+        return name + (f", seed {seed}" if seed else "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InterpretabilityStudy:
+    """Sections 3.2 and 3.3 (notebooks 3.4 and 3.5): ROAR and KAR of standard and adversarially trained networks.
+
+    training: of the explained networks; retraining: of those that are trained on occluded images, with seeds of their
+    own, FIRST_RETRAINING_SEED and up. fractions: of pixels removed or kept.
+    """
+
+    training: Training
+    retraining: Training
+    eps: dict[str, tuple[float, ...]]
+    losses: tuple[str, ...] = ("xent", "cw")
+    fractions: tuple[float, ...] = published.FRACTIONS
+    n_seeds: int = published.N_RETRAININGS
+    n_explained: int = 1
+    n_steps: int = 40
+    step_sizes: dict[str, float]
+    robust_attack: PGD
+    dataset: str = "cifar10"
+    n_train: int | None = None
+    n_test: int | None = None
+    n_attacked: int | None = None  # test images for robust accuracy
+    sample: bool = False
+    variant: Variant = "authors"
+
+    @property
+    def source(self) -> str:
+        """The data set as `data.load` names it."""
+        return f"{self.dataset}_sample" if self.sample else self.dataset
+
+    def networks(self) -> list[Explained]:
+        """The explained networks: for each seed the standard one, then by loss and norm the weakest first."""
+        found = []
+        for seed in range(self.n_explained):
+            standard = ClassifierSpec(
+                dataset=self.source,
+                training=replace(self.training, seed=seed),
+                n_train=self.n_train,
+                variant=self.variant,
+            )
+            found.append(Explained(loss=None, norm=None, eps=0.0, spec=standard))
+            for loss in self.losses:
+                for norm, radii in self.eps.items():
+                    for eps in radii:
+                        attack = PGD(
+                            norm=norm,  # type: ignore[arg-type]
+                            eps=eps,
+                            step_size=self.step_sizes[norm],
+                            n_steps=self.n_steps,
+                            loss=LOSS_IN_TRAINING[self.variant][loss],  # type: ignore[arg-type]
+                        )
+                        found.append(Explained(loss=loss, norm=norm, eps=eps, spec=replace(standard, attack=attack)))
+        return found
+
+    def cells(self, source: ClassifierSpec | SavedNetwork | None) -> list[RetrainSpec]:
+        """The retrainings of one explained network, or of the random baseline for None, best order for `Occluder`."""
+        return [
+            RetrainSpec(
+                dataset=self.source,
+                source=source,
+                attribution=attribution,  # type: ignore[arg-type]
+                occlusion=occlusion,  # type: ignore[arg-type]
+                fraction=fraction,
+                training=replace(self.retraining, seed=FIRST_RETRAINING_SEED + seed),
+                n_train=self.n_train,
+                n_test=self.n_test,
+                variant=self.variant,
+            )
+            for attribution in (("random",) if source is None else ATTRIBUTIONS)
+            for occlusion in OCCLUSIONS
+            for fraction in self.fractions
+            for seed in range(self.n_seeds)
+        ]
+
+
+ATTRIBUTIONS = ("gradient", "gradient_x_input")
+FIRST_RETRAINING_SEED = 1000
+"""Apart from the seeds of the explained networks, which would otherwise start from the same weights."""
+
+STRONGEST = {"l2": 1.6, "linf": 0.04}
+"""The eps that is attack strength 1 (notebook 3.5), whatever part of the grid is run."""
+
+_GRID = InterpretabilityStudy(  # notebook 3.4; the paper's text says l_inf up to 0.4, its networks go to 0.04
+    training=Training(epochs=published.EPOCHS["cifar10"]),
+    retraining=Training(epochs=published.EPOCHS["cifar10"]),
+    eps={
+        "l2": tuple(canonical(0.08 * i) for i in range(1, 21)),
+        "linf": tuple(canonical(0.002 * i) for i in range(1, 21)),
+    },
+    step_sizes=STEP_SIZES,
+    robust_attack=PGD(norm="l2", eps=0.4, step_size=STEP_SIZES["l2"]),
+)
+SECTION_3_2 = {
+    "paper": _GRID,
+    "quick": replace(
+        _GRID,
+        training=Training(epochs=6, batch_size=50),
+        retraining=Training(epochs=6, batch_size=50),
+        eps={"l2": (0.16, 0.4, 0.8, 1.2, 1.6), "linf": (0.004, 0.01, 0.02, 0.03, 0.04)},
+        losses=("xent",),
+        fractions=(0.1, 0.5, 0.9),
+        n_seeds=1,
+        n_steps=7,
+        n_train=10_000,
+        n_attacked=500,
+    ),
+    "smoke": replace(
+        _GRID,
+        training=Training(epochs=1, batch_size=50),
+        retraining=Training(epochs=1, batch_size=50),
+        eps={"l2": (0.8, 1.6), "linf": (0.02, 0.04)},
+        losses=("xent",),
+        fractions=(0.1, 0.9),
+        n_seeds=1,
+        n_steps=2,
+        n_train=200,
+        n_test=100,
+        n_attacked=20,
+        sample=True,
+    ),
+}
+"""`quick`: 10,000 training images, 5 eps a norm, cross entropy, 3 fractions, one retraining each."""
+
+
+DEMO_2_1 = replace(
+    SECTION_2_1["smoke"]["mnist"],
+    training=Training(epochs=2, batch_size=20),
+    n_train=1000,
+    n_steps=3,
+    n_test=200,
+    norms=("l2",),
+    losses=("xent",),
+    vae_gan_epochs=12,
+    vae_gan_batch_size=10,
+)
+"""One panel of Figure 1 from a VAE-GAN that is still no manifold, which the demo says; enough for Figures 2 and 6."""
+
+DEMO_NETWORKS = {
+    "standard": ClassifierSpec(dataset="mnist_sample", training=Training(epochs=5)),
+    "adversarial": ClassifierSpec(
+        dataset="mnist_sample",
+        training=Training(epochs=5),
+        attack=PGD(norm="linf", eps=0.4, step_size=0.1, n_steps=5),
+    ),
+}
+"""Two networks on 1,000 packaged digits: enough to see adversarial training work, too few for the paper's numbers."""
+
+DEMO_ATTACK = PGD(norm="linf", eps=0.4, step_size=0.1)

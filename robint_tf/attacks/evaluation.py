@@ -1,0 +1,82 @@
+"""Clean and robust accuracy, with the interval that the number of images allows."""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import logsumexp
+from scipy.stats import binomtest
+
+from robint_tf.attacks.pgd import Progress, attack_dataset, predict
+from robint_tf.networks import inputs
+from robint_tf.networks.classifiers import Network
+from robint_tf.specs import PGD
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Right answers among n images; interval: Wilson's, 95%. loss: mean cross entropy.
+
+    Under attack, n_saturated counts the images whose gradient was zero at every step, n_unchanged those that the attack
+    left as they were (`attacks.Attacked.n_unchanged`): they say nothing about robustness. None: it was not counted.
+    """
+
+    value: float
+    n: int
+    interval: tuple[float, float]
+    loss: float
+    n_saturated: int = 0
+    n_unchanged: int | None = 0
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        text = f"{self.value:.2%} of {self.n} images (95% interval {low:.2%} to {high:.2%}), mean loss {self.loss:.4g}"
+        if self.n_unchanged:
+            text += f"; the attack left {self.n_unchanged} images unchanged"
+        return text + (f"; {self.n_saturated} images had a gradient of zero at every step" if self.n_saturated else "")
+
+
+def accuracy(
+    network: Network,
+    x: np.ndarray,
+    y: np.ndarray,
+    attack: PGD | None = None,
+    *,
+    batch_size: int = 500,
+    progress: Progress | None = None,
+    warn: bool = True,
+) -> Accuracy:
+    """Accuracy of a network on x (N, ...) float32 in [-1, 1] with labels y (N,) or (N, 1), clean or under an attack.
+
+    Warns where clean accuracy cannot be told from guessing, which is what images in another range or labels in another
+    order bring about; warn=False leaves that out. `ValueError` for inputs or networks that `inputs.check` refuses.
+    """
+    x, y = inputs.images(x), inputs.labels(y)
+    inputs.check(network, x, y, attacked=attack is not None)
+    if attack is not None:
+        attacked = attack_dataset(network, x, y, attack, batch_size=batch_size, check=False, progress=progress)
+        return _score(attacked.logits, y, attacked.n_saturated, attacked.n_unchanged)
+    logits = predict(network, x, batch_size=batch_size)
+    found = _score(logits, y)
+    n_classes = logits.shape[-1]
+    if found.interval[0] <= 1 / n_classes and warn:
+        warnings.warn(
+            f"a clean accuracy of {found.value:.1%} on {found.n} images cannot be told from guessing among {n_classes} "
+            "classes; does the network take images in [-1, 1], and number the classes as the labels do?",
+            stacklevel=2,
+        )
+    return found
+
+
+def _score(logits: np.ndarray, y: np.ndarray, n_saturated: int = 0, n_unchanged: int = 0) -> Accuracy:
+    hits = int(np.sum(logits.argmax(axis=-1) == y))
+    interval = binomtest(hits, len(y)).proportion_ci(method="wilson")
+    loss = _mean_loss(logits, y)
+    if not np.isfinite(loss):
+        loss = _mean_loss(logits.astype(np.float64), y)  # float32 ends at 3e38
+    return Accuracy(hits / len(y), len(y), (float(interval.low), float(interval.high)), loss, n_saturated, n_unchanged)
+
+
+def _mean_loss(logits: np.ndarray, y: np.ndarray) -> float:
+    with np.errstate(over="ignore"):
+        return float(np.mean(logsumexp(logits, axis=-1) - logits[np.arange(len(y)), y]))

@@ -1,0 +1,275 @@
+"""Projected gradient attacks: the loop, its compiled form, and the checked door for whole data sets.
+
+Appendix B and the authors' `attacks.py`: no random start by default, true labels, every iterate projected to the ball
+and clipped to [-1, 1].
+"""
+
+import warnings
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from robint_tf.attacks.losses import LOSSES
+from robint_tf.attacks.norms import NORMS
+from robint_tf.errors import InputError
+from robint_tf.networks import inputs
+from robint_tf.networks.classifiers import Network
+from robint_tf.networks.cpu_forward import for_attack, loop_body
+from robint_tf.networks.inputs import PIXEL_MAX, PIXEL_MIN
+from robint_tf.runtime import device
+from robint_tf.specs import PGD
+
+Progress = Callable[[int, int], None]  # examples done, examples in all
+
+
+def ascend(
+    network: Network,
+    x: tf.Tensor,
+    y: tf.Tensor,
+    *,
+    norm: str,
+    loss: str,
+    eps: tf.Tensor,
+    step_size: tf.Tensor,
+    n_steps: tf.Tensor,
+    start: tf.Tensor | None = None,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """PGD as one graph loop over tensors; compile the caller.
+
+    x: (N, ...) float32 in [-1, 1]; y: (N,) int32; start: first perturbation, like x (none: start at x). eps, step_size
+    and n_steps are scalar tensors, so that one trace serves all their values. Returns x_adv, like x, and for each
+    example the number of steps at which its gradient was exactly zero, (N,) int32.
+    """
+    ops, loss_fn = NORMS[norm], LOSSES[loss]
+    axes = list(range(1, x.shape.rank))
+    forward = for_attack(network)
+
+    def inside(x_adv: tf.Tensor) -> tf.Tensor:
+        return tf.clip_by_value(ops.project(x_adv, x, eps), PIXEL_MIN, PIXEL_MAX)
+
+    @loop_body
+    def step(i: tf.Tensor, x_adv: tf.Tensor, n_zero: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(x_adv)
+            objective = loss_fn(tf.cast(forward(x_adv), tf.float32), y)
+        gradient = tape.gradient(objective, x_adv)
+        zero = tf.reduce_all(tf.equal(gradient, 0.0), axis=axes)
+        return i + 1, inside(x_adv + step_size * ops.direction(gradient)), n_zero + tf.cast(zero, tf.int32)
+
+    first = x if start is None else inside(x + start)
+    _, x_adv, n_zero = tf.while_loop(
+        lambda i, *_: i < n_steps,
+        step,
+        (0, first, tf.zeros_like(y)),
+    )
+    return tf.stop_gradient(x_adv), n_zero
+
+
+def perturb(network: Network, x: tf.Tensor, y: tf.Tensor, attack: PGD, *, batch: tf.Tensor | int = 0) -> tf.Tensor:
+    """Adversarial examples of one batch, like x; unchecked, and meant to be called inside a `tf.function`.
+
+    `batch` numbers the batches of a training: a random start draws anew for each.
+    """
+    start = None
+    if attack.random_start:
+        seed = tf.stack([attack.seed, tf.cast(batch, tf.int32)])
+        start = NORMS[attack.norm].start(tf.shape(x), tf.constant(attack.eps), seed)
+    x_adv, _ = ascend(
+        network,
+        x,
+        y,
+        norm=attack.norm,
+        loss=attack.loss,
+        eps=tf.constant(attack.eps),
+        step_size=tf.constant(attack.step_size),
+        n_steps=tf.constant(attack.n_steps),
+        start=start,
+    )
+    return x_adv
+
+
+@dataclass(frozen=True, eq=False)
+class Attacked:
+    """Adversarial examples of a data set, and what happened on the way.
+
+    x_adv: like x; logits, clean_logits: (N, classes) float32 on x_adv and x; n_zero_gradients: (N,) int32, steps at
+    which an example's gradient was exactly zero (a saturated loss): such a step leaves the image where it is.
+    equal: (N,) bool, where x_adv is x in every pixel.
+    """
+
+    x_adv: np.ndarray
+    logits: np.ndarray
+    clean_logits: np.ndarray
+    n_zero_gradients: np.ndarray
+    equal: np.ndarray
+    attack: PGD
+
+    @property
+    def saturated(self) -> np.ndarray:
+        """Which examples had a zero gradient at every step, so that no step moved them, (N,) bool."""
+        return (self.n_zero_gradients == self.attack.n_steps) & (self.attack.n_steps > 0)
+
+    @property
+    def n_saturated(self) -> int:
+        """How many examples no step moved."""
+        return int(np.sum(self.saturated))
+
+    @property
+    def n_unchanged(self) -> int:
+        """How many examples the attack left as they were, though it could have moved them.
+
+        The saturated ones, unless they start at random; those whose gradient is too small or too large for float32, so
+        that its direction is lost; and those that lie in a corner of the box already.
+        """
+        return int(np.sum(self.equal)) if self.attack.eps > 0 and self.attack.n_steps > 0 else 0
+
+
+def attack_dataset(
+    network: Network,
+    x: np.ndarray,
+    y: np.ndarray,
+    attack: PGD,
+    *,
+    batch_size: int = 500,
+    check: bool = True,
+    progress: Progress | None = None,
+) -> Attacked:
+    """Attack a whole data set in batches, in bounded memory beyond inputs and outputs.
+
+    x: (N, ...) float32 in [-1, 1]; y: integer labels (N,) or (N, 1); NumPy or TensorFlow. With `check`, inputs and
+    network are examined (`inputs.check`), with one sentence in a `ValueError` for what would make the result
+    meaningless; `inputs.NotFiniteError` in any case for logits that are NaN or infinite. The random start of example i
+    depends on the attack's seed and on i alone, not on the batch size.
+    """
+    x, y = inputs.images(x), inputs.labels(y)
+    if check:
+        inputs.check(network, x, y)
+    inputs.warn_of_short_steps(attack)
+    run = _compiled(network, x.shape[1:], attack.norm, attack.loss)
+    eps, step_size = tf.constant(attack.eps), tf.constant(attack.step_size)
+    x_adv, equal = np.empty_like(x), np.empty(len(x), bool)
+    logits, clean_logits, n_zero = [], [], []
+
+    def attack_batch(lo: int, hi: int) -> None:
+        xb, yb = tf.constant(x[lo:hi]), tf.constant(y[lo:hi], tf.int32)
+        start = _random_start(attack, lo, xb) if attack.random_start else tf.zeros_like(xb)
+        attacked = run(xb, yb, eps, step_size, tf.constant(attack.n_steps), start)
+        x_adv[lo:hi], adv_logits, batch_logits, zero = (part.numpy() for part in attacked)
+        inputs.check_finite(batch_logits, lo)
+        inputs.check_finite(x_adv[lo:hi], lo, "gradients")
+        inputs.check_finite(adv_logits, lo, "logits under attack")
+        equal[lo:hi] = (x_adv[lo:hi] == x[lo:hi]).reshape(hi - lo, -1).all(axis=1)
+        logits.append(adv_logits)
+        clean_logits.append(batch_logits)
+        n_zero.append(zero)
+
+    in_batches(len(x), batch_size, attack_batch, progress)
+    return Attacked(x_adv, np.concatenate(logits), np.concatenate(clean_logits), np.concatenate(n_zero), equal, attack)
+
+
+def predict(network: Network, x: np.ndarray, *, batch_size: int = 500) -> np.ndarray:
+    """Logits of a data set of at least one image, (N, classes) float32, in inference mode.
+
+    x: (N, ...) float32. `inputs.NotFiniteError` for logits that are NaN or infinite.
+    """
+    x = inputs.images(x)
+    run = _compiled_forward(network, x.shape[1:])
+    logits: list[np.ndarray] = []
+
+    def forward(lo: int, hi: int) -> None:
+        found = run(tf.constant(x[lo:hi])).numpy()
+        inputs.check_finite(found, lo)
+        logits.append(found)
+
+    in_batches(len(x), batch_size, forward)
+    return np.concatenate(logits)
+
+
+def in_batches(n: int, batch_size: int, run: Callable[[int, int], None], progress: Progress | None = None) -> None:
+    """Call run(first, one past the last) for each batch of n examples whose results do not depend on the batch.
+
+    Where the device runs out of memory the batch is halved, with a warning, and tried again. `ValueError` for a batch
+    of less than one.
+    """
+    if batch_size < 1:
+        raise InputError(f"batch_size is {batch_size!r}; give a whole number of at least 1.")
+    lo = 0
+    while lo < n:
+        hi = min(lo + batch_size, n)
+        try:
+            run(lo, hi)
+        except tf.errors.ResourceExhaustedError:
+            if hi - lo == 1:
+                raise
+            batch_size = (hi - lo) // 2
+            warnings.warn(f"out of memory with {hi - lo} images at once; going on with {batch_size}.", stacklevel=3)
+            continue
+        lo = hi
+        if progress is not None:
+            progress(hi, n)
+
+
+def _random_start(attack: PGD, first: int, x: tf.Tensor) -> tf.Tensor:
+    """Starts of the examples first, first + 1, ..., each from its own seed."""
+    start, eps = NORMS[attack.norm].start, tf.constant(attack.eps)
+    shape = tf.shape(x[:1])
+    seeds = tf.stack([tf.fill([len(x)], attack.seed), tf.range(first, first + len(x))], axis=1)
+    return tf.map_fn(lambda seed: start(shape, eps, seed)[0], seeds, fn_output_signature=tf.float32)
+
+
+def batch_signature(x_shape: tuple[int, ...]) -> tuple[tf.TensorSpec, tf.TensorSpec]:
+    """Images of a shape, and labels, in batches of any size: a function with this signature is traced once."""
+    return tf.TensorSpec([None, *x_shape], tf.float32), tf.TensorSpec([None], tf.int32)
+
+
+_COMPILED: "weakref.WeakKeyDictionary[Network, dict]" = weakref.WeakKeyDictionary()
+
+
+def per_network(network: Network, key: object, make: Callable[[Network], Callable]) -> Callable:
+    """One compiled function per network and key, which dies with its network."""
+    functions = _COMPILED.setdefault(network, {})
+    if key not in functions:
+        functions[key] = make(weakref.proxy(network))  # a strong reference here would keep the network alive for ever
+    return functions[key]
+
+
+def _compiled(network: Network, x_shape: tuple[int, ...], norm: str, loss: str) -> Callable:
+    def make(net: Network) -> Callable:
+        images, labels = batch_signature(x_shape)
+        real, whole = tf.TensorSpec([], tf.float32), tf.TensorSpec([], tf.int32)
+
+        @tf.function(input_signature=[images, labels, real, real, whole, images], jit_compile=device.jit_compile())
+        def run(
+            x: tf.Tensor,
+            y: tf.Tensor,
+            eps: tf.Tensor,
+            step_size: tf.Tensor,
+            n_steps: tf.Tensor,
+            start: tf.Tensor,
+        ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+            x_adv, n_zero = ascend(
+                net, x, y, norm=norm, loss=loss, eps=eps, step_size=step_size, n_steps=n_steps, start=start
+            )
+            return x_adv, _logits(net, x_adv), _logits(net, x), n_zero
+
+        return run
+
+    return per_network(network, (x_shape, norm, loss), make)
+
+
+def _compiled_forward(network: Network, x_shape: tuple[int, ...]) -> Callable:
+    def make(net: Network) -> Callable:
+        @tf.function(input_signature=batch_signature(x_shape)[:1], jit_compile=device.jit_compile())
+        def run(x: tf.Tensor) -> tf.Tensor:
+            return _logits(net, x)
+
+        return run
+
+    return per_network(network, (x_shape, "forward"), make)
+
+
+def _logits(network: Network, x: tf.Tensor) -> tf.Tensor:
+    return tf.cast(network(x, training=False), tf.float32)

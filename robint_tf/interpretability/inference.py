@@ -1,0 +1,210 @@
+"""Statistics in which the explained network is the unit of replication (sections 3.2 and 3.3).
+
+The eps of the networks are a design, chosen and not drawn: so resampling happens within an eps, never across. KAR goes
+with attack strength about as a line does; ROAR saturates, so its trend is a matter of ranks, and of the slope among the
+strong networks. Families of tests are corrected by Holm's method.
+"""
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+from scipy.optimize import brentq
+
+from robint_tf.errors import InputError
+from robint_tf.interpretability.scores import LEVEL, Interval, bonett_wright_interval
+
+EXACT_UP_TO = 8
+"""Points whose orders are all tried in a permutation test: 8! = 40,320."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A statistic with its 95% interval, the two-sided p-value of no effect, and the number of networks."""
+
+    value: float
+    interval: Interval
+    p: float
+    n: int
+
+
+def slope(x: np.ndarray, y: np.ndarray) -> Estimate | None:
+    """Least-squares slope of y on x (n,) each, with Student's t interval on n - 2 degrees of freedom.
+
+    None for fewer than three networks or constant x. One network a point; repeated x are networks of one design point.
+    """
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    if len(x) < 3 or np.ptp(x) == 0:
+        return None
+    fit = stats.linregress(x, y)
+    half = float(fit.stderr * stats.t.ppf((1 + LEVEL) / 2, len(x) - 2))
+    return Estimate(
+        float(fit.slope), Interval(float(fit.slope) - half, float(fit.slope) + half), float(fit.pvalue), len(x)
+    )
+
+
+def rank_trend(x: np.ndarray, y: np.ndarray, *, n_resamples: int = 2000, seed: int = 0) -> Estimate | None:
+    """Spearman's rank correlation of y with x (n,) each; the p-value by permutation, exact up to EXACT_UP_TO networks.
+
+    The interval is Bonett and Wright's (2000) where every x is one network; where networks repeat an x, a percentile
+    bootstrap that draws networks within each x, which keeps the design. None for fewer than three networks, or where x
+    or y is constant.
+    """
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
+        return None
+    rho = float(stats.spearmanr(x, y)[0])
+    one_each = len(np.unique(x)) == len(x)
+    interval = bonett_wright_interval(rho, len(x)) if one_each else _bootstrap_within(x, y, n_resamples, seed)
+    return Estimate(rho, interval, _permutation_p(x, y, rho, seed), len(x))
+
+
+def _permutation_p(x: np.ndarray, y: np.ndarray, rho: float, seed: int) -> float:
+    """Two-sided share of orders of y whose rank correlation with x is at least as large."""
+    rx, ry = (r - r.mean() for r in (stats.rankdata(x), stats.rankdata(y)))
+    scale = float(np.linalg.norm(rx) * np.linalg.norm(ry))
+    if len(x) <= EXACT_UP_TO:
+        orders = np.array(list(itertools.permutations(ry)))
+        extra = 0
+    else:
+        rng = np.random.default_rng(seed)
+        orders = np.stack([rng.permutation(ry) for _ in range(10_000)])
+        extra = 1  # the order that was seen is one of the draws (Phipson and Smyth, 2010)
+    found = np.abs(orders @ rx) / scale >= abs(rho) - 1e-12
+    return float((found.sum() + extra) / (len(orders) + extra))
+
+
+def _bootstrap_within(x: np.ndarray, y: np.ndarray, n_resamples: int, seed: int) -> Interval:
+    rng = np.random.default_rng(seed)
+    groups = [np.flatnonzero(x == value) for value in np.unique(x)]
+    found = []
+    for _ in range(n_resamples):
+        chosen = np.concatenate([rng.choice(group, len(group)) for group in groups])
+        if np.ptp(y[chosen]) > 0:
+            found.append(stats.spearmanr(x[chosen], y[chosen])[0])
+    low, high = np.quantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(float(low), float(high))
+
+
+def curvature_p(x: np.ndarray, y: np.ndarray) -> float | None:
+    """p-value of the quadratic term in y on 1, x, x² (n,): small where a line is a wrong summary. None below n = 4."""
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    if len(x) < 4 or len(np.unique(x)) < 3:
+        return None
+    design = np.vander((x - x.mean()) / x.std(), 3)
+    coefficients, *_ = np.linalg.lstsq(design, y, rcond=None)
+    variance = float(np.sum(np.square(y - design @ coefficients))) / (len(x) - 3)
+    error = math.sqrt(variance * np.linalg.inv(design.T @ design)[0, 0])
+    return float(2 * stats.t.sf(abs(coefficients[0]) / error, len(x) - 3)) if error else 0.0
+
+
+def partial_correlation(x: np.ndarray, y: np.ndarray, given: np.ndarray, *, degree: int = 3) -> Estimate | None:
+    """Correlation of x and y (n,) at fixed `given`: of what a polynomial in `given` leaves of each.
+
+    Fisher's interval with n - degree - 3 in place of n - 3. None where too few networks are left for it.
+    """
+    x, y, given = (np.asarray(v, float) for v in (x, y, given))
+    n = len(x)
+    if n - degree - 3 < 1 or len(np.unique(given)) <= degree:
+        return None
+    design = np.vander((given - given.mean()) / given.std(), degree + 1)
+    x, y = (v - design @ np.linalg.lstsq(design, v, rcond=None)[0] for v in (x, y))
+    if np.allclose(x, 0) or np.allclose(y, 0):
+        return None
+    r = float(np.clip(x @ y / (np.linalg.norm(x) * np.linalg.norm(y)), -1 + 1e-15, 1 - 1e-15))
+    z, half = math.atanh(r), stats.norm.ppf((1 + LEVEL) / 2) / math.sqrt(n - degree - 3)
+    p = float(2 * stats.norm.sf(abs(z) * math.sqrt(n - degree - 3)))
+    return Estimate(r, Interval(math.tanh(z - half), math.tanh(z + half)), p, n)
+
+
+LEAST_STANDARD = 5
+"""Standard networks that the question "every robust network above every standard one" needs."""
+
+
+def above_standard(eps: np.ndarray, score: np.ndarray) -> Estimate | None:
+    """Whether the networks of *every* eps above 0 score higher, on average, than standard networks (eps 0).
+
+    An intersection-union test (Berger, 1982): one-sided t-tests of each eps against the standard networks with the
+    variance pooled within all eps, and as p-value the largest of theirs; no correction is due. value: the smallest
+    difference of means; interval: one-sided, its lower end that of the eps with the largest p-value. None for fewer
+    than LEAST_STANDARD standard networks.
+    """
+    eps, score = np.asarray(eps, float), np.asarray(score, float)
+    standard = score[eps == 0]
+    strengths = np.unique(eps[eps > 0])
+    if len(standard) < LEAST_STANDARD or not len(strengths):
+        return None
+    groups = [score[eps == e] for e in strengths]
+    squares = sum(float(np.sum(np.square(g - g.mean()))) for g in (standard, *groups))
+    freedom = len(score) - len(groups) - 1
+    sd = math.sqrt(squares / freedom)
+    gaps = [float(g.mean() - standard.mean()) for g in groups]
+    errors = [sd * math.sqrt(1 / len(g) + 1 / len(standard)) for g in groups]
+    ps = [
+        float(stats.t.sf(gap / error, freedom)) if error else float(gap <= 0)
+        for gap, error in zip(gaps, errors, strict=True)
+    ]
+    worst = int(np.argmax(ps))
+    low = gaps[worst] - float(stats.t.ppf(LEVEL, freedom)) * errors[worst]
+    return Estimate(min(gaps), Interval(low, math.inf), max(ps), len(score))
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """p-values of a family, corrected by Holm's (1979) step-down method, in the order given."""
+    order = np.argsort(ps)
+    corrected, running = np.empty(len(ps)), 0.0
+    for rank, i in enumerate(order):
+        running = max(running, (len(ps) - rank) * ps[i])
+        corrected[i] = min(running, 1.0)
+    return corrected.tolist()
+
+
+def slope_power(eps: Sequence[float], networks: int, sd: float, true_slope: float, *, alpha: float = 0.05) -> float:
+    """Probability that a two-sided t-test finds a slope, from the noncentral t distribution.
+
+    eps: the design points on the scale of the slope; networks: at each of them; sd: standard deviation of a network's
+    score around the line.
+    """
+    x = np.repeat(np.asarray(eps, float), networks)
+    freedom = len(x) - 2
+    shift = true_slope * math.sqrt(float(np.sum(np.square(x - x.mean())))) / sd
+    bound = stats.t.ppf(1 - alpha / 2, freedom)
+    return float(stats.nct.sf(bound, freedom, shift) + stats.nct.cdf(-bound, freedom, shift))
+
+
+def least_slope(eps: Sequence[float], networks: int, sd: float, *, power: float = 0.8, alpha: float = 0.05) -> float:
+    """The smallest slope that `slope_power` finds with this probability."""
+    x = np.repeat(np.asarray(eps, float), networks)
+    scale = sd / math.sqrt(float(np.sum(np.square(x - x.mean()))))
+    high = scale
+    while slope_power(eps, networks, sd, high, alpha=alpha) < power:  # the noncentral t overflows far beyond
+        high *= 1.5
+    return float(brentq(lambda s: slope_power(eps, networks, sd, s, alpha=alpha) - power, 0.0, high))
+
+
+@dataclass(frozen=True)
+class Components:
+    """Where the variance of scores at one eps comes from: standard deviations between networks and within them."""
+
+    between: float
+    within: float
+
+
+def variance_components(scores: np.ndarray) -> Components:
+    """From scores of networks (groups, networks, retrainings) at several eps, by analysis of variance.
+
+    Negative estimates of the variance between networks count as 0. `ValueError` for fewer than two retrainings or two
+    networks.
+    """
+    scores = np.asarray(scores, float)
+    if scores.ndim != 3 or min(scores.shape[1:]) < 2:
+        raise InputError(
+            f"scores have shape {scores.shape}; give (groups, networks, retrainings), two of each or more."
+        )
+    means = scores.mean(axis=2)
+    within = float(scores.var(axis=2, ddof=1).mean())
+    between = float(means.var(axis=1, ddof=1).mean()) - within / scores.shape[2]
+    return Components(math.sqrt(max(between, 0.0)), math.sqrt(within))

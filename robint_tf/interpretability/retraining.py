@@ -1,0 +1,150 @@
+"""Remove and retrain, keep and retrain: cells of the grid of sections 3.2 and 3.3 (notebook 3.4).
+
+A cell is one training: which network is explained, by which attribution, how many of its pixels are removed or kept,
+and the seed of the new network. Its result is one number. Occluded images are made when a cell needs them and never
+stored.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+
+import numpy as np
+
+from robint_tf.attacks import evaluation
+from robint_tf.attacks.pgd import Progress
+from robint_tf.data.datasets import Dataset, Split
+from robint_tf.errors import InputError
+from robint_tf.interpretability import attributions, occlusion
+from robint_tf.networks import classifiers
+from robint_tf.networks.classifiers import Network
+from robint_tf.networks.layers import derive_seed
+from robint_tf.recipes import Networks
+from robint_tf.runtime import device
+from robint_tf.specs import OCCLUSIONS, ClassifierSpec, RetrainSpec
+from robint_tf.store.checkpoints import Checkpoint
+from robint_tf.store.folders import Arrays
+from robint_tf.training.classifier import Position, fit_classifier
+
+TRAIN, TEST = 0, 1
+
+
+class Occluder:
+    """Training and test images with the pixels replaced that a cell names.
+
+    Keeps the ranks of one attribution of one network (2 bytes a pixel) and the occluded images of one cell, so it is
+    best to ask for cells by network, attribution, occlusion, fraction and then seed. Ranks are recomputed after an
+    interruption: maps of 60,000 images cost less than one retraining on 50,000.
+    """
+
+    def __init__(self, networks: Networks, *, own: Network | None = None, progress: Progress | None = None) -> None:
+        """networks: lends the explained networks, and has the data; own: a user's, for cells whose source is saved."""
+        self.networks, self.own, self.progress = networks, own, progress
+        self.dataset = networks.dataset
+        self.own_sha256 = "" if own is None else classifiers.fingerprint(own)
+        self._ranked: tuple[object, tuple[np.ndarray, np.ndarray]] | None = None
+        self._occluded: tuple[object, tuple[Split, Split]] | None = None
+
+    def splits(self, spec: RetrainSpec) -> tuple[Split, Split]:
+        """Occluded training and test images of a cell. `ValueError` for a saved network other than `own`."""
+        key = replace(spec, training=replace(spec.training, seed=0))
+        if self._occluded is None or self._occluded[0] != key:
+            self._occluded = None  # one copy of the data at a time
+            self._occluded = key, self._occlude(spec)
+        return self._occluded[1]
+
+    def _occlude(self, spec: RetrainSpec) -> tuple[Split, Split]:
+        train, test = self.dataset.train.take(spec.n_train), self.dataset.test.take(spec.n_test)
+        fills = occlusion.fill_values(occlusion.channel_mean(train.x), variant=spec.variant)
+        masked = []
+        for part, split, fill in ((TRAIN, train, fills.train), (TEST, test, fills.test)):
+            if spec.source is None:
+                seed = derive_seed(spec.mask_seed, part, OCCLUSIONS.index(spec.occlusion), round(1e6 * spec.fraction))
+                shape = (len(split.y), split.x.shape[1], split.x.shape[2])
+                mask = occlusion.random_mask(shape, spec.fraction, spec.occlusion, seed=seed, variant=spec.variant)
+                x = occlusion.replace(split.x, mask, fill)
+            else:
+                x = occlusion.occlude(split.x, self._ranks(spec)[part], spec.fraction, fill, spec.occlusion)
+            masked.append(Split(x, split.y))
+        return masked[TRAIN], masked[TEST]
+
+    def _ranks(self, spec: RetrainSpec) -> tuple[np.ndarray, np.ndarray]:
+        """Order of importance of the pixels of training and test images."""
+        key = (spec.source, spec.attribution, spec.n_train, spec.n_test, spec.mask_seed, spec.variant)
+        if self._ranked is None or self._ranked[0] != key:
+            splits = self.dataset.train.take(spec.n_train), self.dataset.test.take(spec.n_test)
+            with self._explained(spec) as explained:
+                train, test = (
+                    occlusion.ranks(
+                        attributions.attribute(
+                            explained, split.x, spec.attribution, variant=spec.variant, progress=self.progress
+                        ),
+                        seed=derive_seed(spec.mask_seed, part),
+                        variant=spec.variant,
+                    )
+                    for part, split in enumerate(splits)
+                )
+            self._ranked = key, (train, test)
+        return self._ranked[1]
+
+    def _explained(self, spec: RetrainSpec) -> AbstractContextManager[Network]:
+        if isinstance(spec.source, ClassifierSpec):
+            return self.networks.lend(spec.source)
+        assert spec.source is not None
+        if self.own is None or self.own_sha256 != spec.source.sha256:
+            raise InputError(
+                f"the recipe names the network {spec.source.sha256[:12]!r}, the occluder has {self.own_sha256[:12]!r}; "
+                "give it the network as own=, and SavedNetwork the network's `classifiers.fingerprint`."
+            )
+        return nullcontext(self.own)
+
+
+def cell_inputs(spec: RetrainSpec, dataset: Dataset) -> tuple[str, str]:
+    """Names of the data that a cell is made from; with the spec they name it in the store."""
+    return dataset.train.take(spec.n_train).fingerprint.key, dataset.test.take(spec.n_test).fingerprint.key
+
+
+def retrained_accuracy(
+    spec: RetrainSpec,
+    occluder: Occluder,
+    *,
+    network: Network | None = None,
+    progress: Callable[[Position], None] | None = None,
+) -> float:
+    """Test accuracy after training on occluded images, in [0, 1]; trained only if the store lacks the cell.
+
+    occluder: knows the data, the explained network and the store. network: one of the spec's architecture to train in
+    place of a new one, which spares the trace, and memory (see `recipes.classifier`); `ValueError` if it is another. An
+    interrupted training leaves a checkpoint and continues from it. The store keeps the accuracy after every epoch, too.
+    """
+    inputs = cell_inputs(spec, occluder.dataset)
+    variant, precision = spec.variant, spec.training.precision
+    if network is not None:
+        classifiers.check_architecture(network, spec.architecture, variant=variant, precision=precision)
+
+    def make(checkpoint: Checkpoint) -> tuple[Arrays, dict]:
+        train, test = occluder.splits(spec)
+        scratch = network
+        if scratch is None:
+            scratch = classifiers.build(spec.architecture, variant=variant, precision=precision)
+        history = fit_classifier(
+            scratch,
+            train.x,
+            train.y,
+            spec.training,
+            initialise=True,
+            test=test,
+            checkpoint=checkpoint,
+            progress=progress,
+        )
+        found = evaluation.accuracy(scratch, test.x, test.y, warn=False)
+        assert history.test_hits is not None  # the cell's own test images, which its key names
+        arrays = {
+            "accuracy": np.array(found.value),
+            "test_hits": history.test_hits,
+            "epoch_loss": np.array(history.loss),
+            "epoch_accuracy": np.array(history.accuracy),
+        }
+        return arrays, {"seconds_last_stretch": round(history.seconds, 1)}
+
+    return float(occluder.networks.store.fetch(spec, make, *inputs, made_with=device.describe())["accuracy"])

@@ -1,0 +1,43 @@
+"""How far images lie from the data manifold, and how gradients lie in it (section 2.1).
+
+distance      projections by a VAE-GAN, distances, densities, orders, and whether a VAE-GAN can stand for the manifold
+gradients     tangent share, sensitivity on and off the manifold, share in directions of least variance
+"""
+
+from robint_tf.manifold.distance import (
+    Density,
+    Health,
+    Paired,
+    Projection,
+    Projector,
+    Z,
+    changed,
+    density,
+    distances,
+    health,
+    mean_order_probability,
+    mode,
+    nearer,
+    order_probability,
+    projected,
+    relative,
+)
+
+__all__ = [
+    "Density",
+    "Health",
+    "Paired",
+    "Projection",
+    "Projector",
+    "Z",
+    "changed",
+    "density",
+    "distances",
+    "health",
+    "mean_order_probability",
+    "mode",
+    "nearer",
+    "order_probability",
+    "projected",
+    "relative",
+]

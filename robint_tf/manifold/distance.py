@@ -1,0 +1,242 @@
+"""How far images lie from the data manifold, as a VAE-GAN approximates it (section 2.1, notebooks 1.3, 2.3 and 3.3).
+
+The projection of an image is its reconstruction: decoded from a random latent point in the authors' code, from the mean
+in the `corrected` variant. The distance d_pi is the l2 distance between image and projection.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import tensorflow as tf
+from scipy.stats import binomtest, gaussian_kde
+
+from robint_tf.attacks.pgd import in_batches, per_network
+from robint_tf.runtime import device
+
+if TYPE_CHECKING:
+    from robint_tf.networks.vae_gan import VAEGAN
+
+KDE_FACTOR = 0.25  # bandwidth in sample standard deviations (authors' `utils.py`)
+KDE_POINTS = 500
+
+Projection = Callable[[np.ndarray], np.ndarray]
+"""Batches of images (N, H, W, C) to their projections, alike; any such function will do."""
+
+Z = Literal["sample", "mean"]
+
+
+class Projector:
+    """The projection of batches of images by a VAE-GAN, a `Projection`.
+
+    With z "sample", as in the authors' code, the latent point of image i of a data set is drawn from (seed, i), so that
+    results do not depend on how images are put into batches.
+    """
+
+    def __init__(self, vae_gan: "VAEGAN", *, z: Z = "sample", seed: int = 0) -> None:
+        """z: decode a random latent point of each image, or the mean; seed: of the random ones."""
+        self.vae_gan, self.z, self.seed = vae_gan, z, seed
+        images = tf.TensorSpec([None, *vae_gan.encoder.example_shape], tf.float32)
+        draws = tf.TensorSpec([None, vae_gan.latent_dim], tf.float32)
+
+        def make(model: "VAEGAN") -> Callable:
+            @tf.function(input_signature=[images, draws], jit_compile=device.jit_compile())
+            def reconstruct(x: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
+                return model.decode_noisy(x, noise)
+
+            return reconstruct
+
+        self._reconstruct = per_network(vae_gan, "projection", make)
+
+    def __call__(self, x: np.ndarray, first: int = 0) -> np.ndarray:
+        """Projections of images x, like x; first: the number of the first of them in its data set."""
+        noise = np.zeros((len(x), self.vae_gan.latent_dim), np.float32)
+        if self.z == "sample":
+            for i in range(len(x)):
+                noise[i] = np.random.default_rng([self.seed, first + i]).standard_normal(self.vae_gan.latent_dim)
+        return self._reconstruct(tf.constant(x), tf.constant(noise)).numpy()
+
+
+def projected(project: Projection, x: np.ndarray, *, batch_size: int = 500) -> np.ndarray:
+    """The projections of images x (N, H, W, C) float32, like x, in batches."""
+    found = np.empty_like(x)
+
+    def fill(lo: int, hi: int) -> None:
+        found[lo:hi] = project(x[lo:hi], lo) if isinstance(project, Projector) else project(x[lo:hi])
+
+    in_batches(len(x), batch_size, fill)
+    return found
+
+
+def distances(project: Projection, x: np.ndarray, *, batch_size: int = 500) -> np.ndarray:
+    """d_pi of each image, (N,) float64; x: (N, H, W, C) float32 in [-1, 1]."""
+    delta = x - projected(project, x, batch_size=batch_size)
+    return np.sqrt(np.sum(np.square(delta.reshape(len(x), -1), dtype=np.float64), axis=1))
+
+
+def changed(clean_logits: np.ndarray, adversarial_logits: np.ndarray) -> np.ndarray:
+    """Which attacks changed the prediction, (N,) bool; both arguments are logits (N, classes) of one network.
+
+    The authors judge the attacks on every network by the *standard* network; the `corrected` variant asks the network
+    that was attacked.
+    """
+    return clean_logits.argmax(axis=-1) != adversarial_logits.argmax(axis=-1)
+
+
+def relative(values: np.ndarray, reference: np.ndarray) -> np.ndarray:
+    """Distances on the axis of the authors' Figure 1: the nearest reference (test) image at 0, the farthest at 1."""
+    low, high = float(reference.min()), float(reference.max())
+    return (values - low) / (high - low)
+
+
+@dataclass(frozen=True, eq=False)
+class Density:
+    """A kernel density estimate on a lattice, (500,) each, and where it peaks."""
+
+    x: np.ndarray
+    y: np.ndarray
+    mode: float
+
+
+def density(values: np.ndarray, limits: tuple[float, float] = (0.0, 1.0)) -> Density | None:
+    """Gaussian kernel density of `values` (N,) over `limits`, bandwidth a quarter of the sample standard deviation.
+
+    None where there is no density to estimate: fewer than two values, or all equal.
+    """
+    if len(values) < 2 or np.ptp(values) <= 1e-12 * max(1.0, float(np.abs(values).max())):
+        return None
+    x = np.linspace(*limits, KDE_POINTS)
+    y = gaussian_kde(values, bw_method=KDE_FACTOR)(x)
+    return Density(x, y, float(x[np.argmax(y)]))
+
+
+def mode(values: np.ndarray, limits: tuple[float, float] = (0.0, 1.0)) -> float:
+    """Where the density of `values` peaks; NaN where there is none."""
+    found = density(values, limits)
+    return np.nan if found is None else found.mode
+
+
+def order_probability(groups: list[np.ndarray], *, n_resamples: int = 1000, seed: int = 0) -> float | None:
+    """Bootstrap share of resamples in which the modes of the groups rise in the order given.
+
+    None if a group has no density. Each group is resampled by itself, with replacement. Modes are found on a lattice of
+    BINS points over the range of all groups, with counts in place of values.
+    """
+    limits = (min(float(g.min()) for g in groups if len(g)), max(float(g.max()) for g in groups if len(g)))
+    if any(density(g, limits) is None for g in groups):
+        return None
+    rng = np.random.default_rng(seed)
+    modes = np.stack([_resampled_modes(g, limits, n_resamples, rng) for g in groups])
+    return float(np.mean(np.all(np.diff(modes, axis=0) > 0, axis=0)))
+
+
+def mean_order_probability(groups: list[np.ndarray], *, n_resamples: int = 1000, seed: int = 0) -> float | None:
+    """Bootstrap share of resamples in which the means of the groups rise in the order given; None for an empty group.
+
+    Means are far less noisy than modes: with 500 images they order what the modes leave open.
+    """
+    if not all(len(group) for group in groups):
+        return None
+    rng = np.random.default_rng(seed)
+    means = np.stack(
+        [[rng.choice(group, len(group)).mean() for _ in range(n_resamples)] for group in groups]  # bounded memory
+    )
+    return float(np.mean(np.all(np.diff(means, axis=0) > 0, axis=0)))
+
+
+BINS = 2000
+
+
+def _resampled_modes(values: np.ndarray, limits: tuple[float, float], n: int, rng: np.random.Generator) -> np.ndarray:
+    """Where the densities of n resamples of `values` peak, (n,), in bins of the range `limits`."""
+    edges = np.linspace(*limits, BINS + 1)
+    occupied, weights = np.unique(np.clip(np.digitize(values, edges) - 1, 0, BINS - 1), return_counts=True)
+    draws = rng.multinomial(len(values), weights / len(values), size=n)
+    centre = draws @ occupied / len(values)
+    spread = np.sqrt(draws @ np.square(occupied) / len(values) - np.square(centre))
+    counts = np.zeros((n, 2 * BINS))  # the other half keeps the ends from meeting
+    counts[:, occupied] = draws
+    frequencies = np.fft.rfftfreq(2 * BINS)
+    kernels = np.exp(-2 * np.square(np.pi * np.outer(KDE_FACTOR * spread, frequencies)))
+    return np.fft.irfft(np.fft.rfft(counts) * kernels)[:, :BINS].argmax(axis=1)
+
+
+@dataclass(frozen=True)
+class Paired:
+    """How often one network's adversarial image lies nearer the manifold than another's on the same test image."""
+
+    share: float
+    n: int
+    interval: tuple[float, float]  # Wilson's, 95%
+
+
+def nearer(ours: np.ndarray, theirs: np.ndarray, valid: np.ndarray) -> Paired | None:
+    """Share of `valid` images whose distance in `ours` is below that in `theirs`, (N,) each; None if none is valid."""
+    n = int(valid.sum())
+    if n == 0:
+        return None
+    hits = int(np.sum(ours[valid] < theirs[valid]))
+    interval = binomtest(hits, n).proportion_ci(method="wilson")
+    return Paired(hits / n, n, (float(interval.low), float(interval.high)))
+
+
+@dataclass(frozen=True)
+class Health:
+    """Whether a VAE-GAN can stand for the manifold of its data.
+
+    spread: how far its reconstructions differ from image to image, as a share of how far the images do (standard
+    deviations over the images). error: mean d_pi of the images; constant_error: what their mean image would reach.
+    discriminator_loss: of the last epoch.
+    """
+
+    spread: float
+    error: float
+    constant_error: float
+    discriminator_loss: float
+
+    @property
+    def gain(self) -> float:
+        """How much nearer to the images than their mean image the reconstructions are, as a share; 1 for perfect ones.
+
+        Not above 0 for a VAE-GAN that is no better than a constant image.
+        """
+        return 1 - self.error / self.constant_error if self.constant_error else 0.0
+
+    @property
+    def problems(self) -> list[str]:
+        """Why distances to this manifold mean nothing; empty if there is no reason."""
+        found = []
+        if not self.spread >= LEAST_SPREAD:  # written so that NaN is a problem, too
+            found.append(f"its reconstructions are nearly constant (spread {self.spread:.3f} of the images')")
+        if not self.gain >= LEAST_GAIN:
+            found.append(
+                f"it is hardly better than a constant image (mean distance {self.error:.2f}, to the mean image "
+                f"{self.constant_error:.2f}: {self.gain:.1%} nearer, {LEAST_GAIN:.0%} are needed)"
+            )
+        if not LEAST_DISCRIMINATOR_LOSS < self.discriminator_loss < LOG_CAP:
+            found.append(f"its discriminator has collapsed (loss {self.discriminator_loss:.3g})")
+        return found
+
+
+LEAST_SPREAD = 0.05
+LEAST_GAIN = 0.1
+"""Of the distance to the mean image. What is to be told apart is of this size: on MNIST, attacks on the most robust
+network end a tenth nearer than those on the standard one (preset quick). Where the VAE-GAN fits the images better than
+one fixed image by less than that, distances to that image could tell as much."""
+LEAST_DISCRIMINATOR_LOSS = 1e-3
+LOG_CAP = 18.0  # each of the three logarithms in the discriminator's loss ends at -log(1e-8) = 18.4
+
+
+def health(x: np.ndarray, project: Projection, discriminator_loss: float, *, batch_size: int = 500) -> Health:
+    """Examine the projection of at least two images x (N, H, W, C); discriminator_loss: mean of the last epoch."""
+    projections = projected(project, x, batch_size=batch_size)
+    between = np.square(x - projections).reshape(len(x), -1).sum(axis=1, dtype=np.float64)
+    around = np.square(x - x.mean(axis=0)).reshape(len(x), -1).sum(axis=1, dtype=np.float64)
+    projected_spread = np.sqrt(projections.var(axis=0, dtype=np.float64).sum())
+    return Health(
+        spread=float(projected_spread / np.sqrt(x.var(axis=0, dtype=np.float64).sum())),
+        error=float(np.sqrt(between).mean()),
+        constant_error=float(np.sqrt(around).mean()),
+        discriminator_loss=float(discriminator_loss),
+    )

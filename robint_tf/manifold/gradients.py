@@ -1,0 +1,193 @@
+"""What the paper's hypothesis says of gradients, measured without retraining.
+
+The hypothesis: adversarial training confines the gradient of the loss to the data manifold. Where a VAE-GAN stands for
+the manifold, its tangent space at an image is spanned by the derivatives of the decoder at the image's latent mean.
+
+    tangent share    |QQ'g| / |g| for the loss gradient g, Q an orthonormal basis of the tangent space; by chance
+                     sqrt(k / d) (Bordt et al., 2022: 0.31 standard, 0.68 robust, on a manifold that they know)
+    sensitivity      mean change of the softmax along random tangent directions and along directions normal to them
+                     (Srinivas et al., 2023); the ratio off / on falls if robust gradients stay on the manifold
+    rare share       share of |g|² in the directions that hold the last 1% of the images' variance, section 2.2's tilt
+                     on real data; by chance the number of these directions over d
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+
+from robint_tf.attacks.pgd import per_network, predict
+from robint_tf.interpretability.scores import Interval
+from robint_tf.networks.classifiers import Network
+from robint_tf.networks.vae_gan import VAEGAN
+from robint_tf.runtime import device
+
+SENSITIVITY_EPS = tuple((2 * np.logspace(-3, 2, 20)[12:16]).tolist())
+"""Lengths of the steps, on [-1, 1] pixels: those of Srinivas et al. on [0, 1], doubled."""
+RARE = 0.01
+
+
+@dataclass(frozen=True, eq=False)
+class Measure:
+    """A measure of every image, (N,), and its value by chance, None where chance has no fixed value."""
+
+    values: np.ndarray
+    chance: float | None = None
+
+    @property
+    def mean(self) -> float:
+        """Over the images for which it is defined."""
+        return float(np.nanmean(self.values))
+
+    def interval(self, *, n_resamples: int = 2000, seed: int = 0) -> Interval:
+        """Of the mean, 95%, percentile bootstrap over images."""
+        values = self.values[np.isfinite(self.values)]
+        rng = np.random.default_rng(seed)
+        means = [rng.choice(values, len(values)).mean() for _ in range(n_resamples)]
+        low, high = np.quantile(means, [0.025, 0.975])
+        return Interval(float(low), float(high))
+
+
+def tangent_bases(vae_gan: VAEGAN, x: np.ndarray, *, batch_size: int = 20) -> Iterator[tuple[slice, np.ndarray]]:
+    """Orthonormal bases of the tangent spaces at images x (N, H, W, C): batches (slice, (n, d, k) float32).
+
+    k: latent dimensions; one forward derivative of the decoder for each. A batch of CIFAR-10 takes 1.6 MB an image.
+    """
+    derive = _jacobian(vae_gan)
+    for lo in range(0, len(x), batch_size):
+        part = slice(lo, min(lo + batch_size, len(x)))
+        columns = derive(tf.constant(x[part])).numpy().reshape(vae_gan.latent_dim, part.stop - part.start, -1)
+        yield part, np.linalg.qr(np.moveaxis(columns, 0, 2))[0].astype(np.float32)
+
+
+def _jacobian(vae_gan: VAEGAN) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Derivatives of the decoded image by every latent coordinate, (k, n, H, W, C)."""
+
+    def make(model: VAEGAN) -> Callable:
+        k = vae_gan.latent_dim
+
+        @tf.function(
+            input_signature=[tf.TensorSpec([None, *vae_gan.encoder.example_shape], tf.float32)],
+            jit_compile=device.jit_compile(),
+            autograph=False,
+        )
+        def run(x: tf.Tensor) -> tf.Tensor:
+            z = model.encode(x)[0]
+
+            def along(i: tf.Tensor) -> tf.Tensor:
+                direction = tf.broadcast_to(tf.one_hot(i, k), tf.shape(z))
+                with tf.autodiff.ForwardAccumulator(z, direction) as accumulator:
+                    decoded = model.decoder(z)
+                return accumulator.jvp(decoded)
+
+            return tf.map_fn(along, tf.range(k), fn_output_signature=tf.float32)
+
+        return run
+
+    return per_network(vae_gan, "jacobian", make)
+
+
+def project(basis: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """QQ'v for bases Q (n, d, k) and vectors v (n, ...), like vectors."""
+    flat = vectors.reshape(len(vectors), -1, 1)
+    return (basis @ (basis.transpose(0, 2, 1) @ flat)).reshape(vectors.shape)
+
+
+def tangent_shares(vae_gan: VAEGAN, x: np.ndarray, gradients: dict[str, np.ndarray]) -> dict[str, Measure]:
+    """Tangent share of gradients at images x, by name; gradients: (N, H, W, C) each, of any number of networks.
+
+    The bases are made once for all of them. NaN for an image whose gradient is zero.
+    """
+    found = {name: np.full(len(x), np.nan) for name in gradients}
+    for part, basis in tangent_bases(vae_gan, x):
+        for name, gradient in gradients.items():
+            g = gradient[part].astype(np.float64)
+            with np.errstate(invalid="ignore"):
+                found[name][part] = _length(project(basis, g)) / _length(g)
+    chance = float(np.sqrt(vae_gan.latent_dim / np.prod(x.shape[1:])))
+    return {name: Measure(values, chance) for name, values in found.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Sensitivity:
+    """Mean l1 change of the softmax (N,) along random directions on the manifold, and normal to it."""
+
+    on: np.ndarray
+    off: np.ndarray
+
+    @property
+    def ratio(self) -> Measure:
+        """off / on by image; by chance of the direction, 1."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return Measure(np.where(self.on > 0, self.off / self.on, np.nan), 1.0)
+
+
+def sensitivities(
+    networks: dict[str, Network],
+    vae_gan: VAEGAN,
+    x: np.ndarray,
+    *,
+    eps: tuple[float, ...] = SENSITIVITY_EPS,
+    n_draws: int = 1,
+    seed: int = 0,
+) -> dict[str, Sensitivity]:
+    """How the softmax of networks moves along and across the manifold at images x (N, H, W, C) in [-1, 1].
+
+    eps: l2 lengths of the steps, over which, and over n_draws directions, changes are averaged. The directions of image
+    i derive from (seed, i), the same for all networks.
+    """
+    on = {name: np.zeros(len(x)) for name in networks}
+    off = {name: np.zeros(len(x)) for name in networks}
+    clean = {name: _softmax(predict(network, x)) for name, network in networks.items()}
+    for part, basis in tangent_bases(vae_gan, x):
+        batch = x[part]
+        for draw in range(n_draws):
+            noise = np.stack(
+                [
+                    np.random.default_rng([seed, i, draw]).standard_normal(x.shape[1:])
+                    for i in range(part.start, part.stop)
+                ]
+            )
+            tangent = project(basis, noise)
+            for sums, direction in ((on, tangent), (off, noise - tangent)):
+                unit = direction / _length(direction).reshape(-1, 1, 1, 1)
+                steps = np.concatenate([batch + np.float32(e) * unit for e in eps]).astype(np.float32)
+                for name, network in networks.items():
+                    moved = _softmax(predict(network, steps)).reshape(len(eps), len(batch), -1)
+                    change = np.abs(moved - clean[name][part]).sum(axis=-1).mean(axis=0)
+                    sums[name][part] += change / n_draws
+    return {name: Sensitivity(on[name], off[name]) for name in networks}
+
+
+def rare_directions(x: np.ndarray, *, share: float = RARE) -> np.ndarray:
+    """Principal directions of images x (N, H, W, C) that together hold the last `share` of their variance, (d, m).
+
+    From the eigenvectors of the covariance in float64: d of 3,072 takes a minute of a CPU.
+    """
+    flat = x.reshape(len(x), -1)
+    mean = flat.mean(axis=0, dtype=np.float64)
+    covariance = np.zeros((flat.shape[1],) * 2)
+    for lo in range(0, len(flat), 5000):
+        centred = flat[lo : lo + 5000] - mean
+        covariance += centred.T @ centred
+    variances, directions = np.linalg.eigh(covariance)  # rising
+    held = np.cumsum(np.maximum(variances, 0)) / np.maximum(variances, 0).sum()
+    return directions[:, held <= share]
+
+
+def rare_shares(directions: np.ndarray, gradients: np.ndarray) -> Measure:
+    """Share of |g|² of each gradient (N, H, W, C) in `rare_directions`; NaN for a gradient of zero."""
+    g = gradients.reshape(len(gradients), -1).astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        values = np.square(g @ directions).sum(axis=1) / np.square(g).sum(axis=1)
+    return Measure(values, directions.shape[1] / directions.shape[0])
+
+
+def _length(vectors: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(vectors.reshape(len(vectors), -1), axis=1)
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return shifted / shifted.sum(axis=-1, keepdims=True)

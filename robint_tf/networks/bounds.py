@@ -1,0 +1,65 @@
+"""Networks whose images are not in [-1, 1], the one range that everything else in this package is told in."""
+
+import math
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+from robint_tf.errors import InputError
+from robint_tf.networks.classifiers import Network
+
+Bounds = tuple[float, float]
+"""The least and the greatest value of a pixel, such as (0, 255)."""
+
+
+@keras.saving.register_keras_serializable("robint_tf")
+class Bounded(keras.Model):
+    """A network of images in `bounds` as one of images in [-1, 1], so that eps is told in one range for all networks.
+
+    Gradients pass through the scaling. With bounds (-1, 1) the network is as it was, and said to be so.
+
+    >>> network = Bounded(keras.applications.EfficientNetB0(classifier_activation=None), bounds=(0, 255))
+    """
+
+    def __init__(self, network: Network, bounds: Bounds, **kwargs: Any) -> None:
+        """`ValueError` unless bounds are two finite numbers that rise."""
+        super().__init__(**kwargs)
+        low, high = self.bounds = checked(bounds)
+        self.rescale = layers.Rescaling((high - low) / 2, (high + low) / 2, dtype="float32", name="bounds")
+        self.network = network
+
+    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
+        return self.network(self.rescale(x), training=training)
+
+    def get_config(self) -> dict[str, Any]:
+        network = keras.saving.serialize_keras_object(self.network)
+        return super().get_config() | {"network": network, "bounds": list(self.bounds)}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Bounded":
+        return cls(**config | {"network": keras.saving.deserialize_keras_object(config["network"])})
+
+
+def taking(network: Network, bounds: Bounds) -> Network:
+    """The reverse: a network of images in [-1, 1] as one of images in `bounds`, which begins with their scaling.
+
+    It is made of Keras' own layers, so that its file can be read without this package; weights are shared.
+    network: (N, ...) with a shape that it declares. `ValueError` as for `Bounded`.
+    """
+    low, high = checked(bounds)
+    rescale = layers.Rescaling(2 / (high - low), -(high + low) / (high - low), dtype="float32", name="rescaling")
+    inner = network.layers if isinstance(network, keras.Sequential) else [network]
+    return keras.Sequential([layers.Input(network.input_shape[1:]), rescale, *inner], name=network.name)
+
+
+def checked(bounds: Bounds) -> Bounds:
+    """Bounds as floats. `ValueError` unless they are two finite numbers that rise."""
+    try:
+        low, high = map(float, bounds)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"bounds are {bounds!r}; give the least and the greatest pixel, such as (0, 255).") from error
+    if not (low < high and math.isfinite(high - low)):
+        raise InputError(f"bounds are {low:g} and {high:g}; give two finite numbers, the smaller one first.")
+    return low, high

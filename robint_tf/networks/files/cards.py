@@ -1,0 +1,65 @@
+"""What a saved network is: the recipe that its file names, and the card beside the file, bound to it by a hash.
+
+A `.keras` file is a zip archive, whose comment Keras leaves alone: it holds the recipe, so that file and recipe are
+published as one. The card (model.keras has model.json) tells how the network was made and how well it does, and names
+the file's SHA-256, so that it is never taken for the card of another file.
+"""
+
+import contextlib
+import json
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from robint_tf.store import results
+from robint_tf.store.folders import sha256_of
+
+
+def card_path(path: Path) -> Path:
+    """The card of a network file: model.keras has model.json."""
+    return path.with_suffix(".json")
+
+
+RECIPE = ("spec", "bounds")
+"""What of a card tells one network from another."""
+
+
+def name_recipe(path: Path, card: dict[str, Any]) -> None:
+    """Have a `.keras` file name the recipe on its card."""
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.comment = json.dumps({"robint_tf": {key: card.get(key) for key in RECIPE}}).encode()
+
+
+def recipe_of(path: Path) -> Any:
+    """The recipe that a `.keras` file names, RECIPE as JSON data; None if it names none, or is no whole archive."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return json.loads(archive.comment)["robint_tf"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, zipfile.BadZipFile):
+        return None
+
+
+def remove_card(path: Path) -> None:
+    """Remove the card of a network that is going to be replaced; what is no card is left to `results.write` to keep."""
+    with contextlib.suppress(results.ResultsError):
+        if "model" in results.read(card_path(path)):
+            card_path(path).unlink()
+
+
+def write_card(path: Path, card: dict[str, Any]) -> None:
+    """Write the card of a file."""
+    results.write(card_path(path), {**card, "model": {"file": path.name, "sha256": sha256_of(path)}})
+
+
+def warn_of_another(path: Path) -> None:
+    """Say so if the card beside a file was written for another file."""
+    try:
+        about = results.read(card_path(path)).get("model")
+    except results.ResultsError:
+        return
+    if isinstance(about, dict) and about.get("sha256") != sha256_of(path):
+        warnings.warn(
+            f"{card_path(path)} is not the card of {path}, which has another hash; remove it, or repeat the training.",
+            stacklevel=3,
+        )

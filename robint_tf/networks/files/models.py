@@ -1,0 +1,69 @@
+"""Networks as `.keras` files, each with a JSON card beside it that says what it is."""
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from robint_tf.errors import InputError
+from robint_tf.networks import inputs
+from robint_tf.networks.bounds import Bounded, Bounds
+from robint_tf.networks.classifiers import Network
+from robint_tf.networks.files import cards, keras_file
+from robint_tf.store.folders import atomic_path
+
+
+def save(network: Network, path: Path, card: dict[str, Any]) -> None:
+    """Write a network, whose file names the card's `spec`, and its card. `ValueError` unless the path ends in .keras.
+
+    Killed at any moment, this leaves the old file, with its card or with none, or the new file, with none.
+    """
+    if path.suffix != ".keras":
+        raise InputError(f"{path} does not end in .keras; Keras would not load it.")
+    with atomic_path(path) as scratch:
+        network.save(scratch)
+        cards.name_recipe(scratch, card)
+        cards.remove_card(path)
+    cards.write_card(path, card)
+
+
+def load(
+    path: Path, *, x_shape: tuple[int, ...] | None = None, n_classes: int | None = None, bounds: Bounds | None = None
+) -> Network:
+    """A classifier from a `.keras` file, checked by `keras_file` and loaded in Keras' safe mode.
+
+    bounds: what its images lie in, where that is not [-1, 1]; it is then loaded as a `Bounded` network. No code from
+    the file is run, and it takes no more memory than a few times its size. `ValueError` if the file is missing or no
+    Keras model, or if its input or output does not fit x_shape (without the batch axis) and n_classes.
+    """
+    if not path.exists():
+        raise InputError(f"{path} does not exist; train one with `robint train --save {path}`.")
+    if not zipfile.is_zipfile(path):
+        raise InputError(
+            f"{path} is no Keras model: it is no whole zip archive, so it was cut off or is another kind of file; copy "
+            "it again, or train it with --overwrite."
+        )
+    try:
+        keras_file.check(path)
+        network = keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises whatever its readers raise
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(f"{path} is no Keras model that can be loaded safely: {first}") from error
+    if bounds is not None:
+        network = Bounded(network, bounds)
+    try:
+        takes = inputs.declared_shape(network)
+        if x_shape is not None and takes is not None and not inputs.fits(takes, tuple(x_shape)):
+            raise InputError(f"it takes inputs of shape {takes}, the data set has {tuple(x_shape)}.")
+        sides = takes if x_shape is None else tuple(x_shape)
+        shape = [side for side in sides or () if side is not None]
+        if sides and len(shape) == len(sides):
+            gives = inputs.called(network, np.zeros((2, *shape), np.float32)).shape[1]
+            if n_classes is not None and gives != n_classes:
+                raise InputError(f"it knows {gives} classes, the data set has {n_classes}.")
+    except InputError as error:
+        raise InputError(f"{path} does not fit: {error}") from error
+    cards.warn_of_another(path)
+    return network

@@ -1,0 +1,188 @@
+"""Encoders, decoders and discriminators of the VAE-GANs, and how the VAE-GAN of each data set is trained.
+
+Three variants of each:
+
+* "authors": the published code. Batch normalisation comes after the activation, the encoder of CIFAR-10 has
+  5x5 kernels, Adam's second decay rate is 0.9 everywhere, and the gradient of the spectral norm sees u as
+  TensorFlow 1 had left it.
+* "paper": appendix A.3. Batch normalisation before the activation, 4x4 encoder kernels everywhere, decay rate
+  0.999 on MNIST and FMNIST, and the exact gradient of the spectral norm. What the text leaves open is as in
+  the code.
+* "corrected": the authors' networks and settings, with the exact gradient of the spectral norm.
+
+A layer's name holds its position among the layers with weights, as in the authors' code.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+import keras
+
+from robint_tf.networks.layers import BatchNorm, Chain, ConvBlock, DeconvBlock, DenseBlock, check_choice, derive_seed
+from robint_tf.networks.spectral import SpectralConvBlock, UGradient
+
+Layers = list[keras.layers.Layer]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How the VAE-GAN of one data set is made and trained. `n_dis`: discriminator runs per step."""
+
+    latent_dim: int
+    reconstruction_weight: float  # in the decoder's loss
+    learning_rate: float
+    beta_1: float
+    beta_2: float
+    n_dis: int
+    epochs: int
+    batch_size: int = 100
+    encoder_kernel: int = 4
+    batch_norm: BatchNorm = "after"
+    u_gradient: UGradient = "overwritten"
+
+
+MNIST = Settings(  # notebook 1.1, and the defaults of the class it uses
+    latent_dim=10,
+    reconstruction_weight=5e-3,
+    learning_rate=5e-4,
+    beta_1=0.5,
+    beta_2=0.9,
+    n_dis=1,
+    epochs=30,
+)
+AUTHORS = {
+    "mnist": MNIST,
+    "fashion_mnist": replace(MNIST, reconstruction_weight=5e-4, epochs=60),  # notebook 2.1
+    "cifar10": Settings(  # notebook 3.1
+        latent_dim=128,
+        reconstruction_weight=1e-2,
+        learning_rate=2e-4,
+        beta_1=0.0,
+        beta_2=0.9,
+        n_dis=5,
+        epochs=150,
+        encoder_kernel=5,
+    ),
+}
+PAPER = {
+    name: replace(settings, batch_norm="before", encoder_kernel=4, u_gradient="snapshot")
+    for name, settings in AUTHORS.items()
+}
+PAPER |= {name: replace(PAPER[name], beta_2=0.999) for name in ("mnist", "fashion_mnist")}
+CORRECTED = {name: replace(settings, u_gradient="snapshot") for name, settings in AUTHORS.items()}
+SETTINGS = {"authors": AUTHORS, "paper": PAPER, "corrected": CORRECTED}
+
+
+def settings_for(dataset: str, variant: str = "authors") -> Settings:
+    """The settings of a data set's VAE-GAN. `ValueError` for an unknown data set or variant."""
+    check_choice("variant", variant, tuple(SETTINGS))
+    check_choice("dataset", dataset, tuple(AUTHORS))
+    return SETTINGS[variant][dataset]
+
+
+def encoder(settings: Settings) -> Layers:
+    """Images -> (N, 2 * latent_dim): means, then log variances, which share one batch normalisation."""
+    conv = partial(
+        ConvBlock,
+        kernel_size=settings.encoder_kernel,
+        strides=2,
+        activation="relu",
+        batch_norm=settings.batch_norm,
+    )
+    return [
+        conv(64, name="conv1"),
+        conv(128, name="conv2"),
+        conv(256, name="conv3"),
+        keras.layers.Flatten(name="flatten"),
+        DenseBlock(2 * settings.latent_dim, batch_norm=settings.batch_norm, name="dense4"),
+    ]
+
+
+def mnist_decoder(settings: Settings) -> Layers:
+    """(N, latent_dim) -> (N, 28, 28, 1) in [-1, 1]."""
+    deconv = partial(DeconvBlock, kernel_size=4, activation="relu", batch_norm=settings.batch_norm)
+    return [
+        DenseBlock(2 * 2 * 256, activation="relu", batch_norm=settings.batch_norm, name="dense1"),
+        keras.layers.Reshape((2, 2, 256), name="reshape"),
+        deconv(256, strides=2, name="deconv2"),
+        deconv(128, padding="VALID", name="deconv3"),  # 4x4 -> 7x7
+        deconv(32, strides=2, name="deconv4"),
+        DeconvBlock(1, kernel_size=4, strides=2, activation="tanh", name="deconv5"),
+    ]
+
+
+def mnist_discriminator(settings: Settings) -> Layers:
+    """(N, 28, 28, 1) -> probability of being real, (N, 1)."""
+    conv = partial(ConvBlock, kernel_size=4, strides=2, activation="relu", batch_norm=settings.batch_norm)
+    return [
+        conv(32, batch_norm="none", name="conv1"),
+        conv(128, name="conv2"),
+        conv(256, name="conv3"),
+        conv(256, name="conv4"),
+        keras.layers.Flatten(name="flatten"),
+        DenseBlock(512, activation="relu", batch_norm=settings.batch_norm, name="dense5"),
+        DenseBlock(1, activation="sigmoid", name="dense6"),
+    ]
+
+
+def cifar_decoder(settings: Settings) -> Layers:
+    """(N, latent_dim) -> (N, 32, 32, 3) in [-1, 1]."""
+    deconv = partial(DeconvBlock, kernel_size=4, strides=2, activation="relu", batch_norm=settings.batch_norm)
+    return [
+        DenseBlock(4 * 4 * 512, name="dense1"),
+        keras.layers.Reshape((4, 4, 512), name="reshape"),
+        deconv(256, name="deconv2"),
+        deconv(128, name="deconv3"),
+        deconv(64, name="deconv4"),
+        ConvBlock(3, kernel_size=3, activation="tanh", name="conv5"),
+    ]
+
+
+def cifar_discriminator(settings: Settings) -> Layers:
+    """(N, 32, 32, 3) -> probability of being real, (N, 1)."""
+    spectral = partial(SpectralConvBlock, activation="leaky_relu", u_gradient=settings.u_gradient)
+    keep, halve = partial(spectral, kernel_size=3), partial(spectral, kernel_size=4, strides=2)
+    return [
+        keep(64, name="conv1"),
+        halve(64, name="conv2"),
+        keep(128, name="conv3"),
+        halve(128, name="conv4"),
+        keep(256, name="conv5"),
+        halve(256, name="conv6"),
+        keep(512, name="conv7"),
+        keras.layers.Flatten(name="flatten"),
+        DenseBlock(1, activation="sigmoid", name="dense8"),
+    ]
+
+
+Builder = Callable[[Settings], Layers]
+IMAGE_SHAPES = {"mnist": (28, 28, 1), "fashion_mnist": (28, 28, 1), "cifar10": (32, 32, 3)}
+DECODERS: dict[str, Builder] = {
+    "mnist": mnist_decoder,
+    "fashion_mnist": mnist_decoder,
+    "cifar10": cifar_decoder,
+}
+DISCRIMINATORS: dict[str, Builder] = {
+    "mnist": mnist_discriminator,
+    "fashion_mnist": mnist_discriminator,
+    "cifar10": cifar_discriminator,
+}
+
+
+def networks_for(dataset: str, settings: Settings, seed: int = 0) -> dict[str, Chain]:
+    """The encoder, decoder and discriminator of a data set, by these names. `ValueError` if it is unknown.
+
+    seed: part i draws its initial weights from (seed, i).
+    """
+    check_choice("dataset", dataset, tuple(IMAGE_SHAPES))
+    image_shape = IMAGE_SHAPES[dataset]
+    parts = {
+        "encoder": (encoder, image_shape),
+        "decoder": (DECODERS[dataset], (settings.latent_dim,)),
+        "discriminator": (DISCRIMINATORS[dataset], image_shape),
+    }
+    return {
+        name: Chain(layers(settings), example_shape, seed=derive_seed(seed, part), name=name)
+        for part, (name, (layers, example_shape)) in enumerate(parts.items())
+    }

@@ -1,0 +1,10 @@
+"""The paper: what it claims, what its authors published, and by which rules our results decide.
+
+published                              the authors' results as numbers, read back from their figures
+claims                                 the claims as data
+verdicts, verdicts_interpretability    the rules
+protocols                              which results decide, and the words for what they say
+comparison                             from a folder of results to a verdict per claim
+report, report_markdown                the page and the tables that show it
+figures                                the paper's figures, drawn from results files
+"""

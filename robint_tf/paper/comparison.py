@@ -1,0 +1,213 @@
+"""From a folder of results files to a verdict per claim: what the report shows, as plain data."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from robint_tf.errors import InputError
+from robint_tf.paper import claims, protocols
+from robint_tf.paper.claims import Claim
+from robint_tf.paper.verdicts import Finding
+from robint_tf.store import results
+from robint_tf.store.provenance import MixedError
+
+VERSION_KEYS = ("robint_tf", "tensorflow", "keras")
+
+ODD = (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError)
+"""What a file may cause that is a valid results file of another form than its name promises."""
+
+
+@dataclass(frozen=True, eq=False)
+class Collection:
+    """Results files by name (without .json), and where each lies below the folder."""
+
+    content: dict[str, dict[str, Any]]
+    paths: dict[str, str]
+    left_out: dict[str, str]  # path to reason
+
+    def without(self, reasons: dict[str, str]) -> "Collection":
+        """The collection without some files; reasons: by name."""
+        return Collection(
+            {name: content for name, content in self.content.items() if name not in reasons},
+            {name: place for name, place in self.paths.items() if name not in reasons},
+            self.left_out | {self.paths[name]: reason for name, reason in reasons.items()},
+        )
+
+
+def collect(folder: Path) -> Collection:
+    """Every results file in a folder and the folders below it. `ResultsError` if the folder does not exist.
+
+    Of two files of one name that with the shorter path counts, the first by name among equals; the other is left out.
+    """
+    if not folder.is_dir():
+        raise results.ResultsError(f"{folder} is no folder; run a section first, or name the folder of its figures.")
+    content: dict[str, dict[str, Any]] = {}
+    paths: dict[str, str] = {}
+    left_out: dict[str, str] = {}
+    for path in sorted(folder.rglob("*.json"), key=lambda p: (len(p.parts), p)):
+        place = results.printable(path.relative_to(folder).as_posix())
+        name = results.printable(path.stem)
+        try:
+            found = results.read(path)
+        except results.ResultsError as error:
+            left_out[place] = str(error)
+            continue
+        if name in content:
+            left_out[place] = f"{paths[name]} has the same name and is taken; rename one, or compare another folder."
+        else:
+            content[name], paths[name] = found, place
+    return Collection(content, paths, left_out)
+
+
+def differences(collection: Collection, names: Iterable[str]) -> dict[str, dict[str, list[str]]]:
+    """What of variant and versions differs between results files: property to value to the files that have it."""
+    seen: dict[str, dict[str, list[str]]] = {}
+    for name in names:
+        provenance = collection.content[name]["provenance"]
+        values = {"variant": provenance.get("variant", "authors")}
+        values |= {key: str(_versions(collection.content[name]).get(key, "unknown")) for key in VERSION_KEYS}
+        for key, value in values.items():
+            seen.setdefault(key, {}).setdefault(value, []).append(name)
+    return {key: values for key, values in seen.items() if len(values) > 1}
+
+
+def compare(collection: Collection, *, allow_mixed: bool = False) -> dict[str, Any]:
+    """Verdicts on every claim, with what is missing and the command that makes it; plain data for `report.json`.
+
+    Files that decide by their name and do not hold what that takes are left out and listed. `MixedError` if those that
+    decide differ in variant or version, unless `allow_mixed`; then they are listed.
+    """
+    wanted = claims.all_claims()
+    collection, findings = _evaluated(collection, wanted)
+    deciding = sorted({claim.needs for claim in wanted if claim.needs in collection.content})
+    mixed = differences(collection, deciding)
+    if mixed and not allow_mixed:
+        listed = "; ".join(f"{key}: {', '.join(sorted(values))}" for key, values in mixed.items())
+        raise MixedError(f"the results differ in {listed}; run them alike, or give --allow-mixed to list them.")
+    rows = [_row(claim, findings[claim.key], collection) for claim in wanted]
+    missing = {claim.needs: claim.command for claim in wanted if claim.needs not in collection.content}
+    return {
+        "claims": rows,
+        "groups": groups(rows),
+        "missing": [{"results": name, "command": command} for name, command in missing.items()],
+        "mixed": mixed,
+        "left_out": collection.left_out,
+        "sources": [_source(name, collection) for name in deciding],
+    }
+
+
+def _evaluated(collection: Collection, wanted: list[Claim]) -> tuple[Collection, dict[str, Finding]]:
+    """The findings by claim, and the collection without the files that have none because of their form."""
+    reasons: dict[str, str] = {}
+    findings: dict[str, Finding] = {}
+    for claim in wanted:
+        content = collection.content.get(claim.needs)
+        findings[claim.key] = Finding("not run", f"run `{claim.command}`")
+        if content is None or claim.needs in reasons:
+            continue
+        try:
+            _check_form(content)
+            findings[claim.key] = _finite(claim.evaluate(content))
+        except ODD as error:
+            cause = results.printable(f"{type(error).__name__}: {error}".replace("\n", " "))[:200]
+            reasons[claim.needs] = f"it does not hold what its name promises ({cause}); run `{claim.command}`."
+    for claim in wanted:
+        if claim.needs in reasons:
+            findings[claim.key] = Finding("not run", f"run `{claim.command}`")
+    return collection.without(reasons), findings
+
+
+def _check_form(content: dict[str, Any]) -> None:
+    """`ValueError` or its like for a file that does not say how it was made, as every command does."""
+    provenance = content["provenance"]
+    texts = [provenance["command"], provenance.get("variant", ""), provenance.get("preset", "")]
+    if not all(isinstance(text, str) for text in (*texts, *_data(content).values())):
+        raise InputError("provenance and fingerprints are texts")
+    if not all(isinstance(value, str | int | bool) for value in _versions(content).values()):
+        raise InputError("versions are texts, numbers, yes or no")
+    protocols.scale(content)
+
+
+def _finite(finding: Finding) -> Finding:
+    """The finding. `ValueError` if a number in it is none, as numbers near the end of the float range make them."""
+    numbers = [v for v in (finding.value, *(finding.interval or ())) if v is not None]
+    if not all(math.isfinite(v) for v in numbers):
+        raise InputError(f"its statistic is {numbers}")
+    return finding
+
+
+def _versions(content: dict[str, Any]) -> dict[str, Any]:
+    """What a file was made with; its "mixed" repeats what parts do not agree on, whose values stand joined, too."""
+    return {key: value for key, value in content["provenance"].get("versions", {}).items() if key != "mixed"}
+
+
+def _data(content: dict[str, Any]) -> dict[str, str]:
+    return {key: content[key]["sha256"][:12] for key in ("data", "train_data", "test_data") if key in content}
+
+
+def _row(claim: Claim, finding: Finding, collection: Collection) -> dict[str, Any]:
+    found = collection.content.get(claim.needs)
+    scale = "decides" if found is None or protocols.decides(found) else "scale"
+    authors = None if claim.authors is None else claim.authors()
+    return {
+        "key": claim.key,
+        "section": claim.section,
+        "group": claim.group,
+        "statement": claim.statement,
+        "question": claim.question,
+        "rule": claim.rule,
+        "authors_rule": None if authors is None else claim.authors_rule or claim.rule,
+        "results": collection.paths.get(claim.needs),
+        "command": claim.command if found is None else found["provenance"]["command"],
+        "preset": None if found is None else protocols.scale(found),
+        "decides": found is not None and scale == "decides",
+        "ours": _worded(finding, scale, claim.question),
+        "authors": None if authors is None else _worded(authors, "authors", claim.question),
+    }
+
+
+def _worded(finding: Finding, of: str, question: bool) -> dict[str, Any]:
+    """A finding as plain data, its outcome under the word that every document uses."""
+    content = asdict(finding)
+    return {"verdict": protocols.verdict(content.pop("outcome"), of, question=question), **content}
+
+
+def groups(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """How many claims of each kind have which verdict, ours and the authors' own numbers, and by which rules."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        found.setdefault(row["group"], []).append(row)
+    return [
+        {
+            "group": group,
+            "section": members[0]["section"],
+            "n": len(members),
+            "ours": _counts(member["ours"]["verdict"] for member in members),
+            "authors": _counts(m["authors"]["verdict"] for m in members if m["authors"] is not None),
+            "rule": members[0]["rule"],
+            "authors_rule": next((m["authors_rule"] for m in members if m["authors_rule"]), None),
+            "presets": sorted({member["preset"] for member in members if member["preset"]}),
+        }
+        for group, members in found.items()
+    ]
+
+
+def _counts(verdicts: Iterable[str]) -> dict[str, int]:
+    counts = Counter(verdicts)
+    return {verdict: counts[verdict] for verdict in protocols.VERDICTS if counts[verdict]}
+
+
+def _source(name: str, collection: Collection) -> dict[str, Any]:
+    found = collection.content[name]
+    provenance = found["provenance"]
+    return {
+        "results": collection.paths[name],
+        "command": provenance["command"],
+        "variant": provenance.get("variant"),
+        "preset": protocols.scale(found),
+        "versions": _versions(found),
+        "data": _data(found),
+    }

@@ -1,0 +1,196 @@
+"""The figures of section 2.1: distances to the manifold, adversarial images, loss gradients, the VAE-GAN's images."""
+
+import textwrap
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from robint_tf.interpretability import scores
+from robint_tf.store import results as results_files
+
+AUTHORS_AXES: dict[str, tuple[float, float]] = {
+    "mnist": (1.0, 5.0),
+    "fashion_mnist": (1.0, 8.0),
+    "cifar10": (0.2, 30.0),
+}
+"""Ends of the axes of the published Figure 1 (notebooks 1.3, 2.3, 3.3)."""
+
+NAMES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}
+
+
+def _dataset(results: dict[str, Any]) -> str:
+    return results["dataset"].removesuffix("_sample")
+
+
+def symmetric_range(heat_map: np.ndarray) -> tuple[float, float]:
+    """Ends of a colour scale that has 0 in its middle and covers the map (the authors' `pixel_range`)."""
+    end = float(np.abs(heat_map).max())
+    return -end, end
+
+
+def distances(results: dict[str, Any]) -> Figure:
+    """Figure 1: densities of the distance to the manifold, one panel per norm and loss of training."""
+    panels = results["panels"]
+    figure = Figure(figsize=(4 * max(len(panels), 2), 3.6), layout="constrained")
+    for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+        _distance_panel(axes, panel, results)
+    sample = " (packaged sample)" if results["dataset"].endswith("_sample") else ""
+    successful = "of the network itself" if results["judged_by"] == "attacked network" else "of the standard network"
+    heading = (
+        f"{NAMES[_dataset(results)]}{sample}: {results['n_attacked']} test images, attacked by {results['attack']}; "
+        f"attacks that change the prediction {successful}; in brackets: number of images, bootstrap probability"
+    )
+    if results["problems"]:
+        heading += "\nNo verdict, the VAE-GAN cannot stand for the manifold: " + "; ".join(results["problems"])
+    elif "health" in results:  # files of version 0.1.0 lack it
+        heading += f"\nthe VAE-GAN's images: {gain_words(results['health'])}"
+    figure.suptitle(_wrapped(heading, figure), fontsize=10)
+    return figure
+
+
+def gain_words(health: dict[str, float]) -> str:
+    """How much better than a constant image a VAE-GAN reconstructs the test images."""
+    gain = 1 - health["error"] / health["constant_error"]
+    return f"{gain:.1%} nearer to the test images than their mean image"
+
+
+def _wrapped(text: str, figure: Figure) -> str:
+    """The lines of a heading, broken where they would be wider than the figure."""
+    width = int(14 * figure.get_figwidth())  # characters of 10 points
+    return "\n".join(part for line in text.splitlines() for part in textwrap.wrap(line, width))
+
+
+def _distance_panel(axes: Axes, panel: dict[str, Any], results: dict[str, Any]) -> None:
+    low, high = panel["window"]
+    authors = not results["problems"] and any(curve["mode_authors"] is not None for curve in panel["curves"])
+    for curve in panel["curves"]:
+        name = _trained_name(curve["name"], panel["trained_with"])
+        share = "" if curve["n"] == results["n_attacked"] else f" ({curve['n']})"
+        if curve["density"] is None:
+            axes.plot([], [], label=f"{name}: {curve['n']} of {results['n_attacked']}, no density")
+            continue
+        y = np.array(curve["density"])
+        (line,) = axes.plot(np.linspace(low, high, len(y)), y, label=name + share)
+        if authors and curve["mode_authors"] is not None:
+            axes.plot(curve["mode_authors"], 0, marker="^", color=line.get_color(), clip_on=False, zorder=3)
+    axes.set_xlabel(f"L2 Distance to Manifold ({panel['scale'][0]:.1f} at 0, {panel['scale'][1]:.1f} at 1)")
+    swapped = (
+        "" if panel["trained_with"] == panel["loss"] else f" (networks trained with {LOSSES[panel['trained_with']]})"
+    )
+    axes.set_title(f"{panel['title']}{swapped}\n{order_words(panel['order']).replace('; ', chr(10))}", fontsize=10)
+    _distance_limits(axes, panel, _dataset(results))
+    if authors:
+        axes.plot([], [], "^", color="0.4", label="mode, authors")
+    axes.legend(loc="best", fontsize=8)
+    if results["problems"]:
+        axes.set_facecolor("0.88")
+
+
+LOSSES = {"xent": "XEnt", "cw": "CW"}
+
+
+def _trained_name(name: str, trained_with: str) -> str:
+    """The name of a network with the loss that it was trained with; version 0.1.0 wrote that of the panel."""
+    kind, _, loss = name.rpartition(" ")
+    return f"{kind} {LOSSES[trained_with]}" if loss in LOSSES.values() else name
+
+
+def order_words(order: dict[str, Any]) -> str:
+    """What a panel says of the paper's order: yes, no, or undecided, with the bootstrap probability of the order."""
+    chances = {"modes": order["bootstrap_probability"], "means": order["means_bootstrap_probability"]}
+    if all(chance is None for chance in chances.values()):
+        return "no verdict on the order"
+    words = [
+        f"of {of}: " + ("undecided" if chance is None else f"{DECIDED[scores.decided(chance)]} ({chance:.0%})")
+        for of, chance in chances.items()
+    ]
+    return "paper's order " + "; ".join(words)
+
+
+DECIDED = {True: "yes", False: "no", None: "undecided"}
+
+
+def _distance_limits(axes: Axes, panel: dict[str, Any], dataset: str) -> None:
+    """The authors' axes where every curve fits, else the part of the window that holds the curves."""
+    right, top = AUTHORS_AXES[dataset]
+    low, high = panel["window"]
+    drawn = [np.array(c["density"]) for c in panel["curves"] if c["density"] is not None]
+    if not drawn:
+        axes.set(xlim=(0, right), ylim=(0, top))
+        return
+    ticks = np.linspace(low, high, len(drawn[0]))
+    envelope = np.max(drawn, axis=0)
+    reach = ticks[envelope > 0.01 * envelope.max()][-1]
+    fits = low == 0 and reach <= right and envelope.max() <= top
+    axes.set_xlim(low, right if fits else min(high, 1.02 * reach))
+    axes.set_ylim(0, top if fits else 1.05 * envelope.max())
+
+
+def adversarial_examples(results: dict[str, Any]) -> Figure:
+    """Figure 2: one image and its adversarial examples, by network."""
+    images = results["images"]
+    trained_with = _trained_with(results)
+    figure = Figure(figsize=(2.2 * len(images), 2.7), layout="constrained")
+    for axes, item in zip(figure.subplots(1, len(images)), images, strict=True):
+        _image(axes, results_files.unpacked(item["image"]))
+        axes.set_title(_trained_name(item["name"], trained_with), fontsize=13)
+        axes.set_xlabel(item["taken_for"], fontsize=12)
+    figure.axes[0].set_ylabel(NAMES[_dataset(results)], fontsize=13)
+    figure.supxlabel(f"attack: {results['attack']}; below: what the attacked network sees", fontsize=8)
+    return figure
+
+
+def _trained_with(results: dict[str, Any]) -> str:
+    """The loss that Figure 2's networks are trained with. Files of version 0.1.0 do not say it.
+
+    In the authors' variant it is cw on Fashion-MNIST (notebook 2.3) and xent elsewhere.
+    """
+    swapped = _dataset(results) == "fashion_mnist" and results["provenance"]["variant"] == "authors"
+    return results.get("trained_with") or ("cw" if swapped else "xent")
+
+
+def loss_gradients(results: dict[str, Any]) -> Figure:
+    """Figure 6: images, and below them the gradients of minus the loss of each network."""
+    images = results_files.unpacked(results["images"])
+    networks = results["networks"]
+    figure = Figure(figsize=(2 * len(images), 2 * (1 + len(networks))), layout="constrained")
+    grid = figure.subplots(1 + len(networks), len(images), squeeze=False)
+    for axes, image, name in zip(grid[0], images, results["classes"], strict=True):
+        _image(axes, image)
+        axes.set_title(name, fontsize=14)
+    grid[0, 0].set_ylabel("Original", fontsize=14)
+    for row, network in zip(grid[1:], networks, strict=True):
+        for axes, heat_map in zip(row, np.array(network["maps"]), strict=True):
+            low, high = symmetric_range(heat_map)
+            axes.imshow(heat_map, cmap="bwr", vmin=low, vmax=high)
+            axes.set(xticks=[], yticks=[])
+        row[0].set_ylabel(network["name"], fontsize=14)
+    return figure
+
+
+def vae_gan(results: dict[str, Any]) -> Figure:
+    """Test images, their projections, and samples."""
+    rows = [(row["name"], results_files.unpacked(row["images"])) for row in results["rows"]]
+    n = len(rows[0][1])
+    figure = Figure(figsize=(n, 1.05 * len(rows) + 0.4), layout="constrained")
+    grid = figure.subplots(len(rows), n, squeeze=False)
+    for axes_row, (name, images) in zip(grid, rows, strict=True):
+        for axes, image in zip(axes_row, images, strict=True):
+            _image(axes, image)
+        axes_row[0].set_ylabel(name, fontsize=9)
+    health = results["health"]
+    heading = (
+        f"{NAMES[_dataset(results)]}: mean distance to projection {health['error']:.1f} "
+        f"(to the mean image {health['constant_error']:.1f}); epochs: {results['vae_gan']['epochs']}"
+    )
+    if results["problems"]:
+        heading += "\nCannot stand for the manifold: " + "; ".join(results["problems"])
+    figure.suptitle(_wrapped(heading, figure), fontsize=10)
+    return figure
+
+
+def _image(axes: Axes, image: np.ndarray) -> None:
+    axes.imshow(image if image.shape[-1] == 3 else image[..., 0], cmap="gray", vmin=0, vmax=255)
+    axes.set(xticks=[], yticks=[])

@@ -1,0 +1,84 @@
+"""Which results decide about the paper, and the words for what they say.
+
+The same rules read results of any scale, but only results of the authors' protocol decide. From fewer images, steps,
+networks or seeds the rules tell what happens there, which is no verdict on the paper.
+"""
+
+from typing import Any, get_args
+
+from robint_tf.paper import published
+from robint_tf.paper.verdicts import Outcome
+from robint_tf.specs import ClassifierSpec, Training, from_dict
+
+Results = dict[str, Any]  # the content of a results file
+
+WORDS = {
+    "decides": {"holds": "reproduced", "fails": "not reproduced"},
+    "scale": {"holds": "agrees at this scale", "fails": "differs at this scale"},
+    "authors": {"holds": "supported", "fails": "contradicted"},
+}
+"""What an outcome is called: of results that decide, of others, and of the authors' own numbers."""
+
+ANSWERS = {
+    "decides": {"holds": "yes", "fails": "no"},
+    "scale": {"holds": "yes at this scale", "fails": "no at this scale"},
+    "authors": {"holds": "yes", "fails": "no"},
+}
+"""The same where the paper asks and asserts nothing."""
+
+VERDICTS = tuple(
+    dict.fromkeys(
+        [w for words in (WORDS, ANSWERS) for of in words.values() for w in of.values()]
+        + [outcome for outcome in get_args(Outcome) if outcome not in ("holds", "fails")]
+    )
+)
+"""Every verdict of a report, in the order in which they are counted."""
+
+
+def verdict(outcome: Outcome, of: str, *, question: bool = False) -> str:
+    """The word for an outcome; of: a key of WORDS. "inconclusive" and "not run" are the same of all."""
+    return (ANSWERS if question else WORDS)[of].get(outcome, outcome)
+
+
+def decides(results: Results) -> bool:
+    """Whether results are of the authors' protocol: preset `paper` with nothing taken away, or their full training.
+
+    More seeds or networks than the authors' are welcome. `KeyError` and its like for content of another form.
+    """
+    preset = results["provenance"].get("preset")
+    if preset is None:
+        return _full_training(results["spec"])
+    if preset != "paper":
+        return False
+    return results["figure"] != "interpretability" or _whole_grid(results)
+
+
+def scale(results: Results) -> str:
+    """The name of the scale for tables: the preset, "full" for a network's card; with a note if it was changed."""
+    preset = results["provenance"].get("preset")
+    if preset not in (None, "paper"):
+        return str(preset)
+    return (preset or "full") + ("" if decides(results) else ", changed")
+
+
+def _full_training(spec: Results) -> bool:
+    """Whether a recipe is the authors' standard training, from whatever seed and in whatever variant."""
+    found = from_dict(spec)
+    training = Training(epochs=published.EPOCHS[found.dataset], seed=found.training.seed)
+    return found == ClassifierSpec(dataset=found.dataset, training=training, variant=found.variant)
+
+
+def _whole_grid(results: Results) -> bool:
+    """Whether a grid has the authors' fractions, as many retrainings, and every eps of each norm that it has."""
+    radii: dict[str, set[float]] = {}
+    for network in results["networks"]:
+        if network["norm"] is not None:
+            radii.setdefault(network["norm"], set()).add(round(network["eps"], 6))
+    return (
+        tuple(results["fractions"]) == published.FRACTIONS
+        and results["n_seeds"] >= published.N_RETRAININGS
+        and all(
+            found >= {round(eps, 6) for eps in published.series(results["loss"], norm).eps if eps > 0}
+            for norm, found in radii.items()
+        )
+    )

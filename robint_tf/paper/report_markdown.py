@@ -1,0 +1,137 @@
+"""The comparison as Markdown. What comes from results files is escaped, so that no file can write into the document."""
+
+import re
+from html import escape
+from typing import Any
+
+from robint_tf.paper.protocols import VERDICTS
+from robint_tf.paper.report import CODE, HEADINGS, MARKS, RULE, counts, judged_by, pairs, sections
+from robint_tf.store.results import printable
+
+MEANING = re.compile(r"[\\`\[\]|~$]|\*(?=\S)|(?<=\S)\*|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+"""What Markdown would read as more than a character; an underscore inside a word and a star by itself are not."""
+
+PLAIN_CODE = re.compile(r"[^`<>&|]*")
+
+
+def text(value: str) -> str:
+    """A text as Markdown shows it, on one line: no markup, no HTML, no end of a cell; our `commands` as code."""
+    pieces = CODE.split(_on_a_line(value))
+    return "".join(code(piece) if i % 2 else _escaped(piece) for i, piece in enumerate(pieces))
+
+
+def code(value: str) -> str:
+    """A text as code, on one line."""
+    value = _on_a_line(value)
+    if PLAIN_CODE.fullmatch(value):
+        return f"`{value}`" if value else ""
+    return f"<code>{_escaped(value)}</code>"  # in which Markdown and entities are read as elsewhere
+
+
+def _on_a_line(value: str) -> str:
+    return printable(re.sub(r"\s+", " ", value))
+
+
+def _escaped(value: str) -> str:
+    return MEANING.sub(r"\\\g<0>", escape(value, quote=False))
+
+
+def group_table(comparison: dict[str, Any]) -> str:
+    """The claims by kind, as a Markdown table."""
+    rows = [
+        [
+            row["group"],
+            str(row["n"]),
+            counts(row["ours"]),
+            ", ".join(row["presets"]) or "–",
+            counts(row["authors"]),
+            judged_by(row),
+        ]
+        for row in comparison["groups"]
+    ]
+    heads = ["claim", "number", "ours", "preset", "the authors' own numbers", "judged by"]
+    return _table(heads, [[text(cell) for cell in row] for row in rows])
+
+
+SCALES = {True: "at the authors' protocol", False: "at smaller scale"}
+
+
+def totals_table(comparison: dict[str, Any]) -> str:
+    """How many statements there are, and what was found of how many, as a Markdown table."""
+    claims = comparison["claims"]
+    rows = []
+    for decides, scale in SCALES.items():
+        found = [row["ours"]["verdict"] for row in claims if row["decides"] is decides]
+        found = [verdict for verdict in found if verdict != "not run"]
+        rows.append([scale, str(len(found)), _tally(found)])
+    missing = [row for row in claims if row["ours"]["verdict"] == "not run"]
+    rows.append(["not run", str(len(missing)), ""])
+    theirs = [row["authors"]["verdict"] for row in claims if row["authors"] is not None]
+    rows.append(["the authors' own numbers, where they were published", str(len(theirs)), _tally(theirs)])
+    return _table([f"of {len(claims)} statements", "number", "of which"], [[text(c) for c in row] for row in rows])
+
+
+def _tally(verdicts: list[str]) -> str:
+    return counts({verdict: verdicts.count(verdict) for verdict in VERDICTS if verdict in verdicts})
+
+
+def source_table(comparison: dict[str, Any]) -> str:
+    """The results files that decide, and how to make each again, as a Markdown table."""
+    return _table(
+        ["results", "command", "preset", "made with", "data (SHA-256)"],
+        [
+            [
+                code(s["results"]),
+                code(s["command"]),
+                text(s["preset"]),
+                text(pairs(s["versions"])),
+                text(pairs(s["data"])),
+            ]
+            for s in comparison["sources"]
+        ],
+    )
+
+
+def markdown(comparison: dict[str, Any], header: dict[str, str]) -> str:
+    """The whole report as Markdown."""
+    parts = ["# Comparison with the published results", "", RULE, ""]
+    parts += [f"- {name}: {text(value)}" for name, value in header.items()]
+    parts += ["", group_table(comparison)]
+    heads = ["claim", "ours", "statistic", "preset", "authors' own numbers"]
+    for section, rows in sections(comparison).items():
+        parts += ["", f"## Section {section}: {HEADINGS[section]}", "", _table(heads, [_cells(row) for row in rows])]
+    if comparison["missing"]:
+        parts += ["", "## Missing", ""]
+        parts += [f"- {code(item['results'])}: {code(item['command'])}" for item in comparison["missing"]]
+    if comparison["left_out"]:
+        parts += ["", "## Left out", ""]
+        parts += [f"- {code(place)}: {text(reason)}" for place, reason in comparison["left_out"].items()]
+    parts += ["", "## Sources", "", source_table(comparison)]
+    for key, values in comparison["mixed"].items():
+        for value, names in values.items():
+            parts.append(f"\nMixed: {text(key)} {text(value)}: {text(', '.join(names))}")
+    return "\n".join(parts) + "\n"
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    ours, authors = row["ours"], row["authors"]
+    return [
+        text(row["statement"]),
+        _marked(ours["verdict"]),
+        f"{text(ours['text'])} {_brackets(ours)}".strip(),
+        text(row["preset"] or "–"),
+        "–" if authors is None else f"{_marked(authors['verdict'])}: {text(authors['text'])}",
+    ]
+
+
+def _marked(verdict: str) -> str:
+    return MARKS.get(verdict, "") + verdict
+
+
+def _brackets(finding: dict[str, Any]) -> str:
+    return "" if finding["interval"] is None else f"({finding['interval'][0]:.3g} to {finding['interval'][1]:.3g})"
+
+
+def _table(heads: list[str], rows: list[list[str]]) -> str:
+    lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
+    return "\n".join([*lines, *(f"| {' | '.join(cells)} |" for cells in rows)])

@@ -1,0 +1,160 @@
+"""Rules by which results decide about the paper's statements: sections 2.1, 2.2 and the accuracies of appendix A.2.
+
+A rule says whether a statement holds. It holds only if a 95% interval excludes the contrary, and fails only if the
+interval excludes the statement; anything else is inconclusive. The authors' published numbers come without intervals
+where the statistic is not a correlation; there the number itself decides, and the claim says so.
+"""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Literal
+
+import numpy as np
+from scipy import stats
+
+from robint_tf.errors import InputError
+from robint_tf.interpretability import scores
+from robint_tf.paper import published
+
+Outcome = Literal["holds", "fails", "inconclusive", "not run"]
+
+ACCURACY_TOLERANCE = 0.01
+"""How far an accuracy may lie from the stated one: the paper gives three digits, of one network."""
+
+Results = dict[str, Any]  # the content of a results file
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What results say about a statement. `text`: the statistic in words; `interval`: 95%, None where there is none."""
+
+    outcome: Outcome
+    text: str
+    value: float | None = None
+    interval: tuple[float, float] | None = None
+
+
+def judge(value: float, interval: tuple[float, float] | None, *, sign: int = 1) -> Outcome:
+    """Whether a number is above 0 (sign 1) or below (-1), as far as its interval allows; without one, as it stands."""
+    low, high = (value, value) if interval is None else interval
+    low, high = (low, high) if sign > 0 else (-high, -low)
+    if low > 0:
+        return "holds"
+    return "fails" if high < 0 else "inconclusive"
+
+
+def accuracy(stated: float, value: float, interval: tuple[float, float]) -> Finding:
+    """Whether an accuracy equals the stated one to within ACCURACY_TOLERANCE."""
+    low, high = interval[0] - stated, interval[1] - stated
+    inside = low >= -ACCURACY_TOLERANCE and high <= ACCURACY_TOLERANCE
+    outside = high < -ACCURACY_TOLERANCE or low > ACCURACY_TOLERANCE
+    outcome: Outcome = "holds" if inside else "fails" if outside else "inconclusive"
+    return Finding(outcome, f"accuracy {value:.2%}, stated {stated:.1%}", value, interval)
+
+
+def card_accuracy(dataset: str, stated: float, results: Results) -> Finding:
+    """The clean accuracy on the card of a saved network. `ValueError` for a network of another data set."""
+    found, trained_on = results["clean_accuracy"], results["spec"]["dataset"]
+    if trained_on != dataset:
+        raise InputError(f"its dataset is {trained_on}, not {dataset}")
+    low, high = found["interval_95"]
+    if results["spec"]["attack"] is not None:
+        return Finding("inconclusive", "the network was trained on attacked images", found["value"])
+    return accuracy(stated, found["value"], (low, high))
+
+
+def toy_accuracy(results: Results) -> Finding:
+    """Mean accuracy of the standard networks of section 2.2, with its t interval over the seeds."""
+    values = results["networks"][0]["accuracy"]["values"]
+    if len(values) < 2:
+        return Finding("inconclusive", f"accuracy {values[0]:.2%}: one seed has no interval", values[0])
+    mean, half = mean_and_half_width(np.array(values))
+    found = accuracy(1.0, mean, (max(mean - half, 0.0), min(mean + half, 1.0)))
+    text = f"{found.text}; mean of {len(values)} seeds, from {min(values):.2%} to {max(values):.2%}"
+    return Finding(found.outcome, text, found.value, found.interval)
+
+
+def mean_and_half_width(values: np.ndarray) -> tuple[float, float]:
+    """Mean of two or more numbers (n,), and half the width of its 95% t interval."""
+    return float(values.mean()), float(stats.sem(values) * stats.t.ppf((1 + scores.LEVEL) / 2, len(values) - 1))
+
+
+def tilt_order(results: Results) -> Finding:
+    """Figure 3: whether more than half of the seeds have the paper's order."""
+    hits, n = results["seeds_with_tilt_standard_over_weak_over_strong"], results["n_seeds"]
+    interval = stats.binomtest(hits, n).proportion_ci(method="wilson")
+    ends = (float(interval.low), float(interval.high))
+    outcome = judge(hits / n - 0.5, (ends[0] - 0.5, ends[1] - 0.5))
+    return Finding(outcome, f"tilt standard > weak > strong in {hits} of {n} seeds", hits / n, ends)
+
+
+def authors_tilt_order() -> Finding:
+    """The same of the published figure: the three tilts as read, one network each."""
+    tilts = published.TOY_TILT_DEGREES
+    least = min(tilts["standard"] - tilts["weak"], tilts["weak"] - tilts["strong"])
+    text = "tilts about " + ", ".join(f"{v:.0f}°" for v in tilts.values()) + ", one network each"
+    return Finding(judge(least, None), text)
+
+
+NOT_AMONG = Finding("not run", "these networks are not among the results")
+
+
+def _panel(results: Results, norm: str, loss: str) -> Results | Finding:
+    """A panel of Figure 1, or why it decides nothing about the networks trained with `loss`."""
+    found = next((p for p in results["panels"] if (p["norm"], p["loss"]) == (norm, loss)), None)
+    if found is None:
+        return NOT_AMONG
+    if found["trained_with"] != loss:
+        return Finding("not run", "the authors' panel shows networks trained with CW, which count under CW only")
+    if results["problems"]:
+        return Finding("inconclusive", "the VAE-GAN cannot stand for the manifold: " + "; ".join(results["problems"]))
+    return found
+
+
+ORDERS = {"modes": ("holds", "bootstrap_probability"), "means": ("means_hold", "means_bootstrap_probability")}
+"""Keys of a panel's order in the results of section 2.1."""
+
+
+def manifold_order(norm: str, loss: str, results: Results, *, of: str = "modes") -> Finding:
+    """Figure 1: the order of a panel's modes or means, judged by its bootstrap probability."""
+    panel = _panel(results, norm, loss)
+    if isinstance(panel, Finding):
+        return panel
+    holds, probability = (panel["order"][key] for key in ORDERS[of])
+    if probability is None:
+        return Finding("inconclusive", "a network has too few successful attacks")
+    decided = scores.decided(probability)
+    outcome: Outcome = "inconclusive" if decided is None else "holds" if decided else "fails"
+    return Finding(
+        outcome, f"{of} {'in' if holds else 'not in'} order, bootstrap probability {probability:.2f}", probability
+    )
+
+
+def authors_manifold_order(dataset: str, norm: str, loss: str) -> Finding:
+    """The published panel, as far as its curves are not hidden."""
+    test, *falling = published.FIGURE_1_MODES[dataset][norm, loss]
+    known = [m for m in falling if m is not None]
+    ordered = all(a > b for a, b in pairwise(known)) and (test is None or test < known[-1])
+    hidden = sum(m is None for m in (test, *falling))
+    text = f"modes {'in' if ordered else 'not in'} order" + (f" ({hidden} of 5 curves hidden)" if hidden else "")
+    return Finding("holds" if ordered else "fails", text)
+
+
+def manifold_nearer(norm: str, loss: str, results: Results) -> Finding:
+    """Whether every robust network's attacked images lie nearer than the standard network's, more often than not."""
+    panel = _panel(results, norm, loss)
+    if isinstance(panel, Finding):
+        return panel
+    rows = panel["nearer_than_standard"]
+    if any(row["share"] is None for row in rows):
+        return Finding("inconclusive", "a network has no successful attack")
+    least = min(rows, key=lambda row: row["interval"][0])
+    outcomes = {judge(r["share"] - 0.5, (r["interval"][0] - 0.5, r["interval"][1] - 0.5)) for r in rows}
+    outcome: Outcome = "inconclusive"
+    if outcomes == {"holds"}:
+        outcome = "holds"
+    elif "fails" in outcomes:
+        outcome = "fails"
+    shares = ", ".join(f"{row['share']:.0%}" for row in rows)
+    low, high = least["interval"]
+    return Finding(outcome, f"nearer in {shares} of pairs, weakest adversary first", least["share"], (low, high))

@@ -1,0 +1,249 @@
+"""Where results live: a folder per recipe, named by the recipe's hash, published whole or not at all.
+
+    <root>/<kind>/<key>/arrays.npz      the artifact, a dict of arrays
+    <root>/<kind>/<key>/manifest.json   the recipe in words, what it was made with, a hash of arrays.npz, notes
+    <root>/<kind>/<key>.checkpoint/     an unfinished training, removed when the artifact is published
+    <root>/<kind>/<key>.lease           who makes the artifact at the moment
+
+A folder is written beside its place, flushed and renamed, so that a killed process leaves nothing half-written
+(`robint_tf.store.folders`). Processes that share a store, also from several machines, make each artifact once: whoever finds
+that another makes it waits, or does something else meanwhile (`robint_tf.store.leases`).
+"""
+
+import collections
+import contextlib
+import hashlib
+import json
+import os
+import uuid
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from robint_tf.errors import InputError
+from robint_tf.specs import MATHEMATICS, as_dict
+from robint_tf.store.checkpoints import Checkpoint
+from robint_tf.store.folders import (
+    MANIFEST,
+    Arrays,
+    DamagedError,
+    explained,
+    is_there,
+    read_folder,
+    remove,
+    sweep,
+    write_folder,
+)
+from robint_tf.store.leases import Lease, holder
+from robint_tf.store.provenance import Description, Parts
+
+RELEASES = {1: "0.1.0"}
+"""The release that an older version of the mathematics was."""
+
+SCRATCH = r".+\.part-\w{8}"  # names under which folders are written
+
+
+def spec_key(spec: Any, *inputs: str) -> str:
+    """The name of what `spec` makes from `inputs` (`data.Fingerprint.key`): 20 hexadecimal digits."""
+    recipe = {"version": MATHEMATICS, "spec": as_dict(spec), "inputs": inputs}
+    return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def default_root() -> Path:
+    """`ROBINT_STORE` if set, else `robint_tf` in the user's cache folder. `InputError` for users without a home.
+
+    An empty variable counts as none, `~` is the user's home.
+    """
+    choice, cache = os.environ.get("ROBINT_STORE"), os.environ.get("XDG_CACHE_HOME")
+    try:
+        return Path(choice).expanduser() if choice else Path(cache or "~/.cache").expanduser() / "robint_tf"
+    except RuntimeError as error:
+        raise InputError("this user has no home folder; give --store, or set ROBINT_STORE to a folder.") from error
+
+
+class TakenError(Exception):
+    """Another process makes the artifact; raised instead of waiting for it where `Store.without_waiting` says so."""
+
+
+class Store:
+    """Artifacts by recipe. Reading verifies the hash: a damaged artifact is set aside and made again.
+
+    Only what does not match its hash or cannot be parsed counts as damaged. What cannot be read for another reason,
+    because it is another user's or the disk fails, is left alone: `OSError` says so.
+    """
+
+    def __init__(
+        self,
+        root: Path | str | None = None,
+        *,
+        allow_mixed: bool = False,
+        waiting: Callable[[str], None] | None = None,
+    ) -> None:
+        """root: folder of the store, made on first use. `OSError` where it cannot be made or written.
+
+        allow_mixed: whether artifacts made with different versions, devices or settings may be used together.
+        waiting: told whom a `fetch` waits for, e.g. "process 4711 on node3"; by default that is a warning.
+        """
+        self.root = default_root() if root is None else Path(root).expanduser()
+        self.parts = Parts(allow_mixed=allow_mixed)
+        self._waiting = waiting or _warn_of
+
+    def folder(self, spec: Any, *inputs: str) -> Path:
+        """Where the artifact of this recipe is or would be."""
+        return self.root / type(spec).__name__ / spec_key(spec, *inputs)
+
+    def has(self, spec: Any, *inputs: str) -> bool:
+        """Whether the artifact is there (its hash is checked when it is read)."""
+        return is_there(self.folder(spec, *inputs) / MANIFEST)
+
+    def is_being_made(self, spec: Any, *inputs: str) -> bool:
+        """Whether a process makes this artifact; one on another machine may have died within the last minute."""
+        return holder(_lease_path(self.folder(spec, *inputs))) is not None
+
+    @contextlib.contextmanager
+    def without_waiting(self) -> Iterator[None]:
+        """While the block runs, `fetch` raises `TakenError` where it would wait for another process."""
+        before, self._waiting = self._waiting, _refuse
+        try:
+            yield
+        finally:
+            self._waiting = before
+
+    def load(self, spec: Any, *inputs: str) -> Arrays | None:
+        """The artifact, or None if it is missing or damaged; a damaged one is moved aside with a warning.
+
+        `MixedError` if it was made otherwise than those that this store object has given before.
+        """
+        folder = self.folder(spec, *inputs)
+        try:
+            return self._read(folder)
+        except DamagedError:
+            lease = Lease(_lease_path(folder))
+            if not lease.acquire():  # another process sees to it
+                return None
+        try:
+            return self._read_or_set_aside(folder)
+        finally:
+            lease.release()
+
+    def _read(self, folder: Path) -> Arrays | None:
+        """The artifact in a folder; None if there is no folder. `DamagedError`, `MixedError`."""
+        if not is_there(folder):
+            return None
+        arrays, manifest = read_folder(folder)
+        self.parts.add(manifest.get("made_with", {}), f"{folder} was made otherwise than what is used with it")
+        return arrays
+
+    def _read_or_set_aside(self, folder: Path) -> Arrays | None:
+        """As `_read`, by the holder of the lease: nobody else moves or makes the folder meanwhile.
+
+        A link in its place is followed, but it is the link that is moved.
+        """
+        try:
+            return self._read(folder)
+        except DamagedError as error:
+            aside = folder.with_name(f"{folder.name}.damaged-{uuid.uuid4().hex[:8]}")
+            try:
+                os.replace(folder, aside)
+            except OSError as refused:
+                raise explained(refused, folder.parent, 0) from refused
+            warnings.warn(f"{error}; moved to {aside} and made again.", stacklevel=3)
+            return None
+
+    def notes(self, spec: Any, *inputs: str) -> dict[str, Any]:
+        """The notes stored beside an artifact; empty if there is none."""
+        try:
+            return json.loads((self.folder(spec, *inputs) / MANIFEST).read_text())["notes"]
+        except (OSError, ValueError, KeyError):
+            return {}
+
+    def fetch(
+        self,
+        spec: Any,
+        build: Callable[["Checkpoint"], tuple[Arrays, dict[str, Any]]],
+        *inputs: str,
+        made_with: Description | None = None,
+    ) -> Arrays:
+        """The artifact of this recipe, made by `build(checkpoint) -> (arrays, notes)` only if the store lacks it.
+
+        checkpoint: where the unfinished work of this recipe is kept. made_with: what this process makes things with;
+        `MixedError`, before any work, if that is not what the artifacts used so far were made with. While another
+        process makes the artifact, this one waits, and takes over if that one dies. Should two make it after all (one
+        was stopped for a minute, say), the first to finish decides what both return; one whose own differs warns of it.
+        """
+        folder = self.folder(spec, *inputs)
+        with contextlib.suppress(DamagedError):
+            if (arrays := self._read(folder)) is not None:
+                self._tidy(folder)
+                return arrays
+        self.parts.check(made_with or {}, f"{folder} would be made otherwise than what is used with it")
+        with Lease(_lease_path(folder), waiting=self._waiting):
+            arrays = self._read_or_set_aside(folder)
+            if arrays is None:
+                checkpoint = self.checkpoint(spec, *inputs, made_with=made_with)
+                arrays, notes = build(checkpoint)
+                manifest = {"mathematics": MATHEMATICS, "spec": as_dict(spec), "inputs": inputs, "notes": notes}
+                if write_folder(folder, arrays, {**manifest, "made_with": checkpoint.made_with}):
+                    self.parts.add(checkpoint.made_with)
+                else:
+                    arrays = self._first(folder, self._read_or_set_aside(folder), arrays)
+                checkpoint.clear()
+                with contextlib.suppress(OSError):
+                    sweep(folder.parent, SCRATCH, folder.stat().st_mtime)
+        return arrays
+
+    @staticmethod
+    def _tidy(folder: Path) -> None:
+        """Remove what a process left that was killed after it had published, unless another is at work there."""
+        checkpoint, path = _checkpoint_path(folder), _lease_path(folder)
+        with contextlib.suppress(OSError):
+            if (os.path.lexists(checkpoint) or os.path.lexists(path)) and holder(path) is None:
+                with Lease(path):
+                    remove(checkpoint)
+
+    @staticmethod
+    def _first(folder: Path, theirs: Arrays | None, ours: Arrays) -> Arrays:
+        """What another process has published meanwhile, if it can be read."""
+        if theirs is None:
+            return ours
+        if theirs.keys() != ours.keys() or not all(np.array_equal(theirs[k], ours[k]) for k in ours):
+            warnings.warn(
+                f"another process made {folder.name} at the same time and came to other numbers, as another device or "
+                "number of threads does; its are kept.",
+                stacklevel=3,
+            )
+        return theirs
+
+    def checkpoint(self, spec: Any, *inputs: str, made_with: Description | None = None) -> "Checkpoint":
+        """Where the unfinished training of this recipe is kept."""
+        folder = _checkpoint_path(self.folder(spec, *inputs))
+        return Checkpoint(folder, made_with, allow_mixed=self.parts.allow_mixed)
+
+    def versions(self) -> dict[int, int]:
+        """How many artifacts there are by version of the mathematics (`specs.MATHEMATICS`), those in use or not."""
+        found: collections.Counter[int] = collections.Counter()
+        for manifest in self.root.glob(f"*/*/{MANIFEST}"):
+            if "." in manifest.parent.name:  # unfinished, or set aside
+                continue
+            with contextlib.suppress(OSError, ValueError, TypeError, AttributeError, RecursionError):
+                found[int(json.loads(manifest.read_bytes()).get("mathematics", 1))] += 1
+        return dict(sorted(found.items()))
+
+
+def _warn_of(who: str) -> None:
+    warnings.warn(f"{who} makes an artifact that is needed here; waiting for it.", stacklevel=2)
+
+
+def _refuse(who: str) -> None:
+    raise TakenError(f"{who} makes an artifact that is needed here.")
+
+
+def _checkpoint_path(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.checkpoint")
+
+
+def _lease_path(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.lease")

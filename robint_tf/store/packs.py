@@ -1,0 +1,177 @@
+"""Packs: the small results of a store in one file, so that they travel without the networks they were measured on.
+
+A pack is a results file (`results`): JSON that ends in a hash of the rest. An entry holds a recipe, the names of its
+data, what it was made with, and its arrays, each with its type and shape: as numbers where they are few, which people
+can read, else as base64 of compressed bytes. Reading gives back the same bits.
+"""
+
+import base64
+import math
+import zlib
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from robint_tf import specs
+from robint_tf.errors import InputError
+from robint_tf.specs import MATHEMATICS
+from robint_tf.store import artifacts, folders, results
+from robint_tf.store.artifacts import Store
+from robint_tf.store.folders import Arrays
+
+KINDS = ("AccuracySpec", "CurveSpec", "RetrainSpec", "DistanceSpec")
+"""What is packed: measurements. Networks and VAE-GANs are not; whoever continues a grid trains those that it needs."""
+
+READABLE = 40
+"""Arrays of at most this many numbers are written as numbers."""
+LARGEST = 2**26
+"""Bytes of an array; a pack that says more is refused before it is unpacked."""
+TYPES = ("float64", "float32", "int64", "int32", "bool")
+
+
+class PackError(results.ResultsError):
+    """A pack that cannot be used; the message says which file and why."""
+
+
+@dataclass(frozen=True)
+class Moved:
+    """How many entries of a pack were new to a store, and how many it had."""
+
+    new: int
+    known: int
+
+
+def write(path: Path, store: Store, kinds: Collection[str] = KINDS) -> int:
+    """Write the finished measurements of a store, in order of their keys; how many there are.
+
+    Entries of another version of the mathematics stay behind. `ValueError` for unknown kinds, or if there are none.
+    """
+    unknown = set(kinds) - set(KINDS)
+    if unknown:
+        raise InputError(f"kinds are {', '.join(sorted(unknown))}; choose among {', '.join(KINDS)}.")
+    entries = [_packed(*found) for kind in KINDS if kind in kinds for found in _finished(store, kind)]
+    if not entries:
+        raise InputError(f"{store.root} holds no finished {' or '.join(kinds)}; there is nothing to pack.")
+    results.write(path, {"figure": None, "mathematics": MATHEMATICS, "entries": entries})
+    return len(entries)
+
+
+def unpack(path: Path, store: Store) -> Moved:
+    """Put the entries of a pack into a store, where it lacks them.
+
+    `ResultsError` for a file that was edited, or is not a pack; `PackError` for one of another version of the
+    mathematics, an entry whose recipe does not give its key, or one that contradicts what the store has. Nothing is
+    written unless the whole file is sound.
+    """
+    content = results.read(path)
+    if content.get("mathematics") != MATHEMATICS:
+        raise PackError(
+            f"{path} was made by version {content.get('mathematics')!r} of the mathematics, this is {MATHEMATICS}: its "
+            "numbers are not used. Make them anew, or install the version of robint_tf that made them."
+        )
+    entries = content.get("entries")
+    if not isinstance(entries, list):
+        raise PackError(f"{path} is not a pack; write one with `packs.write`.")
+    sound = [_unpacked(path, i, entry) for i, entry in enumerate(entries)]
+    new = 0
+    for manifest, arrays in sound:
+        folder = store.root / manifest["spec"]["kind"] / manifest["key"]
+        if _there(path, folder, arrays):
+            continue
+        del manifest["key"]
+        new += folders.write_folder(folder, arrays, manifest)
+    return Moved(new, len(sound) - new)
+
+
+def _finished(store: Store, kind: str) -> Iterator[tuple[str, dict[str, Any], Arrays]]:
+    """Key, manifest and arrays of the entries of a kind that belong to this version of the mathematics."""
+    for manifest_path in sorted((store.root / kind).glob(f"*/{folders.MANIFEST}")):
+        folder = manifest_path.parent
+        if not _is_key(folder.name):
+            continue
+        try:
+            arrays, manifest = folders.read_folder(folder)
+        except folders.DamagedError:
+            continue
+        if manifest.get("mathematics") == MATHEMATICS:
+            yield folder.name, manifest, arrays
+
+
+def _is_key(name: str) -> bool:
+    return len(name) == 20 and set(name) <= set("0123456789abcdef")
+
+
+def _packed(key: str, manifest: dict[str, Any], arrays: Arrays) -> dict[str, Any]:
+    return {
+        "key": key,
+        "spec": manifest["spec"],
+        "inputs": list(manifest["inputs"]),
+        "made_with": manifest.get("made_with", {}),
+        "notes": manifest.get("notes", {}),
+        "arrays": {name: _written(array) for name, array in arrays.items()},
+    }
+
+
+def _written(array: np.ndarray) -> dict[str, Any]:
+    about = {"type": str(array.dtype), "shape": list(array.shape)}
+    if array.dtype.name not in TYPES:
+        raise InputError(f"an array of {array.dtype} cannot be packed; there are {', '.join(TYPES)}.")
+    if array.size <= READABLE and np.isfinite(array).all():
+        return {**about, "values": array.ravel().tolist()}
+    little = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+    return {**about, "zlib": base64.b64encode(zlib.compress(little.tobytes(), 9)).decode()}
+
+
+def _unpacked(path: Path, i: int, entry: Any) -> tuple[dict[str, Any], Arrays]:
+    """Manifest, with the key, and arrays of an entry, checked."""
+    try:
+        spec, inputs = specs.from_dict(entry["spec"]), tuple(map(str, entry["inputs"]))
+        if type(spec).__name__ not in KINDS or entry["key"] != artifacts.spec_key(spec, *inputs):
+            raise InputError(f"its recipe does not give the key {entry['key']!r}")
+        arrays = {str(name): _read(array) for name, array in entry["arrays"].items()}
+    except (KeyError, TypeError, AttributeError, ValueError, zlib.error) as error:
+        raise PackError(f"{path}: entry {i + 1} cannot be used ({error}); nothing was unpacked.") from error
+    manifest = {
+        "key": entry["key"],
+        "mathematics": MATHEMATICS,
+        "spec": specs.as_dict(spec),
+        "inputs": inputs,
+        "notes": entry.get("notes", {}),
+        "made_with": entry.get("made_with", {}),
+    }
+    return manifest, arrays
+
+
+def _read(written: dict[str, Any]) -> np.ndarray:
+    if written["type"] not in TYPES:
+        raise InputError(f"an array is of type {written['type']!r}")
+    dtype, shape = np.dtype(written["type"]), tuple(int(n) for n in written["shape"])
+    size = math.prod(shape) * dtype.itemsize
+    if min(shape, default=1) < 0 or size > LARGEST:
+        raise InputError(f"an array of shape {shape} is out of bounds")
+    if "values" in written:
+        return np.array(written["values"], dtype).reshape(shape)
+    inflate = zlib.decompressobj()
+    content = inflate.decompress(base64.b64decode(written["zlib"], validate=True), size + 1)
+    if len(content) != size:
+        raise InputError(f"an array of shape {shape} does not hold {size} bytes")
+    return np.frombuffer(content, dtype.newbyteorder("<")).astype(dtype).reshape(shape)
+
+
+def _there(path: Path, folder: Path, arrays: Arrays) -> bool:
+    """Whether a store has an entry already. `PackError` if it has another result of the same recipe."""
+    if not folder.exists():
+        return False
+    try:
+        known, _ = folders.read_folder(folder)
+    except folders.DamagedError:
+        return False  # the store sets it aside when it is read
+    if known.keys() != arrays.keys() or not all(np.array_equal(known[k], arrays[k], equal_nan=True) for k in known):
+        raise PackError(
+            f"{path} and {folder} hold different results of one recipe, as another device or number of threads gives; "
+            "unpack into a store of its own."
+        )
+    return True

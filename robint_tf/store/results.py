@@ -1,0 +1,160 @@
+"""Results files: JSON from which every figure is drawn, readable by people, equal byte for byte for equal results."""
+
+import base64
+import contextlib
+import hashlib
+import json
+import math
+import os
+import uuid
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from robint_tf.errors import InputError
+from robint_tf.store.folders import atomic_path
+
+SCHEMA = 1
+DIGEST = "sha256"
+
+
+class ResultsError(InputError):
+    """A results file that cannot be used; the message says why in one line."""
+
+
+def write(path: Path, results: dict[str, Any]) -> None:
+    """Write a results file atomically. Arrays become lists; NaN and infinity are refused with `ValueError`.
+
+    The last line is a hash of the rest, so that `read` can tell a file that was changed afterwards. Such a file, or
+    any that `read` would refuse, is not overwritten but moved aside, with a warning.
+    """
+    content = {"schema": SCHEMA, **results}
+    text = _render({**content, DIGEST: _digest(content)}, 0) + "\n"
+    _set_aside_if_refused(path)
+    with atomic_path(path) as scratch:
+        scratch.write_text(text, encoding="utf-8")
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The content of a results file. Whatever the file holds, nothing but this comes of reading it, or `ResultsError`.
+
+    `ResultsError` if it is missing, too large, no JSON, of another schema, holds numbers or texts that no results file
+    can (NaN, 1e999, half a character), is nested too deep, or was changed after it was written.
+    """
+    name, again = printable(str(path)), "run its command again"
+    try:
+        results = _parsed(path)
+        schema = results.get("schema") if isinstance(results, dict) else None
+        if schema != SCHEMA:
+            theirs = printable(repr(schema))[:20]
+            raise ResultsError(f"{name} has schema {theirs}, this version reads {SCHEMA}; {again}.")
+        if results.pop(DIGEST, None) != _digest(results):
+            raise ResultsError(f"{name} was changed after it was written (its {DIGEST} differs); {again}.")
+    except ResultsError:
+        raise
+    except OSError as error:
+        raise ResultsError(f"{name} cannot be read: {error.strerror}.") from error
+    except RecursionError as error:
+        raise ResultsError(f"{name} is nested too deep for a results file; {again}.") from error
+    except MemoryError as error:
+        raise ResultsError(f"{name} does not fit in memory; {again}.") from error
+    except ValueError as error:
+        raise ResultsError(f"{name} is not valid JSON ({printable(str(error))[:200]}); {again}.") from error
+    return results
+
+
+MAX_BYTES = 32 * 2**20
+"""Largest file that is read, fifty times the largest that a section writes."""
+
+
+def _parsed(path: Path) -> Any:
+    """The JSON of a file, of finite numbers and whole characters; `ValueError` or `RecursionError` for any other."""
+    if path.exists() and not path.is_file():
+        raise InputError("it is no file")
+    with path.open("rb") as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise InputError(f"it is larger than {MAX_BYTES} bytes")
+    found = json.loads(data.decode("utf-8"))
+    json.dumps(found, ensure_ascii=False, allow_nan=False).encode("utf-8")  # refuses NaN, infinity, half characters
+    return found
+
+
+def printable(text: str) -> str:
+    """A text for messages and documents: what no terminal or UTF-8 file should get stands as an escape, e.g. \\x1b."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _set_aside_if_refused(path: Path) -> None:
+    if not path.exists():
+        return
+    try:
+        read(path)
+    except ResultsError:
+        aside = path.with_name(f"{path.name}.kept-{uuid.uuid4().hex[:8]}")  # no .json: not for reports
+        with contextlib.suppress(FileNotFoundError):  # another process has moved it already
+            os.replace(path, aside)
+        warnings.warn(
+            f"{printable(str(path))} was not what a command of this version had written; it is kept as "
+            f"{printable(str(aside))}.",
+            stacklevel=3,
+        )
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(_render(content, 0).encode()).hexdigest()
+
+
+def summary(values: list[float]) -> dict[str, Any]:
+    """Mean, sample standard deviation, smallest and largest of a few numbers, and the numbers themselves."""
+    return {
+        "mean": float(np.mean(values)),
+        "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None,
+        "min": min(values),
+        "max": max(values),
+        "values": list(values),
+    }
+
+
+def rounded(array: Any, decimals: int) -> list:
+    """An array as nested lists, rounded for files that are drawn from."""
+    return (np.round(np.asarray(array, np.float64), decimals) + 0.0).tolist()
+
+
+def packed(images: np.ndarray) -> dict[str, Any]:
+    """Images in [-1, 1] as 256 levels, for files that are drawn from: shape and base64 of the bytes."""
+    levels = np.round((np.clip(images, -1, 1) + 1) * 127.5).astype(np.uint8)
+    return {"shape": list(levels.shape), "uint8": base64.b64encode(levels.tobytes()).decode()}
+
+
+def unpacked(data: dict[str, Any]) -> np.ndarray:
+    """The inverse of `packed`: levels 0 to 255, uint8. `ResultsError` if the data do not fit their shape."""
+    try:
+        return np.frombuffer(base64.b64decode(data["uint8"], validate=True), np.uint8).reshape(data["shape"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise ResultsError(f"images in a results file are damaged ({error}); run its command again.") from error
+
+
+def _render(value: Any, depth: int) -> str:
+    """JSON with one key a line, and lists on one line as far as they fit."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"a result is {value!r}; results files hold finite numbers and null only.")
+    pad, end = " " * (depth + 1), " " * depth
+    if isinstance(value, dict):
+        if not value:
+            return "{}"
+        items = (f"{pad}{json.dumps(str(k))}: {_render(v, depth + 1)}" for k, v in value.items())
+        return "{\n" + ",\n".join(items) + f"\n{end}}}"
+    if isinstance(value, list | tuple):
+        if any(isinstance(v, dict) for v in value):
+            return "[\n" + ",\n".join(pad + _render(v, depth + 1) for v in value) + f"\n{end}]"
+        return "[" + ", ".join(_render(v, depth + 1) for v in value) + "]"
+    if isinstance(value, str):  # a file's name may hold bytes that are no UTF-8: escaped, they can be written
+        value = value.encode("utf-8", "backslashreplace").decode("utf-8")
+    return json.dumps(value, ensure_ascii=False)
