@@ -7,10 +7,12 @@ The folder `experiments/` is installed under the name `robint_experiments`: a to
 import re
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+?)"', (HERE / "robint_tf" / "__init__.py").read_text())[1]
+
+EXPERIMENTS = ["robint_experiments", *(f"robint_experiments.{p}" for p in find_packages(str(HERE / "experiments")))]
 
 TEST = ["pytest>=8", "hypothesis>=6.100", "foolbox>=3.3.4", "tensorboard", "dask[distributed]>=2024.5", "cryptography"]
 
@@ -22,9 +24,13 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     python_requires=">=3.11",
-    packages=["robint_tf", "robint_tf.samples", "robint_experiments"],
+    packages=[*find_packages(include=["robint_tf*"]), *EXPERIMENTS],
     package_dir={"robint_experiments": "experiments"},
-    package_data={"robint_tf": ["py.typed", "authors_results.json"], "robint_tf.samples": ["*.npz", "*.md"]},
+    package_data={
+        "robint_tf": ["py.typed"],
+        "robint_tf.data.samples": ["*.npz", "*.md"],
+        "robint_tf.paper": ["authors_results.json"],
+    },
     install_requires=[
         "tensorflow>=2.18",
         "keras>=3.6",

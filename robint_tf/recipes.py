@@ -7,22 +7,20 @@ from pathlib import Path
 
 import numpy as np
 
-from robint_tf.attacks import evaluation
-from robint_tf.attacks import pgd as attacks
-from robint_tf.attacks.evaluation import Accuracy
+from robint_tf import attacks, manifold
 from robint_tf.data.datasets import Dataset, Split
-from robint_tf.manifold import distance as manifold
+from robint_tf.intervals import Interval
 from robint_tf.networks import classifiers, vae_gan
 from robint_tf.networks.classifiers import Network
 from robint_tf.networks.vae_gan import PARTS, VAEGAN
 from robint_tf.runtime import device
+from robint_tf.runtime.batching import Progress
 from robint_tf.specs import AccuracySpec, ClassifierSpec, CurveSpec, DistanceSpec, VAEGANSpec
 from robint_tf.store.artifacts import Arrays, Checkpoint, Store
 from robint_tf.training.classifier import Position, fit_classifier
 from robint_tf.training.vae_gan import VAEGANPosition, fit_vae_gan
 
-SHOWN = 16
-"""How many adversarial images are kept with the distances, to look at."""
+SHOWN = 16  # adversarial images that are kept with the distances, to look at
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,23 +164,22 @@ class _Slot:
     borrowers: int = 0
 
 
-def measured_accuracy(spec: AccuracySpec, networks: Networks, *, progress: attacks.Progress | None = None) -> Accuracy:
+def measured_accuracy(spec: AccuracySpec, networks: Networks, *, progress: Progress | None = None) -> attacks.Accuracy:
     """Accuracy of a trained classifier on the networks' data set, measured only if their store lacks it."""
     dataset, store = networks.dataset, networks.store
     train, test = dataset.train.take(spec.classifier.n_train), dataset.test.take(spec.n_test)
 
     def make(_: Checkpoint) -> tuple[Arrays, dict]:
         with networks.lend(spec.classifier) as network:
-            found = evaluation.accuracy(network, test.x, test.y, spec.attack, progress=progress, warn=False)
+            found = attacks.accuracy(network, test.x, test.y, spec.attack, progress=progress, warn=False)
         return {name: np.array(value) for name, value in vars(found).items()}, {}
 
     inputs = train.fingerprint.key, test.fingerprint.key
     found = store.fetch(spec, make, *inputs, made_with=device.describe())
-    low, high = found["interval"].tolist()
-    return Accuracy(
+    return attacks.Accuracy(
         value=float(found["value"]),
         n=int(found["n"]),
-        interval=(low, high),
+        interval=Interval(*found["interval"].tolist()),
         loss=float(found["loss"]),
         n_saturated=int(found["n_saturated"]),
         n_unchanged=int(found["n_unchanged"]) if "n_unchanged" in found else None,
@@ -245,7 +242,7 @@ def distances(
     projector: Callable[[VAEGANSpec], TrainedVAEGAN],
     *,
     batch_size: int = 500,
-    progress: attacks.Progress | None = None,
+    progress: Progress | None = None,
 ) -> Distances:
     """Distances to the manifold of attacked test images, measured only if the networks' store lacks them.
 
@@ -279,7 +276,7 @@ def _attacked(
     reference: Network,
     test: Split,
     batch_size: int,
-    progress: attacks.Progress | None,
+    progress: Progress | None,
 ) -> Arrays:
     """Adversarial images, and what `Distances` holds of them besides the distances."""
     clean = attacks.predict(reference, test.x, batch_size=batch_size)

@@ -9,8 +9,8 @@ All that changes a result, and where it is held:
     in the key beside it      MATHEMATICS, and the shapes and hashes of the images and labels (`data.Fingerprint.key`)
     in `made_with`            versions of TensorFlow and Keras, device, processor, threads, determinism, XLA
 
-What is in the key makes another artifact. What is in `made_with` (`robint_tf.store.provenance`) changes rounding only, which
-training amplifies: such parts are the same recipe, and are not mixed unless the user allows it.
+What is in the key makes another artifact. What is in `made_with` (`robint_tf.store.provenance`) changes rounding only,
+which training amplifies: such parts are the same recipe, and are not mixed unless the user allows it.
 """
 
 import dataclasses

@@ -1,6 +1,7 @@
 """The layout of the package: imports point down, and the command line loads no TensorFlow before it must."""
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
@@ -13,73 +14,105 @@ import robint_tf
 LIBRARY = Path(robint_tf.__file__).parent
 EXPERIMENTS = Path(robint_experiments.__file__).parent
 
-ROWS = [
+ROOMS = [
     {"__init__", "errors"},
-    {"checks"},
-    {"specs", "interrupts", "published", "boundary", "scores", "provenance", "folders"},
-    {"cifar_pickle", "tfds_folder", "keras_file"},
-    {
-        "norms",
-        "losses",
-        "leases",
-        "checkpoints",
-        "controls",
-        "inference",
-        "cifar",
-        "device",
-        "idx",
-        "layers",
-        "optimizers",
-        "occlusion",
-    },
-    {"verdicts"},
-    {"artifacts", "classifiers", "results", "sources", "spectral", "verdicts_interpretability", "protocols"},
-    {"cards", "claims", "data", "bounds", "vae_gan_networks", "plots_manifold", "plots_interpretability"},
-    {"forward", "inputs"},
-    {"attacks", "models", "packs", "plots", "vae_gan", "comparison", "report"},
-    {"report_markdown", "evaluation", "training_state", "manifold", "attributions", "road", "gradient_measures"},
+    {"checks", "intervals"},
+    {"specs"},
+    {"runtime", "store"},
+    {"data"},
+    {"networks"},
+    {"attacks"},
     {"training"},
-    {"vae_gan_training"},
+    {"manifold"},
     {"recipes"},
-    {"retraining"},
+    {"interpretability"},
+    {"paper"},
 ]
-RANK = {name: row for row, names in enumerate(ROWS) for name in names}
-LIGHT = {"__init__", "errors", "checks", "specs", "interrupts", "published", "data", "sources", "cifar", "idx"}
+"""Folders and single modules of the library; each uses what stands above it, and its own."""
+RANK = {name: row for row, names in enumerate(ROOMS) for name in names}
+LIGHT = {"__init__", "errors", "checks", "specs", "runtime.interrupts", "paper.published", "data"}
 """What experiments may import before a command runs."""
+MODULES = sorted(LIBRARY.rglob("*.py"))
+MOST_MODULES, MOST_LINES, MOST_LINES_OF_A_COMMAND = 10, 300, 210
+
+
+def named(path):
+    """The module's dotted name below the package: attacks.pgd, specs; a folder's own is the folder's."""
+    parts = path.relative_to(LIBRARY).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+
+
+NAMES = {named(path) for path in MODULES}
 
 
 def imported(path, *, top_level_only=False):
-    """Names of the modules of robint_tf that a file imports."""
+    """Dotted names of the modules and folders of robint_tf that a file imports."""
     tree = ast.parse(path.read_text())
-    nodes = tree.body if top_level_only else ast.walk(tree)
-    names = set()
-    for node in nodes:
-        if isinstance(node, ast.ImportFrom) and node.module == "robint_tf":
-            names |= {alias.name if (LIBRARY / f"{alias.name}.py").exists() else "__init__" for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("robint_tf."):
-            names.add(node.module.split(".")[1])
-    return names
+    found = set()
+    for node in tree.body if top_level_only else ast.walk(tree):
+        if not isinstance(node, ast.ImportFrom) or node.level or not (node.module or "").startswith("robint_tf"):
+            continue
+        folder = (node.module or "").removeprefix("robint_tf").lstrip(".")
+        for alias in node.names:
+            inner = f"{folder}.{alias.name}".lstrip(".")
+            found.add(inner if inner in NAMES else folder or "__init__")
+    return found
 
 
-def test_every_module_has_a_row():
-    assert {p.stem for p in LIBRARY.glob("*.py")} == set(RANK)
+def room(name):
+    return name.split(".")[0]
 
 
-@pytest.mark.parametrize("name", sorted(RANK))
-def test_imports_point_down(name):
-    used = imported(LIBRARY / f"{name}.py")
-    assert all(RANK[other] < RANK[name] for other in used), f"{name} imports {sorted(used)}"
+def test_every_room_has_its_place():
+    assert {room(name) for name in NAMES} == set(RANK)
 
 
-@pytest.mark.parametrize("path", sorted(LIBRARY.glob("*.py")), ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", MODULES, ids=named)
+def test_imports_point_down(path):
+    here = room(named(path))
+    for other in imported(path):
+        assert room(other) == here or RANK[room(other)] < RANK[here], f"{named(path)} imports {other}"
+
+
+def test_no_modules_import_each_other():
+    """Within a room, too; a folder's own module stands for what it offers."""
+    uses = {named(path): imported(path) & NAMES for path in MODULES}
+    graph = {name: {other for other in others if other != name} for name, others in uses.items()}
+    graphlib.TopologicalSorter(graph).prepare()  # CycleError names a cycle
+
+
+@pytest.mark.parametrize("path", MODULES, ids=named)
 def test_a_module_holds_one_idea(path):
-    assert len(path.read_text().splitlines()) <= 300
+    assert len(path.read_text().splitlines()) <= MOST_LINES
 
 
-@pytest.mark.parametrize("path", sorted(EXPERIMENTS.glob("*.py")), ids=lambda p: p.stem)
+@pytest.mark.parametrize("package", [LIBRARY, EXPERIMENTS], ids=lambda p: p.name)
+def test_a_room_can_be_taken_in_at_a_glance(package):
+    for folder in (package, *(p for p in package.rglob("*") if p.is_dir())):
+        modules = [p.name for p in folder.glob("*.py") if p.name != "__init__.py"]
+        assert len(modules) <= MOST_MODULES, f"{folder.name} holds {len(modules)} modules"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=named)
+def test_a_room_says_what_is_in_it(path):
+    """The docstring of a folder names each of its modules and folders."""
+    if path.name != "__init__.py" or path.parent in (LIBRARY, LIBRARY / "data" / "samples"):
+        return
+    text = ast.get_docstring(ast.parse(path.read_text()))
+    inside = {p.stem for p in path.parent.glob("*.py")} | {p.parent.name for p in path.parent.glob("*/__init__.py")}
+    for name in inside - {"__init__", "samples"}:
+        assert name in text, f"{named(path)} does not speak of {name}"
+
+
+@pytest.mark.parametrize("path", sorted((EXPERIMENTS / "commands").glob("*.py")), ids=lambda p: p.stem)
+def test_a_command_is_short(path):
+    assert len(path.read_text().splitlines()) <= MOST_LINES_OF_A_COMMAND
+
+
+@pytest.mark.parametrize("path", sorted(EXPERIMENTS.rglob("*.py")), ids=lambda p: p.stem)
 def test_commands_load_heavy_modules_only_when_they_run(path):
-    heavy = imported(path, top_level_only=True) - LIGHT
-    assert heavy <= ({"artifacts"} if path.stem in ("run", "pack", "unpack") else set())
+    heavy = {name for name in imported(path, top_level_only=True) if name not in LIGHT and room(name) not in LIGHT}
+    assert heavy <= ({"store.artifacts"} if path.stem in ("run", "pack", "unpack") else set())
 
 
 @pytest.mark.parametrize("args", [["--help"], ["--version"], ["section-2-2", "--help"], ["train", "--help"]])

@@ -8,9 +8,9 @@ import pytest
 import tensorflow as tf
 
 from robint_tf import specs
-from robint_tf.attacks import pgd as attacks
 from robint_tf.interpretability import attributions
 from robint_tf.networks import classifiers
+from robint_tf.runtime import batching
 
 NETWORKS = {"MNIST_CNN": "mnist_cnn", "CIFAR_CNN": "cifar_cnn"}
 NAMES = {"gradient": "saliency", "gradient_x_input": "gradxinput"}
@@ -141,7 +141,7 @@ def test_batches_of_any_size_use_one_trace_which_follows_the_weights(linear_netw
         attributions.attribute(
             linear_network, x, "gradient", batch_size=batch_size, progress=lambda done, n: seen.append((done, n))
         )
-    run = attacks.per_network(
+    run = batching.per_network(
         linear_network, ((3, 3, 1), "attribution", "gradient", "authors", "magnitude"), lambda _: pytest.fail("no memo")
     )
     assert run.experimental_get_tracing_count() == 1

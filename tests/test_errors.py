@@ -26,7 +26,7 @@ def outcome(monkeypatch, error):
     def work(**options):
         raise error
 
-    monkeypatch.setattr("robint_experiments.data.command.callback", work)
+    monkeypatch.setattr("robint_experiments.commands.data.command.callback", work)
     found = CliRunner().invoke(cli.main, ["data"])
     assert "Traceback" not in found.output
     (line,) = found.output.splitlines()

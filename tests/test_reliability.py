@@ -26,6 +26,7 @@ from robint_tf.data import datasets as data
 from robint_tf.errors import InputError
 from robint_tf.interpretability import attributions
 from robint_tf.networks import classifiers
+from robint_tf.runtime import batching
 from robint_tf.specs import PGD, Training
 from robint_tf.store import artifacts, folders
 from robint_tf.store.checkpoints import Checkpoint
@@ -67,7 +68,7 @@ def test_a_signal_inside_a_library_call_is_never_taken_for_an_error(signum, kept
             raise
 
     network = classifiers.build("gaussian_mlp")
-    monkeypatch.setattr("robint_experiments.data.command.callback", library_call)
+    monkeypatch.setattr("robint_experiments.commands.data.command.callback", library_call)
     text = robint("data", code=128 + signum)
     assert "the same command continues" in text
     assert "broken" not in text
@@ -79,7 +80,7 @@ def test_a_second_ctrl_c_stops_at_once_and_leaves_a_usable_state(tmp_path, monke
     fit_classifier(whole, toy.x, toy.y, Training(epochs=3))
     monkeypatch.setenv("ROBINT_CHECKPOINT_SECONDS", "0")
     checkpoint = Checkpoint(tmp_path / "a.checkpoint")
-    monkeypatch.setattr("robint_tf.training.CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr("robint_tf.training.classifier.CHUNK_SECONDS", 0.0)
 
     def twice(position):
         if position.epoch == 2:
@@ -168,7 +169,7 @@ def test_an_operation_that_cannot_be_deterministic_is_one_line():
 @pytest.fixture
 def small_device(monkeypatch):
     """A device that takes three images at once: what is compiled raises TensorFlow's own error for more."""
-    compiled = attacks.per_network
+    compiled = batching.per_network
 
     def per_network(network, key, make):
         run = compiled(network, key, make)

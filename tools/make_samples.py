@@ -1,4 +1,4 @@
-"""Cut the packaged samples (`robint_tf/samples/*.npz`) from the full image sets and print their hashes.
+"""Cut the packaged samples (`robint_tf/data/samples/*.npz`) from the full image sets and print their hashes.
 
 usage: python tools/make_samples.py [DATA_DIR]      as for `robint data`; nothing is downloaded
 

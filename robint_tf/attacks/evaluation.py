@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import logsumexp
-from scipy.stats import binomtest
 
-from robint_tf.attacks.pgd import Progress, attack_dataset, predict
+from robint_tf.attacks.pgd import attack_dataset, predict
+from robint_tf.intervals import Interval, wilson
 from robint_tf.networks import inputs
 from robint_tf.networks.classifiers import Network
+from robint_tf.runtime.batching import Progress
 from robint_tf.specs import PGD
 
 
@@ -23,7 +24,7 @@ class Accuracy:
 
     value: float
     n: int
-    interval: tuple[float, float]
+    interval: Interval
     loss: float
     n_saturated: int = 0
     n_unchanged: int | None = 0
@@ -70,11 +71,10 @@ def accuracy(
 
 def _score(logits: np.ndarray, y: np.ndarray, n_saturated: int = 0, n_unchanged: int = 0) -> Accuracy:
     hits = int(np.sum(logits.argmax(axis=-1) == y))
-    interval = binomtest(hits, len(y)).proportion_ci(method="wilson")
     loss = _mean_loss(logits, y)
     if not np.isfinite(loss):
         loss = _mean_loss(logits.astype(np.float64), y)  # float32 ends at 3e38
-    return Accuracy(hits / len(y), len(y), (float(interval.low), float(interval.high)), loss, n_saturated, n_unchanged)
+    return Accuracy(hits / len(y), len(y), wilson(hits, len(y)), loss, n_saturated, n_unchanged)
 
 
 def _mean_loss(logits: np.ndarray, y: np.ndarray) -> float:

@@ -4,8 +4,6 @@ Appendix B and the authors' `attacks.py`: no random start by default, true label
 and clipped to [-1, 1].
 """
 
-import warnings
-import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,15 +12,13 @@ import tensorflow as tf
 
 from robint_tf.attacks.losses import LOSSES
 from robint_tf.attacks.norms import NORMS
-from robint_tf.errors import InputError
 from robint_tf.networks import inputs
 from robint_tf.networks.classifiers import Network
 from robint_tf.networks.cpu_forward import for_attack, loop_body
 from robint_tf.networks.inputs import PIXEL_MAX, PIXEL_MIN
 from robint_tf.runtime import device
+from robint_tf.runtime.batching import Progress, batch_signature, in_batches, per_network
 from robint_tf.specs import PGD
-
-Progress = Callable[[int, int], None]  # examples done, examples in all
 
 
 def ascend(
@@ -188,52 +184,12 @@ def predict(network: Network, x: np.ndarray, *, batch_size: int = 500) -> np.nda
     return np.concatenate(logits)
 
 
-def in_batches(n: int, batch_size: int, run: Callable[[int, int], None], progress: Progress | None = None) -> None:
-    """Call run(first, one past the last) for each batch of n examples whose results do not depend on the batch.
-
-    Where the device runs out of memory the batch is halved, with a warning, and tried again. `ValueError` for a batch
-    of less than one.
-    """
-    if batch_size < 1:
-        raise InputError(f"batch_size is {batch_size!r}; give a whole number of at least 1.")
-    lo = 0
-    while lo < n:
-        hi = min(lo + batch_size, n)
-        try:
-            run(lo, hi)
-        except tf.errors.ResourceExhaustedError:
-            if hi - lo == 1:
-                raise
-            batch_size = (hi - lo) // 2
-            warnings.warn(f"out of memory with {hi - lo} images at once; going on with {batch_size}.", stacklevel=3)
-            continue
-        lo = hi
-        if progress is not None:
-            progress(hi, n)
-
-
 def _random_start(attack: PGD, first: int, x: tf.Tensor) -> tf.Tensor:
     """Starts of the examples first, first + 1, ..., each from its own seed."""
     start, eps = NORMS[attack.norm].start, tf.constant(attack.eps)
     shape = tf.shape(x[:1])
     seeds = tf.stack([tf.fill([len(x)], attack.seed), tf.range(first, first + len(x))], axis=1)
     return tf.map_fn(lambda seed: start(shape, eps, seed)[0], seeds, fn_output_signature=tf.float32)
-
-
-def batch_signature(x_shape: tuple[int, ...]) -> tuple[tf.TensorSpec, tf.TensorSpec]:
-    """Images of a shape, and labels, in batches of any size: a function with this signature is traced once."""
-    return tf.TensorSpec([None, *x_shape], tf.float32), tf.TensorSpec([None], tf.int32)
-
-
-_COMPILED: "weakref.WeakKeyDictionary[Network, dict]" = weakref.WeakKeyDictionary()
-
-
-def per_network(network: Network, key: object, make: Callable[[Network], Callable]) -> Callable:
-    """One compiled function per network and key, which dies with its network."""
-    functions = _COMPILED.setdefault(network, {})
-    if key not in functions:
-        functions[key] = make(weakref.proxy(network))  # a strong reference here would keep the network alive for ever
-    return functions[key]
 
 
 def _compiled(network: Network, x_shape: tuple[int, ...], norm: str, loss: str) -> Callable:

@@ -166,8 +166,8 @@ def load(
 
     The image sets are taken from `data_dir` (else ROBINT_DATA_DIR, else TFDS's own folder): prepared by TFDS, or as
     published: IDX files in a folder named as in `sources.IDX_FOLDERS` or in its subfolder raw, CIFAR-10's archives or
-    unpacked folders (`robint_tf.data.cifar`). What is not there is downloaded by TFDS, unless `offline`, which never touches
-    the network.
+    unpacked folders (`robint_tf.data.cifar`). What is not there is downloaded by TFDS, unless `offline`, which never
+    touches the network.
 
     Warns if images are not known to be the published ones. `ValueError` for an unknown name or a count that the set
     does not have; `DataUnavailable` if the set, packaged or not, is missing or damaged.

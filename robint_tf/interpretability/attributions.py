@@ -14,11 +14,11 @@ import numpy as np
 import tensorflow as tf
 
 from robint_tf.attacks.losses import xent
-from robint_tf.attacks.pgd import Progress, batch_signature, in_batches, per_network
 from robint_tf.errors import InputError
 from robint_tf.networks import inputs
 from robint_tf.networks.classifiers import Network
 from robint_tf.runtime import device
+from robint_tf.runtime.batching import Progress, batch_signature, in_batches, per_network
 from robint_tf.specs import VARIANTS
 
 

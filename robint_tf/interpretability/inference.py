@@ -15,7 +15,8 @@ from scipy import stats
 from scipy.optimize import brentq
 
 from robint_tf.errors import InputError
-from robint_tf.interpretability.scores import LEVEL, Interval, bonett_wright_interval
+from robint_tf.interpretability.scores import bonett_wright_interval
+from robint_tf.intervals import LEVEL, Interval
 
 EXACT_UP_TO = 8
 """Points whose orders are all tried in a permutation test: 8! = 40,320."""

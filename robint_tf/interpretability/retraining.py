@@ -12,15 +12,15 @@ from dataclasses import replace
 import numpy as np
 
 from robint_tf.attacks import evaluation
-from robint_tf.attacks.pgd import Progress
 from robint_tf.data.datasets import Dataset, Split
 from robint_tf.errors import InputError
 from robint_tf.interpretability import attributions, occlusion
 from robint_tf.networks import classifiers
 from robint_tf.networks.classifiers import Network
-from robint_tf.networks.layers import derive_seed
 from robint_tf.recipes import Networks
 from robint_tf.runtime import device
+from robint_tf.runtime.batching import Progress
+from robint_tf.runtime.seeds import derive_seed
 from robint_tf.specs import OCCLUSIONS, ClassifierSpec, RetrainSpec
 from robint_tf.store.checkpoints import Checkpoint
 from robint_tf.store.folders import Arrays

@@ -20,11 +20,12 @@ import tensorflow as tf
 from scipy.integrate import trapezoid
 from scipy.special import ndtri
 
-from robint_tf.attacks.pgd import Progress, in_batches, predict
+from robint_tf.attacks.pgd import predict
 from robint_tf.errors import InputError
 from robint_tf.interpretability.occlusion import occlusion_mask
-from robint_tf.interpretability.scores import LEVEL, Interval
+from robint_tf.intervals import LEVEL, Interval
 from robint_tf.networks.classifiers import Network
+from robint_tf.runtime.batching import Progress, in_batches
 
 NOISE = 0.02
 """Standard deviation of the noise on [-1, 1] pixels: 0.01 on [0, 1] as in the authors' code of ROAD."""

@@ -9,8 +9,7 @@ from scipy.special import ndtri
 from scipy.stats import rankdata
 
 from robint_tf.errors import InputError
-
-LEVEL = 0.95  # of every interval
+from robint_tf.intervals import LEVEL, Interval
 
 
 def decided(probability: float) -> bool | None:
@@ -101,13 +100,6 @@ def margin(adversarial: np.ndarray, standard: np.ndarray) -> float:
             "give at least one of each."
         )
     return float(adversarial.min() - standard.max())
-
-
-class Interval(NamedTuple):
-    """A 95% confidence interval."""
-
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import tensorflow as tf
-from scipy.stats import binomtest, gaussian_kde
+from scipy.stats import gaussian_kde
 
-from robint_tf.attacks.pgd import in_batches, per_network
+from robint_tf.intervals import Interval, wilson
 from robint_tf.runtime import device
+from robint_tf.runtime.batching import in_batches, per_network
 
 if TYPE_CHECKING:
     from robint_tf.networks.vae_gan import VAEGAN
@@ -168,7 +169,7 @@ class Paired:
 
     share: float
     n: int
-    interval: tuple[float, float]  # Wilson's, 95%
+    interval: Interval  # Wilson's
 
 
 def nearer(ours: np.ndarray, theirs: np.ndarray, valid: np.ndarray) -> Paired | None:
@@ -177,8 +178,7 @@ def nearer(ours: np.ndarray, theirs: np.ndarray, valid: np.ndarray) -> Paired | 
     if n == 0:
         return None
     hits = int(np.sum(ours[valid] < theirs[valid]))
-    interval = binomtest(hits, n).proportion_ci(method="wilson")
-    return Paired(hits / n, n, (float(interval.low), float(interval.high)))
+    return Paired(hits / n, n, wilson(hits, n))
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from robint_tf.attacks.pgd import per_network, predict
-from robint_tf.interpretability.scores import Interval
+from robint_tf.attacks.pgd import predict
+from robint_tf.intervals import Interval
 from robint_tf.networks.classifiers import Network
 from robint_tf.networks.vae_gan import VAEGAN
 from robint_tf.runtime import device
+from robint_tf.runtime.batching import per_network
 
 SENSITIVITY_EPS = tuple((2 * np.logspace(-3, 2, 20)[12:16]).tolist())
 """Lengths of the steps, on [-1, 1] pixels: those of Srinivas et al. on [0, 1], doubled."""

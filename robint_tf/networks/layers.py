@@ -15,10 +15,10 @@ from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from robint_tf.errors import InputError
+from robint_tf.runtime.seeds import derive_seed
 
 MOMENTUM = 0.99
 EPSILON = 1e-3
@@ -40,13 +40,6 @@ def check_choice(name: str, value: str, allowed: Sequence[str]) -> None:
     """Raise ValueError in one line unless `value` is one of `allowed`."""
     if value not in allowed:
         raise InputError(f"{name} is {value!r}; choose one of {', '.join(allowed)}.")
-
-
-def derive_seed(*path: int) -> int:
-    """A 31-bit seed that depends on every number of `path`. `ValueError` if one is negative."""
-    if min(path) < 0:
-        raise InputError(f"seed is {min(path)}; give a whole number of at least 0.")
-    return int(np.random.SeedSequence(path).generate_state(1)[0] >> 1)
 
 
 class Normalised(NamedTuple):

@@ -17,7 +17,8 @@ from typing import Any, Literal, NamedTuple
 import keras
 import tensorflow as tf
 
-from robint_tf.networks.layers import Block, ConvBlock, DenseBlock, Shape, check_choice, derive_seed
+from robint_tf.networks.layers import Block, ConvBlock, DenseBlock, Shape, check_choice
+from robint_tf.runtime.seeds import derive_seed
 
 # "snapshot": the derivative of the formula above, with u as it was before the run.
 # "overwritten": what TensorFlow 1 executed. Its reference variables share their buffer with the tensors that

@@ -19,8 +19,9 @@ from functools import partial
 
 import keras
 
-from robint_tf.networks.layers import BatchNorm, Chain, ConvBlock, DeconvBlock, DenseBlock, check_choice, derive_seed
+from robint_tf.networks.layers import BatchNorm, Chain, ConvBlock, DeconvBlock, DenseBlock, check_choice
 from robint_tf.networks.spectral import SpectralConvBlock, UGradient
+from robint_tf.runtime.seeds import derive_seed
 
 Layers = list[keras.layers.Layer]
 

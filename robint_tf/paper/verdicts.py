@@ -14,6 +14,7 @@ from scipy import stats
 
 from robint_tf.errors import InputError
 from robint_tf.interpretability import scores
+from robint_tf.intervals import LEVEL, wilson
 from robint_tf.paper import published
 
 Outcome = Literal["holds", "fails", "inconclusive", "not run"]
@@ -76,14 +77,13 @@ def toy_accuracy(results: Results) -> Finding:
 
 def mean_and_half_width(values: np.ndarray) -> tuple[float, float]:
     """Mean of two or more numbers (n,), and half the width of its 95% t interval."""
-    return float(values.mean()), float(stats.sem(values) * stats.t.ppf((1 + scores.LEVEL) / 2, len(values) - 1))
+    return float(values.mean()), float(stats.sem(values) * stats.t.ppf((1 + LEVEL) / 2, len(values) - 1))
 
 
 def tilt_order(results: Results) -> Finding:
     """Figure 3: whether more than half of the seeds have the paper's order."""
     hits, n = results["seeds_with_tilt_standard_over_weak_over_strong"], results["n_seeds"]
-    interval = stats.binomtest(hits, n).proportion_ci(method="wilson")
-    ends = (float(interval.low), float(interval.high))
+    ends = wilson(hits, n)
     outcome = judge(hits / n - 0.5, (ends[0] - 0.5, ends[1] - 0.5))
     return Finding(outcome, f"tilt standard > weak > strong in {hits} of {n} seeds", hits / n, ends)
 

@@ -6,6 +6,7 @@ import numpy as np
 from scipy import stats
 
 from robint_tf.interpretability import scores
+from robint_tf.intervals import LEVEL, Interval
 from robint_tf.paper import published
 from robint_tf.paper.verdicts import NOT_AMONG, Finding, Outcome, Results, judge, mean_and_half_width
 
@@ -118,7 +119,7 @@ def exception(key: Key, axis: str, series: dict[Key, Points]) -> Finding:
     return Finding(outcome, text, r[key], ends)
 
 
-def _mean_interval(correlations: list[float], n: int) -> scores.Interval:
+def _mean_interval(correlations: list[float], n: int) -> Interval:
     """Of the mean of correlations over n networks, as wide as that of one: their networks are partly the same."""
     with np.errstate(divide="ignore", invalid="ignore"):  # of exact lines; opposite ones have no mean, which is NaN
         return scores.fisher_interval(float(np.tanh(np.mean(np.arctanh(correlations)))), n)
@@ -147,7 +148,7 @@ def above_standard(key: Key, series: dict[Key, Points], *, exact: bool = False) 
         return Finding("inconclusive", text + ", one retraining each: no interval", margin)
     degrees = len(p.errors) * (p.n_retrainings - 1)
     pooled = float(np.sqrt(np.mean(np.square(p.errors))))
-    half = float(stats.t.ppf((1 + scores.LEVEL) / 2, degrees)) * pooled
+    half = float(stats.t.ppf((1 + LEVEL) / 2, degrees)) * pooled
     interval = (margin - 2 * half, margin + 2 * half)
     return Finding(judge(margin, interval), text, margin, interval)
 
@@ -183,15 +184,13 @@ def l2_above_linf(occlusion: str, attribution: str, series: dict[Key, Points]) -
     gap = float(np.subtract(*(line.slope * middle[0] + line.intercept for line in lines if line)))
     draws = [scores.line_resamples(p.accuracy, p.score, middle, N_RESAMPLES, i)[:, 0] for i, p in enumerate((a, b))]
     n = min(map(len, draws))
-    ends = np.quantile(draws[0][:n] - draws[1][:n], [(1 - scores.LEVEL) / 2, (1 + scores.LEVEL) / 2])
+    ends = np.quantile(draws[0][:n] - draws[1][:n], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     interval = (float(ends[0]), float(ends[1]))
     text = f"L2 minus L-Inf at accuracy {middle[0]:.1%}: {gap:.4f}"
     return Finding(judge(gap, interval, sign=1 if occlusion == "remove" else -1), text, gap, interval)
 
 
-def difference_interval(
-    first: float, second: float, n: tuple[int, int], *, between: float | None = None
-) -> scores.Interval:
+def difference_interval(first: float, second: float, n: tuple[int, int], *, between: float | None = None) -> Interval:
     """Interval of the difference first - second of two linear correlations over n[0] and n[1] points.
 
     between: the linear correlation of the two quantities, where both are correlated with one third quantity over the
@@ -205,7 +204,7 @@ def difference_interval(
         return float(np.sqrt(max(a**2 + b**2 - 2 * shared * a * b, 0.0)))
 
     gap = first - second
-    return scores.Interval(gap - reach(first - low_1, high_2 - second), gap + reach(high_1 - first, second - low_2))
+    return Interval(gap - reach(first - low_1, high_2 - second), gap + reach(high_1 - first, second - low_2))
 
 
 def _shared(first: float, second: float, between: float) -> float:

@@ -6,8 +6,8 @@
     <root>/<kind>/<key>.lease           who makes the artifact at the moment
 
 A folder is written beside its place, flushed and renamed, so that a killed process leaves nothing half-written
-(`robint_tf.store.folders`). Processes that share a store, also from several machines, make each artifact once: whoever finds
-that another makes it waits, or does something else meanwhile (`robint_tf.store.leases`).
+(`robint_tf.store.folders`). Processes that share a store, also from several machines, make each artifact once: whoever
+finds that another makes it waits, or does something else meanwhile (`robint_tf.store.leases`).
 """
 
 import collections

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from robint_tf.attacks.losses import xent
 from robint_tf.attacks.norms import NORMS
-from robint_tf.attacks.pgd import ascend, batch_signature, perturb
+from robint_tf.attacks.pgd import ascend, perturb
 from robint_tf.data.datasets import Split
 from robint_tf.errors import DivergedError, InputError
 from robint_tf.networks import classifiers, inputs
@@ -25,6 +25,7 @@ from robint_tf.networks.classifiers import Network
 from robint_tf.networks.cpu_forward import for_training, loop_body
 from robint_tf.networks.optimizers import adam
 from robint_tf.runtime import device
+from robint_tf.runtime.batching import batch_signature
 from robint_tf.runtime.interrupts import Interrupted, held_back
 from robint_tf.specs import PGD, Training, as_dict, from_dict
 from robint_tf.store.checkpoints import Checkpoint

@@ -1,0 +1,54 @@
+"""One way to run a data set in batches, and compiled functions that die with their network."""
+
+import warnings
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from robint_tf.errors import InputError
+
+Progress = Callable[[int, int], None]
+"""Told how many examples are done, and how many there are."""
+
+
+def in_batches(n: int, batch_size: int, run: Callable[[int, int], None], progress: Progress | None = None) -> None:
+    """Call run(first, one past the last) for each batch of n examples whose results do not depend on the batch.
+
+    Where the device runs out of memory the batch is halved, with a warning, and tried again. `ValueError` for a batch
+    of less than one.
+    """
+    if batch_size < 1:
+        raise InputError(f"batch_size is {batch_size!r}; give a whole number of at least 1.")
+    lo = 0
+    while lo < n:
+        hi = min(lo + batch_size, n)
+        try:
+            run(lo, hi)
+        except tf.errors.ResourceExhaustedError:
+            if hi - lo == 1:
+                raise
+            batch_size = (hi - lo) // 2
+            warnings.warn(f"out of memory with {hi - lo} images at once; going on with {batch_size}.", stacklevel=3)
+            continue
+        lo = hi
+        if progress is not None:
+            progress(hi, n)
+
+
+def batch_signature(x_shape: tuple[int, ...]) -> tuple[tf.TensorSpec, tf.TensorSpec]:
+    """Images of a shape, and labels, in batches of any size: a function with this signature is traced once."""
+    return tf.TensorSpec([None, *x_shape], tf.float32), tf.TensorSpec([None], tf.int32)
+
+
+_COMPILED: "weakref.WeakKeyDictionary[keras.Model, dict]" = weakref.WeakKeyDictionary()
+
+
+def per_network(network: keras.Model, key: object, make: Callable[[Any], Callable]) -> Callable:
+    """One compiled function per network and key, which dies with its network."""
+    functions = _COMPILED.setdefault(network, {})
+    if key not in functions:
+        functions[key] = make(weakref.proxy(network))  # a strong reference here would keep the network alive for ever
+    return functions[key]

@@ -1,0 +1,12 @@
+"""Seeds that are derived from others, so that everything random has its own."""
+
+import numpy as np
+
+from robint_tf.errors import InputError
+
+
+def derive_seed(*path: int) -> int:
+    """A 31-bit seed that depends on every number of `path`. `ValueError` if one is negative."""
+    if min(path) < 0:
+        raise InputError(f"seed is {min(path)}; give a whole number of at least 0.")
+    return int(np.random.SeedSequence(path).generate_state(1)[0] >> 1)
