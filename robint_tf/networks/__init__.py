@@ -9,3 +9,8 @@ layers, spectral    the authors' layers: batch normalisation after the activatio
 optimizers          Adam as TensorFlow 1 computes it
 files               networks as `.keras` files with their cards; what such a file may hold
 """
+
+from robint_tf.networks.bounds import Bounded
+from robint_tf.networks.classifiers import Network, build, fingerprint
+
+__all__ = ["Bounded", "Network", "build", "fingerprint"]

@@ -14,7 +14,8 @@ from robint_tf.paper.verdicts import Finding
 from robint_tf.store import results
 from robint_tf.store.provenance import MixedError
 
-VERSION_KEYS = ("robint_tf", "tensorflow", "keras")
+VERSION_KEYS = {"mathematics": 1, "tensorflow": "unknown", "keras": "unknown"}
+"""What of a file's versions is compared, and what a file of release 0.1.0 means that does not say it."""
 
 ODD = (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError)
 """What a file may cause that is a valid results file of another form than its name promises."""
@@ -68,7 +69,7 @@ def differences(collection: Collection, names: Iterable[str]) -> dict[str, dict[
     for name in names:
         provenance = collection.content[name]["provenance"]
         values = {"variant": provenance.get("variant", "authors")}
-        values |= {key: str(_versions(collection.content[name]).get(key, "unknown")) for key in VERSION_KEYS}
+        values |= {key: str(_versions(collection.content[name]).get(key, known)) for key, known in VERSION_KEYS.items()}
         for key, value in values.items():
             seen.setdefault(key, {}).setdefault(value, []).append(name)
     return {key: values for key, values in seen.items() if len(values) > 1}
