@@ -64,3 +64,24 @@ def test_the_tests_named_in_the_documents_exist():
     for document in (Path(__file__).parents[1] / "docs").glob("*.md"):
         for name in re.findall(r"`(test_\w+)`", document.read_text(encoding="utf-8")):
             assert f"def {name}(" in tests, f"{document.name} names {name}"
+
+
+PAGES = [*(Path(__file__).parents[1] / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")), *DOCUMENTS]
+
+
+def anchor(heading):
+    """The name that GitHub gives a heading."""
+    return re.sub(r"[^\w -]", "", heading.strip().lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_and_figures_of_the_documents_exist(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if target.startswith(("http://", "https://")):
+            continue
+        name, _, part = target.partition("#")
+        path = page if not name else page.parent / name
+        assert path.exists(), f"{page.name} links to {target}"
+        if part:
+            headings = re.findall(r"^#+ (.*)", path.read_text(encoding="utf-8"), re.MULTILINE)
+            assert part in map(anchor, headings), f"{page.name} links to {target}"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from robint_experiments.commands import report as command
-from robint_tf.paper import claims, comparison, report, report_markdown
+from robint_tf.paper import claims, comparison, report, report_markdown, result_tables
 from robint_tf.store import results
 
 ROOT = Path(__file__).parents[1]
@@ -68,7 +68,7 @@ def test_a_page_loads_nothing_from_elsewhere(robint, folder):
 
 @pytest.mark.parametrize(
     ("changes", "named"),
-    [({"variant": "paper"}, "variant: authors, paper"), ({"versions": {"robint_tf": "9"}}, "robint_tf: 0.1.0, 9")],
+    [({"variant": "paper"}, "variant: authors, paper"), ({"versions": {"mathematics": 2}}, "mathematics: 1, 2")],
 )
 def test_variants_and_versions_are_not_mixed_unasked(robint, undrawn, folder, changes, named):
     change(folder / "section_2_2.json", **changes)
@@ -115,10 +115,65 @@ def test_the_summary_goes_between_the_marks_of_a_document(robint, undrawn, folde
 
 @pytest.mark.parametrize("document", ["README.md", "docs/results.md"])
 def test_the_documents_show_the_committed_results(document):
-    found = comparison.compare(comparison.collect(COMMITTED))
+    collection = comparison.collect(COMMITTED)
     text = (ROOT / document).read_text(encoding="utf-8")
-    expected = command.summarised(text, found)
+    expected = command.summarised(text, comparison.compare(collection), collection)
     assert text == expected, "stale: run `robint report --update README.md --update docs/results.md`"
+
+
+def test_every_table_of_results_is_generated_and_every_generated_one_is_shown():
+    text = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    for name in result_tables.RESULTS:
+        begin, end = command.BEGIN.format(name), command.END.format(name)
+        assert begin in text, f"no document shows the table {name}"
+        before, rest = text.split(begin)
+        text = before + rest.split(end)[1]
+    for name in result_tables.COMPARISONS:
+        text = re.sub(f"{command.BEGIN.format(name)}.*{command.END.format(name)}", "", text, flags=re.DOTALL)
+    assert not re.findall(r"^\|.*", text, re.MULTILINE)
+
+
+def document_of(folder, names=result_tables.RESULTS):
+    document = folder.parent / "R.md"
+    document.write_text("".join(f"{command.BEGIN.format(n)}\n{command.END.format(n)}\n" for n in names))
+    return document
+
+
+def test_tables_without_their_results_name_the_command_that_makes_them(robint, undrawn, folder):
+    document = document_of(folder)
+    robint("report", "--update", "R.md")
+    text = document.read_text()
+    assert "| Standard Training | 100.00% | 42.0° ± 1.3°" in text
+    assert "| MNIST | `robint train --dataset mnist` | 10,000 | 98.66% (98.42% to 98.87%) |" in text
+    assert "Not run: `robint section-2-1 --dataset cifar10 --preset paper`" in text
+    assert "Not run: `robint section-3-2 --preset paper --losses xent`" in text
+    assert "| `robint train --dataset cifar10` |  | not run | 73.6% |" in text
+    (folder / "section_2_2.json").write_text("{")  # left out, and named
+    assert "left out section_2_2.json" in robint("report", "--update", "R.md")
+    assert "Not run: `robint section-2-2 --preset paper`" in document.read_text()
+
+
+def test_a_table_of_a_file_of_another_form_is_refused_in_one_line(robint, undrawn, folder):
+    shutil.copy(COMMITTED / "networks" / "cifar10_standard.json", folder / "networks")
+    results.write(folder / "networks" / "cifar10_standard_evaluation.json", {"figure": None, "evaluations": 7})
+    document = document_of(folder)
+    before = document.read_text()
+    text = robint("report", "--update", "R.md", code=2)
+    assert "the table classifiers cannot be made of its results files (" in text
+    assert "Traceback" not in text
+    assert document.read_text() == before
+
+
+def test_a_table_shows_texts_of_results_files_as_they_are(robint, undrawn, folder):
+    content = results.read(folder / "section_2_2.json")
+    content["networks"][0]["title"] = MARKUP
+    results.write(folder / "section_2_2.json", content)
+    document = document_of(folder)
+    robint("report", "--update", "R.md")
+    (line,) = [line for line in document.read_text().splitlines() if line.startswith(r"| a\|b")]
+    assert len(re.findall(r"(?<!\\)\|", line)) == 6
+    assert "<script>" not in line
+    assert document.read_text().count(command.END.format("toy")) == 1
 
 
 def test_every_document_says_the_same_words(robint, undrawn, folder):

@@ -63,7 +63,7 @@ def write(folder: Path, out: Path, *, allow_mixed: bool = False, documents: tupl
         "report.html": report.html(found, header, drawn),
         "report.md": report_markdown.markdown(found, header),
     }
-    updated = {path: summarised(path.read_text(encoding="utf-8"), found) for path in documents}
+    updated = {path: summarised(path.read_text(encoding="utf-8"), found, collection) for path in documents}
     paths = []
     for name, text in texts.items():
         paths.append(out / name)
@@ -86,15 +86,14 @@ def write(folder: Path, out: Path, *, allow_mixed: bool = False, documents: tupl
     return paths
 
 
-def summarised(text: str, found: dict[str, Any]) -> str:
-    """A document with the tables between its marks, whichever of them it has. `UsageError` if it has none."""
-    from robint_tf.paper import report_markdown
+def summarised(text: str, found: dict[str, Any], collection: "Collection") -> str:
+    """A document with the tables between its marks, whichever of them it has. `UsageError` if it has none.
 
-    tables = {
-        "totals": report_markdown.totals_table,
-        "comparison": report_markdown.group_table,
-        "sources": report_markdown.source_table,
-    }
+    found: what `comparison.compare` says of the collection.
+    """
+    from robint_tf.paper import result_tables
+
+    tables = result_tables.all_tables(collection, found)
     marked = [name for name in tables if BEGIN.format(name) in text or END.format(name) in text]
     if not marked:
         raise click.UsageError(f"the document needs one line {BEGIN.format('comparison')} and one line for its end.")
@@ -103,7 +102,7 @@ def summarised(text: str, found: dict[str, Any]) -> str:
         if text.count(begin) != 1 or text.count(end) != 1:
             raise click.UsageError(f"the document needs one line {begin} and one line {end}.")
         before, rest = text.split(begin)
-        text = f"{before}{begin}\n\n{tables[name](found)}\n\n{end}{rest.split(end)[1]}"
+        text = f"{before}{begin}\n\n{tables[name]()}\n\n{end}{rest.split(end)[1]}"
     return text
 
 

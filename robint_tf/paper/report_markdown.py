@@ -50,7 +50,7 @@ def group_table(comparison: dict[str, Any]) -> str:
         for row in comparison["groups"]
     ]
     heads = ["claim", "number", "ours", "preset", "the authors' own numbers", "judged by"]
-    return _table(heads, [[text(cell) for cell in row] for row in rows])
+    return table(heads, [[text(cell) for cell in row] for row in rows])
 
 
 SCALES = {True: "at the authors' protocol", False: "at smaller scale"}
@@ -68,7 +68,7 @@ def totals_table(comparison: dict[str, Any]) -> str:
     rows.append(["not run", str(len(missing)), ""])
     theirs = [row["authors"]["verdict"] for row in claims if row["authors"] is not None]
     rows.append(["the authors' own numbers, where they were published", str(len(theirs)), _tally(theirs)])
-    return _table([f"of {len(claims)} statements", "number", "of which"], [[text(c) for c in row] for row in rows])
+    return table([f"of {len(claims)} statements", "number", "of which"], [[text(c) for c in row] for row in rows])
 
 
 def _tally(verdicts: list[str]) -> str:
@@ -77,7 +77,7 @@ def _tally(verdicts: list[str]) -> str:
 
 def source_table(comparison: dict[str, Any]) -> str:
     """The results files that decide, and how to make each again, as a Markdown table."""
-    return _table(
+    return table(
         ["results", "command", "preset", "made with", "data (SHA-256)"],
         [
             [
@@ -99,7 +99,7 @@ def markdown(comparison: dict[str, Any], header: dict[str, str]) -> str:
     parts += ["", group_table(comparison)]
     heads = ["claim", "ours", "statistic", "preset", "authors' own numbers"]
     for section, rows in sections(comparison).items():
-        parts += ["", f"## Section {section}: {HEADINGS[section]}", "", _table(heads, [_cells(row) for row in rows])]
+        parts += ["", f"## Section {section}: {HEADINGS[section]}", "", table(heads, [_cells(row) for row in rows])]
     if comparison["missing"]:
         parts += ["", "## Missing", ""]
         parts += [f"- {code(item['results'])}: {code(item['command'])}" for item in comparison["missing"]]
@@ -132,6 +132,7 @@ def _brackets(finding: dict[str, Any]) -> str:
     return "" if finding["interval"] is None else f"({finding['interval'][0]:.3g} to {finding['interval'][1]:.3g})"
 
 
-def _table(heads: list[str], rows: list[list[str]]) -> str:
+def table(heads: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table. heads, and the cells of each row: Markdown already."""
     lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
     return "\n".join([*lines, *(f"| {' | '.join(cells)} |" for cells in rows)])
