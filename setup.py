@@ -14,7 +14,16 @@ VERSION = re.search(r'__version__ = "(.+?)"', (HERE / "robint_tf" / "__init__.py
 
 EXPERIMENTS = ["robint_experiments", *(f"robint_experiments.{p}" for p in find_packages(str(HERE / "experiments")))]
 
-TEST = ["pytest>=8", "hypothesis>=6.100", "foolbox>=3.3.4", "tensorboard", "dask[distributed]>=2024.5", "cryptography"]
+TEST = [
+    "pytest>=8",
+    "pytest-xdist>=3.6",
+    "hypothesis>=6.100",
+    "foolbox>=3.3.4",
+    "tensorboard",
+    "dask[distributed]>=2024.5",
+    "cryptography",
+]
+DOCS = ["pdoc>=15"]
 
 setup(
     name="robint-tf",
@@ -48,7 +57,8 @@ setup(
         "dask": ["dask[distributed]>=2024.5", "bokeh", "cryptography"],
         "tensorboard": ["tensorboard"],
         "test": TEST,
-        "dev": [*TEST, "ruff", "mypy"],
+        "docs": DOCS,
+        "dev": [*TEST, *DOCS, "ruff", "mypy", "build", "pre-commit"],
     },
     entry_points={"console_scripts": ["robint = robint_experiments.cli:main"]},
     classifiers=[

@@ -1,9 +1,11 @@
 """Attacks: projected gradient ascent inside a ball, and what it does to accuracy.
 
-pgd           the loop, its compiled form, and the checked door for whole data sets
-norms         threat models: steepest step, projection, random start
-losses        what an attack maximises
-evaluation    clean and robust accuracy with intervals
+Modules:
+
+    pgd           the loop, its compiled form, and the checked door for whole data sets
+    norms         threat models: steepest step, projection, random start
+    losses        what an attack maximises
+    evaluation    clean and robust accuracy with intervals
 """
 
 from robint_tf.attacks.evaluation import Accuracy, accuracy
@@ -18,7 +20,11 @@ __all__ = [
     "ascend",
     "attack_dataset",
     "bim",
+    "evaluation",
     "fgsm",
+    "losses",
+    "norms",
     "perturb",
+    "pgd",
     "predict",
 ]

@@ -1,10 +1,12 @@
 """What a network looks at, and whether that matters (sections 3.1 to 3.3).
 
-attributions  how much each pixel matters to a network's loss
-occlusion     hiding or keeping the pixels that matter most
-retraining    cells of the grid: training anew on such images (ROAR, KAR)
-road          accuracy without these pixels and without retraining (ROAD)
-scores        areas between curves, correlations, lines
-inference     statistics with the network as the unit of replication
-controls      what scores owe to the shape of a map
+Modules:
+
+    attributions  how much each pixel matters to a network's loss
+    occlusion     hiding or keeping the pixels that matter most
+    retraining    cells of the grid: training anew on such images (ROAR, KAR)
+    road          accuracy without these pixels and without retraining (ROAD)
+    scores        areas between curves, correlations, lines
+    inference     statistics with the network as the unit of replication
+    controls      what scores owe to the shape of a map
 """

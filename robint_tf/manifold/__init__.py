@@ -1,7 +1,9 @@
 """How far images lie from the data manifold, and how gradients lie in it (section 2.1).
 
-distance      projections by a VAE-GAN, distances, densities, orders, and whether a VAE-GAN can stand for the manifold
-gradients     tangent share, sensitivity on and off the manifold, share in directions of least variance
+Modules:
+
+    distance     projections by a VAE-GAN, distances, densities, orders; whether a VAE-GAN can stand for the manifold
+    gradients    tangent share, sensitivity on and off the manifold, share in directions of least variance
 """
 
 from robint_tf.manifold.distance import (
@@ -32,7 +34,9 @@ __all__ = [
     "Z",
     "changed",
     "density",
+    "distance",
     "distances",
+    "gradients",
     "health",
     "mean_order_probability",
     "mode",

@@ -1,16 +1,33 @@
 """Networks: the study's classifiers, the VAE-GANs, what they are built of, and how they lie in files.
 
-classifiers         the three classifiers, their initial weights, what a network is known by
-bounds, inputs      networks of other pixel ranges; what is checked of images, labels and networks
-cpu_forward         the same networks with gradients that cost less on CPUs
-vae_gan             the VAE-GAN: losses, one training step, projections and samples
-vae_gan_networks    its encoders, decoders and discriminators, by data set
-layers, spectral    the authors' layers: batch normalisation after the activation, spectral normalisation
-optimizers          Adam as TensorFlow 1 computes it
-files               networks as `.keras` files with their cards; what such a file may hold
+Modules:
+
+    classifiers         the three classifiers, their initial weights, what a network is known by
+    bounds, inputs      networks of other pixel ranges; what is checked of images, labels and networks
+    cpu_forward         the same networks with gradients that cost less on CPUs
+    vae_gan             the VAE-GAN: losses, one training step, projections and samples
+    vae_gan_networks    its encoders, decoders and discriminators, by data set
+    layers, spectral    the authors' layers: batch normalisation after the activation, spectral normalisation
+    optimizers          Adam as TensorFlow 1 computes it
+    files               networks as `.keras` files with their cards; what such a file may hold
 """
 
 from robint_tf.networks.bounds import Bounded
 from robint_tf.networks.classifiers import Network, build, fingerprint
 
-__all__ = ["Bounded", "Network", "build", "fingerprint"]
+__all__ = [
+    "Bounded",
+    "Network",
+    "bounds",
+    "build",
+    "classifiers",
+    "cpu_forward",
+    "files",
+    "fingerprint",
+    "inputs",
+    "layers",
+    "optimizers",
+    "spectral",
+    "vae_gan",
+    "vae_gan_networks",
+]

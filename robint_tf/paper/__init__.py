@@ -1,11 +1,13 @@
 """The paper: what it claims, what its authors published, and by which rules our results decide.
 
-published                              the authors' results as numbers, read back from their figures
-claims                                 the claims as data
-verdicts, verdicts_interpretability    the rules
-protocols                              which results decide, and the words for what they say
-comparison                             from a folder of results to a verdict per claim
-report, report_markdown                the page and the tables that show it
-result_tables                          our own numbers as tables for documents
-figures                                the paper's figures, drawn from results files
+Modules:
+
+    published                              the authors' results as numbers, read back from their figures
+    claims                                 the claims as data
+    verdicts, verdicts_interpretability    the rules
+    protocols                              which results decide, and the words for what they say
+    comparison                             from a folder of results to a verdict per claim
+    report, report_markdown                the page and the tables that show it
+    result_tables                          our own numbers as tables for documents
+    figures                                the paper's figures, drawn from results files
 """

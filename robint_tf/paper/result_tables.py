@@ -217,9 +217,8 @@ def all_tables(collection: Collection, found: dict[str, Any]) -> dict[str, Calla
     names = {place: name for name, place in collection.paths.items()}
     reasons = {names[place]: why for place, why in found["left_out"].items() if place in names}
     taken = collection.without(reasons)
-    return {name: partial(make, found) for name, make in COMPARISONS.items()} | {
-        name: partial(_checked, name, make, taken) for name, make in RESULTS.items()
-    }
+    tables: dict[str, Callable[[], str]] = {name: partial(make, found) for name, make in COMPARISONS.items()}
+    return tables | {name: partial(_checked, name, make, taken) for name, make in RESULTS.items()}
 
 
 def _checked(name: str, make: Callable[[Collection], str], collection: Collection) -> str:

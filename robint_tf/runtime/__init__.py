@@ -1,7 +1,9 @@
 """What everything runs on, and nothing about robustness.
 
-device        where TensorFlow runs, and how: choice, compilation, determinism
-interrupts    Ctrl-C and SIGTERM, held back until a state can be written
-batching      one way to run a data set in batches, and compiled functions that die with their network
-seeds         seeds that are derived from others
+Modules:
+
+    device        where TensorFlow runs, and how: choice, compilation, determinism
+    interrupts    Ctrl-C and SIGTERM, held back until a state can be written
+    batching      one way to run a data set in batches, and compiled functions that die with their network
+    seeds         seeds that are derived from others
 """

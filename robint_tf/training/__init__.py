@@ -1,8 +1,10 @@
 """Training: classifiers on clean or adversarial images, VAE-GANs; interruptible and resumable.
 
-classifier    `fit_classifier`, many batches in one compiled loop; `AdversarialClassifier`, the same for Keras' `fit`
-state         how far a training is, and all that a checkpoint must hold
-vae_gan       the same for VAE-GANs
+Modules:
+
+    classifier    `fit_classifier`, many batches in one compiled loop; `AdversarialClassifier`, the same for `Model.fit`
+    state         how far a training is, and all that a checkpoint must hold
+    vae_gan       the same for VAE-GANs
 """
 
 from robint_tf.specs import Training
@@ -18,6 +20,9 @@ __all__ = [
     "Training",
     "VAEGANHistory",
     "VAEGANPosition",
+    "classifier",
     "fit_classifier",
     "fit_vae_gan",
+    "state",
+    "vae_gan",
 ]

@@ -1,6 +1,8 @@
 """Networks as `.keras` files.
 
-models        writing and reading them
-keras_file    what such a file may hold, checked before Keras reads it
-cards         the card beside a file: how the network was made and how well it does
+Modules:
+
+    models        writing and reading them
+    keras_file    what such a file may hold, checked before Keras reads it
+    cards         the card beside a file: how the network was made and how well it does
 """

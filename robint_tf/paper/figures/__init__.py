@@ -1,7 +1,9 @@
 """The paper's figures, each drawn from the content of a results file alone.
 
-plots                       what draws which results, and saving as files
-plots_manifold              Figures 1, 2 and 6, and what a VAE-GAN makes of images
-plots_interpretability      Figures 4 and 5
-boundary                    where section 2.2's networks change their mind
+Modules:
+
+    plots                       what draws which results, and saving as files
+    plots_manifold              Figures 1, 2 and 6, and what a VAE-GAN makes of images
+    plots_interpretability      Figures 4 and 5
+    boundary                    where section 2.2's networks change their mind
 """
