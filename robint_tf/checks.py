@@ -15,7 +15,11 @@ def canonical(value: float) -> float:
 
 
 def told(value: float) -> str:
-    """A length between pixels as users write it: 0.4, and 8/255 where six decimal digits are not the number itself."""
+    """A length between pixels as users write it: 0.4, and 8/255 where six decimal digits are not the number itself.
+
+    >>> told(0.4), told(8 / 255)
+    ('0.4', '8/255')
+    """
     by_255 = round(2 * 255 * value) / 2
     if canonical(float(f"{value:g}")) != canonical(value) and canonical(by_255 / 255) == canonical(value):
         return f"{by_255:g}/255"

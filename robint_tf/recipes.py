@@ -28,7 +28,7 @@ class Trained:
     """A trained network and its training: mean loss and accuracy per epoch, on the images trained on.
 
     test_hits: right answers after each epoch, as in `training.History`, on all test images of the data set; None where
-    the network was trained beside other test images.
+    the network was trained while other test images were counted.
     """
 
     network: Network
@@ -103,10 +103,16 @@ def build(spec: ClassifierSpec) -> Network:
 
 
 class Networks:
-    """Trained networks by spec. Network objects are used again for other specs, which spares the traces.
+    """Trained networks by spec. Network objects are reused for other specs, which saves tracing them.
 
-    >>> with networks.lend(standard) as a, networks.lend(robust) as b:
-    ...     ...
+    >>> import tempfile
+    >>> from robint_tf import data, specs
+    >>> spec = ClassifierSpec(dataset="toy", training=specs.Training(epochs=1), n_train=200)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     networks = Networks(data.toy(), Store(Path(folder)))
+    ...     with networks.lend(spec) as network:  # trained now; read from the store by the next program that asks
+    ...         print(attacks.predict(network, networks.dataset.test.x[:3]).shape)
+    (3, 2)
     """
 
     def __init__(
@@ -124,7 +130,7 @@ class Networks:
 
     @contextlib.contextmanager
     def lend(self, spec: ClassifierSpec) -> Iterator[Network]:
-        """The trained network of `spec`, which belongs to the caller until the block ends, and to nobody after it.
+        """The trained network of `spec`, which the caller may use until the block ends, and not after it.
 
         Two blocks that ask for one spec share the network.
         """
@@ -248,7 +254,7 @@ def distances(
 
     projector: gives the trained VAE-GAN when it is needed. The noise of the projection of test image i depends on
     `spec.seed` and i alone, so that networks are compared under equal noise, whatever the batch size. The authors draw
-    anew for every network; each distance has the same distribution.
+    again for every network; each distance has the same distribution.
     """
     dataset, store = networks.dataset, networks.store
     test = dataset.test.take(spec.n_test)

@@ -239,7 +239,7 @@ class SavedNetwork:
 
 @dataclass(frozen=True, kw_only=True)
 class RetrainSpec:
-    """One cell of the grid of sections 3.2 and 3.3: accuracy after training anew on images with pixels replaced.
+    """One cell of the grid of sections 3.2 and 3.3: accuracy after retraining on images with pixels replaced.
 
     source: the network that is explained, None for the random baseline. fraction: of the pixels removed ("remove",
     ROAR) or kept ("keep", KAR), inside (0, 1). training: of the new network, with its seed; architecture: of the new

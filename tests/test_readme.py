@@ -1,5 +1,8 @@
-"""What the README tells people to type exists."""
+"""What the documents tell people to type exists, their links lead somewhere, and examples run."""
 
+import doctest
+import importlib
+import pkgutil
 import re
 import shlex
 from pathlib import Path
@@ -7,6 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
+import robint_tf
 from robint_experiments.cli import COMMANDS, main
 from robint_experiments.commands.plan import SECTIONS
 
@@ -85,3 +89,25 @@ def test_links_and_figures_of_the_documents_exist(page):
         if part:
             headings = re.findall(r"^#+ (.*)", path.read_text(encoding="utf-8"), re.MULTILINE)
             assert part in map(anchor, headings), f"{page.name} links to {target}"
+
+
+LIBRARY = Path(robint_tf.__file__).parent
+WITH_EXAMPLES = [p for p in sorted(LIBRARY.rglob("*.py")) if ">>> " in p.read_text(encoding="utf-8")]
+
+
+@pytest.mark.parametrize("path", WITH_EXAMPLES, ids=lambda path: path.relative_to(LIBRARY).as_posix())
+def test_the_examples_in_docstrings_run(path):
+    name = ".".join(("robint_tf", *path.relative_to(LIBRARY).with_suffix("").parts))
+    done = doctest.testmod(importlib.import_module(name), raise_on_error=False)
+    assert done.attempted > 0
+    assert done.failed == 0
+
+
+def test_rooms_name_their_modules():
+    """What a room's `__all__` leaves out is missing from the API reference."""
+    for path in sorted(LIBRARY.rglob("__init__.py")):
+        room = importlib.import_module(".".join(("robint_tf", *path.parent.relative_to(LIBRARY).parts)))
+        inside = {module.name for module in pkgutil.iter_modules(room.__path__)}
+        names = set(getattr(room, "__all__", inside))
+        assert inside - {"samples"} <= names, f"{room.__name__}.__all__ lacks {inside - names}"
+        assert all(hasattr(room, name) or name in inside for name in names)

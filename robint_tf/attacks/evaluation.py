@@ -49,8 +49,16 @@ def accuracy(
 ) -> Accuracy:
     """Accuracy of a network on x (N, ...) float32 in [-1, 1] with labels y (N,) or (N, 1), clean or under an attack.
 
+    network: x to logits (N, classes). progress: told how many images are done, and how many there are.
     Warns where clean accuracy cannot be told from guessing, which is what images in another range or labels in another
     order bring about; warn=False leaves that out. `ValueError` for inputs or networks that `inputs.check` refuses.
+
+    >>> from robint_tf import data, networks
+    >>> digits = data.load("mnist_sample", n_test=20).test
+    >>> attack = PGD(norm="l2", eps=0.5, step_size=0.5, n_steps=2)
+    >>> found = accuracy(networks.build("mnist_cnn"), digits.x, digits.y, attack)
+    >>> found.n, found.interval.low <= found.value <= found.interval.high
+    (20, True)
     """
     x, y = inputs.images(x), inputs.labels(y)
     inputs.check(network, x, y, attacked=attack is not None)

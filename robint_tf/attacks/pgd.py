@@ -67,7 +67,7 @@ def ascend(
 def perturb(network: Network, x: tf.Tensor, y: tf.Tensor, attack: PGD, *, batch: tf.Tensor | int = 0) -> tf.Tensor:
     """Adversarial examples of one batch, like x; unchecked, and meant to be called inside a `tf.function`.
 
-    `batch` numbers the batches of a training: a random start draws anew for each.
+    `batch` numbers the batches of a training: a random start draws again for each.
     """
     start = None
     if attack.random_start:
@@ -139,6 +139,13 @@ def attack_dataset(
     network are examined (`inputs.check`), with one sentence in a `ValueError` for what would make the result
     meaningless; `inputs.NotFiniteError` in any case for logits that are NaN or infinite. The random start of example i
     depends on the attack's seed and on i alone, not on the batch size.
+
+    >>> import keras
+    >>> network = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(2, kernel_initializer="identity")])
+    >>> x, y = np.array([[0.5, 0.0]], "float32"), np.array([0])
+    >>> found = attack_dataset(network, x, y, PGD(norm="linf", eps=0.25, step_size=0.25, n_steps=1))
+    >>> found.x_adv.tolist()  # away from class 0, towards class 1
+    [[0.25, 0.25]]
     """
     x, y = inputs.images(x), inputs.labels(y)
     if check:

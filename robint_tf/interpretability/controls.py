@@ -1,9 +1,9 @@
 """Controls of ROAR and KAR: what their scores owe to the shape of a map rather than to what the map knows.
 
 Retraining rewards maps for more than finding pixels that matter. A mask may tell the class by its outline (leakage),
-and smooth maps leave other information than scattered ones. So beside a score stand: how clustered and how sparse its
-maps are, what a linear classifier reads from the masks alone, and the scores of maps that were blurred, which adds no
-information, or that know no network at all.
+and smooth maps leave other information than scattered ones. So a score is reported with how clustered and how sparse
+its maps are, with what a linear classifier reads from the masks alone, and with the scores of maps that were blurred,
+which adds no information, or that do not depend on any network.
 """
 
 from collections.abc import Callable, Iterator
@@ -35,6 +35,9 @@ def gini(maps: Maps) -> np.ndarray:
 
     1 - 2 sum_k v_(k) / |v|_1 (d - k + 1/2) / d over the d magnitudes in rising order (Hurley and Rickard, 2009; used
     for attributions by Chalasani et al., 2020). NaN for a map of zeros.
+
+    >>> gini(np.array([[[1.0, 1.0], [1.0, 1.0]], [[0.0, 0.0], [0.0, 1.0]]])).tolist()
+    [0.0, 0.75]
     """
     v = np.sort(np.abs(np.asarray(maps, float)).reshape(len(maps), -1), axis=1)
     d = v.shape[1]

@@ -154,7 +154,11 @@ def above_standard(eps: np.ndarray, score: np.ndarray) -> Estimate | None:
 
 
 def holm(ps: Sequence[float]) -> list[float]:
-    """p-values of a family, corrected by Holm's (1979) step-down method, in the order given."""
+    """p-values of a family, corrected by Holm's (1979) step-down method, in the order given.
+
+    >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03])]
+    [0.03, 0.06, 0.06]
+    """
     order = np.argsort(ps)
     corrected, running = np.empty(len(ps)), 0.0
     for rank, i in enumerate(order):

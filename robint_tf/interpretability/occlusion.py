@@ -28,6 +28,14 @@ def occlude(
     images: (N, H, W, C); scores: (N, H, W), or their `ranks`; fill: (C,) on the scale of the images. Occluding scaled
     images with a scaled fill equals the authors' order, occlusion on 0..255 and scaling after. `ValueError` for shapes
     that do not fit, NaN scores, a fraction outside [0, 1] and a fill that integer images cannot hold.
+
+    >>> image, scores = np.ones((1, 2, 2, 1), "float32"), np.array([[[1.0, 2.0], [3.0, 4.0]]])
+    >>> occlude(image, scores, 0.25, np.zeros(1))[0, :, :, 0]  # a quarter of the pixels: the most important one
+    array([[1., 1.],
+           [1., 0.]], dtype=float32)
+    >>> occlude(image, scores, 0.25, np.zeros(1), "keep")[0, :, :, 0]
+    array([[0., 0.],
+           [0., 1.]], dtype=float32)
     """
     _check_images(images, scores.shape, fill)
     occluded = images.copy()
@@ -49,8 +57,8 @@ def occlusion_mask(scores: np.ndarray, fraction: float, occlusion: str = "remove
 
     The authors replace what lies strictly above ("remove") or below ("keep") the (1 - fraction) quantile of an image,
     interpolated linearly. No score lies between the two that it is interpolated from, so the mask needs only the lower
-    or the upper of them, and rounding has no say. Ties at the quantile survive either way; `n_replaced` counts the
-    pixels of an image without ties.
+    or the upper of them, and rounding cannot change it. Ties at the quantile survive either way; `n_replaced` counts
+    the pixels of an image without ties.
     """
     n_pixels = _check_scores(scores)
     position = _position(n_pixels, fraction, occlusion)
@@ -195,7 +203,7 @@ def _check_variant(variant: str) -> None:
 
 
 def _check_scores(scores: np.ndarray) -> int:
-    """Refuse what is no set of maps; the number of pixels of each."""
+    """Refuse what is not a set of maps; the number of pixels of each."""
     if scores.ndim != 3 or not math.prod(scores.shape[1:]):
         raise InputError(f"scores have shape {scores.shape}; give one a pixel, (N, H, W).")
     if scores.dtype.kind == "f" and np.isnan(scores).any():

@@ -1,7 +1,7 @@
 """Remove and debias (ROAD; Rong et al., 2022): what a network's accuracy says of an attribution without retraining.
 
 Pixels are removed by noisy linear imputation: a missing pixel is the weighted mean of its eight neighbours inside the
-image, 1/6 for those beside it and 1/12 for the diagonal ones, missing neighbours included, so that all missing pixels
+image, 1/6 for those next to it and 1/12 for the diagonal ones, missing neighbours included, so that all missing pixels
 of an image solve one linear system; noise is added to hide that it was solved. Scaled by the weights that lie inside
 the image, the system is symmetric and positive definite: conjugate gradients solve it for a whole batch at once, with
 one 3 x 3 depthwise convolution a step.
@@ -140,7 +140,7 @@ class Road:
 
     @property
     def interval(self) -> Interval:
-        """Of the area, 95%, normal over images, which are paired."""
+        """The 95% interval of the area, normal over images, which are paired."""
         areas = self._areas()
         half = float(ndtri((1 + LEVEL) / 2) * areas.std(ddof=1) / np.sqrt(len(areas)))
         return Interval(self.area - half, self.area + half)

@@ -60,7 +60,7 @@ class Projector:
 
 
 def projected(project: Projection, x: np.ndarray, *, batch_size: int = 500) -> np.ndarray:
-    """The projections of images x (N, H, W, C) float32, like x, in batches."""
+    """The projections of images x (N, H, W, C) float32 in [-1, 1], an array like x, computed in batches."""
     found = np.empty_like(x)
 
     def fill(lo: int, hi: int) -> None:
@@ -71,7 +71,13 @@ def projected(project: Projection, x: np.ndarray, *, batch_size: int = 500) -> n
 
 
 def distances(project: Projection, x: np.ndarray, *, batch_size: int = 500) -> np.ndarray:
-    """d_pi of each image, (N,) float64; x: (N, H, W, C) float32 in [-1, 1]."""
+    """d_pi of each image, (N,) float64: its Euclidean distance from its projection, over [-1, 1] pixels.
+
+    x: (N, H, W, C) float32 in [-1, 1].
+
+    >>> distances(lambda x: np.zeros_like(x), np.full((2, 2, 2, 1), 0.5, "float32")).tolist()
+    [1.0, 1.0]
+    """
     delta = x - projected(project, x, batch_size=batch_size)
     return np.sqrt(np.sum(np.square(delta.reshape(len(x), -1), dtype=np.float64), axis=1))
 
@@ -86,7 +92,14 @@ def changed(clean_logits: np.ndarray, adversarial_logits: np.ndarray) -> np.ndar
 
 
 def relative(values: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Distances on the axis of the authors' Figure 1: the nearest reference (test) image at 0, the farthest at 1."""
+    """Distances on the axis of the authors' Figure 1: the nearest reference (test) image at 0, the farthest at 1.
+
+    values, reference: distances (N,) and (M,). Returns an array like values, below 0 for what is nearer than every
+    reference image.
+
+    >>> relative(np.array([2.0, 5.0]), np.array([1.0, 3.0, 5.0])).tolist()
+    [0.25, 1.0]
+    """
     low, high = float(reference.min()), float(reference.max())
     return (values - low) / (high - low)
 
@@ -103,7 +116,7 @@ class Density:
 def density(values: np.ndarray, limits: tuple[float, float] = (0.0, 1.0)) -> Density | None:
     """Gaussian kernel density of `values` (N,) over `limits`, bandwidth a quarter of the sample standard deviation.
 
-    None where there is no density to estimate: fewer than two values, or all equal.
+    None where a density cannot be estimated: fewer than two values, or all equal.
     """
     if len(values) < 2 or np.ptp(values) <= 1e-12 * max(1.0, float(np.abs(values).max())):
         return None
@@ -113,13 +126,13 @@ def density(values: np.ndarray, limits: tuple[float, float] = (0.0, 1.0)) -> Den
 
 
 def mode(values: np.ndarray, limits: tuple[float, float] = (0.0, 1.0)) -> float:
-    """Where the density of `values` peaks; NaN where there is none."""
+    """Where the `density` of values (N,) peaks over `limits`; NaN where it cannot be estimated."""
     found = density(values, limits)
     return np.nan if found is None else found.mode
 
 
 def order_probability(groups: list[np.ndarray], *, n_resamples: int = 1000, seed: int = 0) -> float | None:
-    """Bootstrap share of resamples in which the modes of the groups rise in the order given.
+    """Bootstrap share of resamples, in [0, 1], in which the modes of the groups (n_i,) rise in the order given.
 
     None if a group has no density. Each group is resampled by itself, with replacement. Modes are found on a lattice of
     BINS points over the range of all groups, with counts in place of values.
@@ -133,7 +146,7 @@ def order_probability(groups: list[np.ndarray], *, n_resamples: int = 1000, seed
 
 
 def mean_order_probability(groups: list[np.ndarray], *, n_resamples: int = 1000, seed: int = 0) -> float | None:
-    """Bootstrap share of resamples in which the means of the groups rise in the order given; None for an empty group.
+    """As `order_probability`, of the means of the groups (n_i,); None for an empty group.
 
     Means are far less noisy than modes: with 500 images they order what the modes leave open.
     """
@@ -173,7 +186,13 @@ class Paired:
 
 
 def nearer(ours: np.ndarray, theirs: np.ndarray, valid: np.ndarray) -> Paired | None:
-    """Share of `valid` images whose distance in `ours` is below that in `theirs`, (N,) each; None if none is valid."""
+    """Share of `valid` images whose distance in `ours` is below that in `theirs`; None if none is valid.
+
+    ours, theirs: distances (N,) of the same images on two networks; valid: (N,) bool.
+
+    >>> nearer(np.array([1.0, 2.0, 9.0]), np.array([3.0, 1.0, 9.5]), np.array([True, True, False])).share
+    0.5
+    """
     n = int(valid.sum())
     if n == 0:
         return None
@@ -199,7 +218,7 @@ class Health:
     def gain(self) -> float:
         """How much nearer to the images than their mean image the reconstructions are, as a share; 1 for perfect ones.
 
-        Not above 0 for a VAE-GAN that is no better than a constant image.
+        Not above 0 for a VAE-GAN that is not better than a constant image.
         """
         return 1 - self.error / self.constant_error if self.constant_error else 0.0
 

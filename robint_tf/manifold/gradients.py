@@ -38,11 +38,11 @@ class Measure:
 
     @property
     def mean(self) -> float:
-        """Over the images for which it is defined."""
+        """The mean over the images for which the measure is defined."""
         return float(np.nanmean(self.values))
 
     def interval(self, *, n_resamples: int = 2000, seed: int = 0) -> Interval:
-        """Of the mean, 95%, percentile bootstrap over images."""
+        """The 95% interval of the mean, by percentile bootstrap over images. seed: of the bootstrap."""
         values = self.values[np.isfinite(self.values)]
         rng = np.random.default_rng(seed)
         means = [rng.choice(values, len(values)).mean() for _ in range(n_resamples)]

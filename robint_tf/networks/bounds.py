@@ -18,9 +18,14 @@ Bounds = tuple[float, float]
 class Bounded(keras.Model):
     """A network of images in `bounds` as one of images in [-1, 1], so that eps is told in one range for all networks.
 
-    Gradients pass through the scaling. With bounds (-1, 1) the network is as it was, and said to be so.
+    network: images (N, ...) in bounds to logits (N, classes). Gradients pass through the scaling. With bounds (-1, 1)
+    the network is as it was, and said to be so.
 
-    >>> network = Bounded(keras.applications.EfficientNetB0(classifier_activation=None), bounds=(0, 255))
+    >>> of_bytes = keras.Sequential([layers.Input((8, 8, 3)), layers.Flatten(), layers.Dense(10)])
+    >>> network = Bounded(of_bytes, bounds=(0, 255))
+    >>> black = tf.fill((1, 8, 8, 3), -1.0)  # of which `of_bytes` is given zeros
+    >>> bool(tf.reduce_all(network(black) == of_bytes(tf.zeros_like(black))))
+    True
     """
 
     def __init__(self, network: Network, bounds: Bounds, **kwargs: Any) -> None:

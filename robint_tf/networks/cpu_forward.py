@@ -3,7 +3,7 @@
 The values are the network's own, the gradients equal its own up to rounding. Five things are done otherwise, for which
 TensorFlow's CPU kernels (oneDNN) have a slow way only (`benchmarks/suite.py` measures what they gain):
 
-- an attack takes many gradients with the same weights, which Keras reads and casts anew for each, and whose transposes
+- an attack takes many gradients with the same weights, which Keras reads and casts again for each, and whose transposes
   are copied into another order for each: here once per attack;
 - the gradient to a single input channel is one matrix product and a sum of shifted planes;
 - a convolution's gradient to its kernel is not merged with that to its bias, which would make both slower;
@@ -11,7 +11,7 @@ TensorFlow's CPU kernels (oneDNN) have a slow way only (`benchmarks/suite.py` me
   gradients, bit for bit;
 - the body of a loop stays a graph of its own (`loop_body`).
 
-Layers other than plain dense ones and convolutions are called as they are, and so are networks that are no
+Layers other than plain dense ones and convolutions are called as they are, and so are networks that are not
 `Sequential`, and all of them on a GPU, whose libraries need none of this.
 """
 

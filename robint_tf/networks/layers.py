@@ -37,7 +37,7 @@ BATCH_NORMS = ("none", "before", "after")
 
 
 def check_choice(name: str, value: str, allowed: Sequence[str]) -> None:
-    """Raise ValueError in one line unless `value` is one of `allowed`."""
+    """`ValueError` unless `value` is one of `allowed`; name: what the message calls it."""
     if value not in allowed:
         raise InputError(f"{name} is {value!r}; choose one of {', '.join(allowed)}.")
 

@@ -30,11 +30,11 @@ from robint_tf.networks.vae_gan_networks import networks_for, settings_for
 LOG_OFFSET = 1e-8
 
 Latent = tuple[tf.Tensor, tf.Tensor]  # z_mean and z_log_var, float32 (N, latent_dim) each
-Draws = tuple[tf.Tensor, tf.Tensor]  # the noise of the reconstruction and that of the sample, likewise
+Draws = tuple[tf.Tensor, tf.Tensor]  # the noise of the reconstruction and that of the sample, of the same kind
 Noise = Callable[[int | tf.Tensor], Draws]  # of run 0, 1, ...
 Z = Literal["sample", "mean"]
 
-# Streams of random numbers beside those of training, whose numbers are the non-negative integers.
+# Streams of random numbers other than those of training, whose numbers are the non-negative integers.
 RECONSTRUCT_STREAM, SAMPLE_STREAM = -1, -2
 
 PARTS = ("encoder", "decoder", "discriminator")

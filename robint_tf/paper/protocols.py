@@ -1,7 +1,7 @@
 """Which results decide about the paper, and the words for what they say.
 
 The same rules read results of any scale, but only results of the authors' protocol decide. From fewer images, steps,
-networks or seeds the rules tell what happens there, which is no verdict on the paper.
+networks or seeds the rules tell what happens there, which is not a verdict on the paper.
 """
 
 from typing import Any, get_args

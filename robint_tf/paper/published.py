@@ -1,4 +1,4 @@
-"""What the authors published, as numbers to set beside ours.
+"""What the authors published, as numbers to compare ours with.
 
 Most were read back from their figures; `authors_results.json` holds them and says how exactly.
 """
@@ -18,7 +18,7 @@ FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Shares of the pixels that are removed or kept in section 3.2."""
 
 N_RETRAININGS = 3
-"""Networks trained anew for each attribution and fraction, whose accuracies are averaged (section 3.2)."""
+"""Networks retrained for each attribution and fraction, whose accuracies are averaged (section 3.2)."""
 
 TOY_TILT_DEGREES = {"standard": 40.0, "weak": 15.0, "strong": 4.0}
 """Angle between boundary and vertical axis, read off the published Figure 3b to about one degree; one network each."""

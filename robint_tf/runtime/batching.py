@@ -19,6 +19,11 @@ def in_batches(n: int, batch_size: int, run: Callable[[int, int], None], progres
 
     Where the device runs out of memory the batch is halved, with a warning, and tried again. `ValueError` for a batch
     of less than one.
+
+    >>> in_batches(5, 2, lambda first, end: print(first, end))
+    0 2
+    2 4
+    4 5
     """
     if batch_size < 1:
         raise InputError(f"batch_size is {batch_size!r}; give a whole number of at least 1.")

@@ -90,7 +90,7 @@ def name() -> str:
 
 
 def on_cpu() -> bool:
-    """Whether models run on the CPU, for want of a GPU or by choice."""
+    """Whether models run on the CPU, by choice or because there is no GPU."""
     return not tf.config.list_logical_devices("GPU")
 
 

@@ -14,8 +14,8 @@ class Interrupted(KeyboardInterrupt):
     """Raised by long work after it has saved its state; `exit_code` is 130 for Ctrl-C, 143 for SIGTERM,
     129 for SIGHUP.
 
-    No `Exception`: a signal may arrive inside any library call, and `except Exception`, there or here, must not take
-    it for a broken file.
+    Not an `Exception`: a signal may arrive inside any library call, and `except Exception`, there or here, must not
+    take it for a broken file.
     """
 
     def __init__(self, signum: int) -> None:

@@ -69,7 +69,7 @@ class TakenError(Exception):
 
 
 class Store:
-    """Artifacts by recipe. Reading verifies the hash: a damaged artifact is set aside and made again.
+    """Artifacts by recipe. Reading verifies the hash: a damaged artifact is set aside and recomputed.
 
     Only what does not match its hash or cannot be parsed counts as damaged. What cannot be read for another reason,
     because it is another user's or the disk fails, is left alone: `OSError` says so.

@@ -26,7 +26,7 @@ ARRAYS, MANIFEST = "arrays.npz", "manifest.json"
 FULL = (errno.ENOSPC, errno.EDQUOT)
 PASSING = (errno.EIO, errno.ESTALE)
 RETRY_SECONDS = (0.1, 0.5, 2.0)
-"""Pauses after errors that may pass, as a network's file system gives when its server starts anew."""
+"""Pauses after errors that may pass, as a network's file system gives when its server restarts."""
 ABANDONED_SECONDS = 3600.0
 T = TypeVar("T")
 

@@ -80,7 +80,7 @@ def _look(path: Path) -> tuple[Holder, int] | None:
 
 def _read(path: Path) -> tuple[str, int]:
     try:
-        with open(path) as file:  # opening a file has a network's file system ask its server anew
+        with open(path) as file:  # opening a file has a network's file system ask its server again
             return file.read(4096), os.fstat(file.fileno()).st_mtime_ns
     except PermissionError:
         return "", path.stat().st_mtime_ns
@@ -89,8 +89,10 @@ def _read(path: Path) -> tuple[str, int]:
 class Lease:
     """The lease of a file name, held while the block runs; entering waits for whoever else holds it.
 
-    >>> with Lease(folder / "key.lease", waiting=print):
-    ...     ...
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, Lease(Path(folder) / "key.lease") as lease:
+    ...     lease.path.exists()
+    True
     """
 
     def __init__(self, path: Path, *, waiting: Callable[[str], None] = lambda who: None) -> None:

@@ -42,7 +42,11 @@ def refuse_mixture(found: dict[str, list[Any]], what: str) -> None:
 
 
 def merged(descriptions: Iterable[Description]) -> Description:
-    """One description of several parts: what they agree on, and for the rest all values, joined by " + "."""
+    """One description of several parts: what they agree on, and for the rest all values, joined by " + ".
+
+    >>> merged([{"device": "CPU", "threads": 2}, {"device": "GPU", "threads": 2}])
+    {'device': 'CPU + GPU', 'threads': 2}
+    """
     descriptions = list(descriptions)
     keys = {key: None for d in descriptions for key in d}
     values = {key: list(dict.fromkeys(str(d.get(key, "unknown")) for d in descriptions)) for key in keys}
@@ -51,7 +55,7 @@ def merged(descriptions: Iterable[Description]) -> Description:
 
 
 class Parts:
-    """The descriptions of all parts that a result is made from, as they come to hand.
+    """The descriptions of all parts that a result is made from, collected one by one.
 
     allow_mixed: whether parts that were made differently may be put together.
     """

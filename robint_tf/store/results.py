@@ -40,7 +40,7 @@ def write(path: Path, results: dict[str, Any]) -> None:
 def read(path: Path) -> dict[str, Any]:
     """The content of a results file. Whatever the file holds, nothing but this comes of reading it, or `ResultsError`.
 
-    `ResultsError` if it is missing, too large, no JSON, of another schema, holds numbers or texts that no results file
+    `ResultsError` if it is missing, too large, not JSON, of another schema, holds numbers or texts that no results file
     can (NaN, 1e999, half a character), is nested too deep, or was changed after it was written.
     """
     name, again = printable(str(path)), "run its command again"
@@ -83,7 +83,7 @@ def _parsed(path: Path) -> Any:
 
 
 def printable(text: str) -> str:
-    """A text for messages and documents: what no terminal or UTF-8 file should get stands as an escape, e.g. \\x1b."""
+    """A text for messages and documents: what terminals or UTF-8 files cannot show stands as an escape, e.g. \\x1b."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
@@ -155,6 +155,6 @@ def _render(value: Any, depth: int) -> str:
         if any(isinstance(v, dict) for v in value):
             return "[\n" + ",\n".join(pad + _render(v, depth + 1) for v in value) + f"\n{end}]"
         return "[" + ", ".join(_render(v, depth + 1) for v in value) + "]"
-    if isinstance(value, str):  # a file's name may hold bytes that are no UTF-8: escaped, they can be written
+    if isinstance(value, str):  # a file's name may hold bytes that are not UTF-8: escaped, they can be written
         value = value.encode("utf-8", "backslashreplace").decode("utf-8")
     return json.dumps(value, ensure_ascii=False)

@@ -36,11 +36,16 @@ CHUNK_SECONDS = 0.5  # how long one call of the compiled loop should take: the r
 
 @keras.saving.register_keras_serializable("robint_tf")
 class AdversarialClassifier(keras.Model):
-    """A network whose `fit` trains on adversarial images only.
+    """A network whose `fit` trains on adversarial images only; with attack None, on the images as they are.
 
-    >>> model = AdversarialClassifier(network, PGD(norm="l2", eps=0.4, step_size=2.0))
+    network: images (N, ...) float32 in [-1, 1] to logits (N, classes), whose weights `fit` changes.
+
+    >>> network = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(2)])
+    >>> model = AdversarialClassifier(network, PGD(norm="l2", eps=0.4, step_size=2.0, n_steps=3))
     >>> model.compile(adam(), keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
-    >>> model.fit(x, y, batch_size=100, epochs=20, shuffle=False)
+    >>> history = model.fit(np.eye(2, dtype="float32"), np.array([0, 1]), epochs=2, shuffle=False, verbose=0)
+    >>> sorted(history.history)
+    ['accuracy', 'loss']
     """
 
     def __init__(self, network: Network, attack: PGD | None = None, **kwargs: Any) -> None:

@@ -26,13 +26,13 @@ RECIPE = ("spec", "bounds")
 
 
 def name_recipe(path: Path, card: dict[str, Any]) -> None:
-    """Have a `.keras` file name the recipe on its card."""
+    """Have a `.keras` file name the recipe on its card, so that a lost card can be written again."""
     with zipfile.ZipFile(path, "a") as archive:
         archive.comment = json.dumps({"robint_tf": {key: card.get(key) for key in RECIPE}}).encode()
 
 
 def recipe_of(path: Path) -> Any:
-    """The recipe that a `.keras` file names, RECIPE as JSON data; None if it names none, or is no whole archive."""
+    """The recipe that a `.keras` file names, RECIPE as JSON data; None if it names none, or is not a whole archive."""
     try:
         with zipfile.ZipFile(path) as archive:
             return json.loads(archive.comment)["robint_tf"]
@@ -41,19 +41,19 @@ def recipe_of(path: Path) -> Any:
 
 
 def remove_card(path: Path) -> None:
-    """Remove the card of a network that is going to be replaced; what is no card is left to `results.write` to keep."""
+    """Remove the card of a network that is going to be replaced; anything but a card is left to `results.write`."""
     with contextlib.suppress(results.ResultsError):
         if "model" in results.read(card_path(path)):
             card_path(path).unlink()
 
 
 def write_card(path: Path, card: dict[str, Any]) -> None:
-    """Write the card of a file."""
+    """Write the card (plain JSON data) of a network file, next to it."""
     results.write(card_path(path), {**card, "model": {"file": path.name, "sha256": sha256_of(path)}})
 
 
 def warn_of_another(path: Path) -> None:
-    """Say so if the card beside a file was written for another file."""
+    """Warn if the card next to a file was written for another file."""
     try:
         about = results.read(card_path(path)).get("model")
     except results.ResultsError:

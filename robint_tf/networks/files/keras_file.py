@@ -22,7 +22,7 @@ from robint_tf.errors import InputError
 CONFIG, WEIGHTS = "config.json", "model.weights.h5"
 MEMBERS = ["config.json", "metadata.json", "model.weights.h5"]
 LARGEST_CONFIG = 2**24
-"""Bytes; those of a classifier with hundreds of layers are some 2**20."""
+"""Bytes; those of a classifier with hundreds of layers are about 2**20."""
 
 PACKAGES = ("keras.layers", "keras.initializers", "keras.regularizers", "keras.constraints")
 """Modules of Keras all of whose classes a classifier may name, but for `UNSAFE`."""

@@ -35,7 +35,7 @@ def load(
     """A classifier from a `.keras` file, checked by `keras_file` and loaded in Keras' safe mode.
 
     bounds: what its images lie in, where that is not [-1, 1]; it is then loaded as a `Bounded` network. No code from
-    the file is run, and it takes no more memory than a few times its size. `ValueError` if the file is missing or no
+    the file is run, and it takes no more memory than a few times its size. `ValueError` if the file is missing or not a
     Keras model, or if its input or output does not fit x_shape (without the batch axis) and n_classes.
     """
     if not path.exists():
