@@ -146,10 +146,11 @@ def test_deterministic_runs_are_equal_byte_for_byte(tmp_path):
 
 UNSEEDED = """
 import tensorflow as tf
-from robint_experiments import cli, data
+from robint_experiments import cli
+from robint_experiments.commands import data
 
 def draw(**options):
-    from robint_tf import device as devices
+    from robint_tf.runtime import device as devices
     devices.configure("cpu", deterministic=True)
     tf.random.normal([2])
 
@@ -301,7 +302,7 @@ def test_without_random_words_the_work_would_begin(empty_folder):
 
 def test_a_process_without_a_display_draws(tmp_path):
     environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "MPLBACKEND")}
-    code = "from robint_tf import plots; import sys; assert 'matplotlib.pyplot' not in sys.modules"
+    code = "from robint_tf.paper.figures import plots; import sys; assert 'matplotlib.pyplot' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
 
 
