@@ -19,7 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from processes import start
 
-from robint_experiments import cli
+import robint_experiments
+import robint_tf
 from robint_experiments.cli import COMMANDS, main
 from robint_tf.attacks import pgd as attacks
 from robint_tf.data import datasets as data
@@ -229,7 +230,9 @@ def test_nothing_is_unpickled_or_opened_as_an_archive_but_where_cifar10_is_read(
 
 
 def sources():
-    return [p for package in (artifacts, cli) for p in sorted(Path(package.__file__).parent.glob("*.py"))]
+    return [
+        p for package in (robint_tf, robint_experiments) for p in sorted(Path(package.__file__).parent.rglob("*.py"))
+    ]
 
 
 WORDS = st.one_of(
