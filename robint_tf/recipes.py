@@ -105,14 +105,7 @@ def build(spec: ClassifierSpec) -> Network:
 class Networks:
     """Trained networks by spec. Network objects are reused for other specs, which saves tracing them.
 
-    >>> import tempfile
-    >>> from robint_tf import data, specs
-    >>> spec = ClassifierSpec(dataset="toy", training=specs.Training(epochs=1), n_train=200)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     networks = Networks(data.toy(), Store(Path(folder)))
-    ...     with networks.lend(spec) as network:  # trained now; read from the store by the next program that asks
-    ...         print(attacks.predict(network, networks.dataset.test.x[:3]).shape)
-    (3, 2)
+    Use: `with networks.lend(standard) as a, networks.lend(robust) as b: ...`
     """
 
     def __init__(
