@@ -26,7 +26,7 @@ class Amount(click.ParamType):
         try:
             number = float(Fraction(value)) if "/" in str(value) else float(value)
         except (ValueError, ZeroDivisionError, OverflowError):
-            self.fail(f"{value!r} is no number; give a decimal or a fraction such as 8/255.", param, ctx)
+            self.fail(f"{value!r} is not a number; give a decimal or a fraction such as 8/255.", param, ctx)
         if not math.isfinite(number) or number < 0:
             self.fail(f"{value!r} is not allowed; give a finite number of at least 0.", param, ctx)
         return number
@@ -51,7 +51,7 @@ class Range(click.ParamType):
         try:
             low, high = value if isinstance(value, tuple) else map(float, value.split(","))
         except ValueError:
-            self.fail(f"{value!r} is no range; give its least and greatest number, such as 0,255.", param, ctx)
+            self.fail(f"{value!r} is not a range; give its least and greatest number, such as 0,255.", param, ctx)
         if not (low < high and math.isfinite(high - low)):
             self.fail(f"{value!r} is not allowed; give two finite numbers, the smaller one first.", param, ctx)
         return low, high
@@ -265,7 +265,7 @@ def attack_options(*, required: bool = False, multiple: bool = False, n_steps: i
 
 
 ATTACK_OPTIONS = ("norm", "step_size", "eps_range", "n_steps", "attack_loss", "random_start", "attack_seed")
-"""Parameters of `attack_options` beside eps, as `attack_from` takes them."""
+"""Parameters of `attack_options` other than eps, as `attack_from` takes them."""
 
 
 def attack_from(

@@ -225,7 +225,7 @@ def test_a_damaged_artifact_is_set_aside_and_made_again(tmp_path, damage):
         "no manifest": manifest.unlink,
         "no arrays": arrays.unlink,
     }[damage]()
-    with pytest.warns(UserWarning, match="made again"):
+    with pytest.warns(UserWarning, match="recomputed"):
         assert store.fetch(SPEC, lambda _: build(value=2.0))["w0"].tolist() == [2, 2, 2]
     assert len(list(folder.parent.glob("*.damaged-*"))) == 1
 

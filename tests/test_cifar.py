@@ -133,7 +133,7 @@ def test_a_hostile_pickle_is_refused_by_name_and_nothing_is_run(tiny, tmp_path, 
     }[where]
     files = contents(tiny, cifar.PYTHON) | {"data_batch_2": pickle.dumps(batch, 4)}
     put(tmp_path, cifar.PYTHON, files, packed=False)
-    refused = "it makes something that is no array" if where == "inside an array" else "it asks for posix.mkdir"
+    refused = "it makes something that is not an array" if where == "inside an array" else "it asks for posix.mkdir"
     with pytest.raises(DataUnavailable, match=rf"data_batch_2 is damaged \({refused}"):
         sources.read(sources.find("cifar10", tmp_path), "train")
     assert not (tmp_path / "pwned").exists()
@@ -292,7 +292,7 @@ def test_paths_and_links_in_an_archive_lead_nowhere(tiny, tmp_path):
         link = tarfile.TarInfo(f"{cifar.BINARY}/test_batch.bin")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         tar.addfile(link)
-    with pytest.raises(DataUnavailable, match=r"the archive is damaged \(.*test_batch.bin is no file\)"):
+    with pytest.raises(DataUnavailable, match=r"the archive is damaged \(.*test_batch.bin is not a file\)"):
         sources.read(sources.find("cifar10", tmp_path), "test")
     assert [p.name for p in tmp_path.rglob("*")] == ["cifar-10-binary.tar.gz"]
 

@@ -137,11 +137,11 @@ WRONG = {
     "unknown device": (["section-2-2", "--device", "abacus"], 2, "abacus"),
     "no model": (["evaluate", "none.keras", "--dataset", "toy"], 2, "none.keras does not exist"),
     "model is cut off": (["evaluate", "cut.keras", "--dataset", "toy"], 2, "it was cut off"),
-    "model is text": (["evaluate", "text.keras", "--dataset", "toy"], 2, "text.keras is no Keras model"),
+    "model is text": (["evaluate", "text.keras", "--dataset", "toy"], 2, "text.keras is not a Keras model"),
     "model of other shape": (["evaluate", "small.keras", "--dataset", "toy"], 2, "shape (3,)"),
     "model of other classes": (["evaluate", "classes.keras", "--dataset", "toy"], 2, "5 classes"),
     "model with softmax": (["evaluate", "softmax.keras", "--dataset", "toy"], 2, "probabilities"),
-    "model with code": (["evaluate", "code.keras", "--dataset", "toy"], 2, "code.keras is no Keras model"),
+    "model with code": (["evaluate", "code.keras", "--dataset", "toy"], 2, "code.keras is not a Keras model"),
     "no results file": (["redraw", "none.json"], 2, "none.json cannot be read"),
     "results of nothing": (["redraw", "other.json"], 2, "'poem'"),
 }

@@ -240,7 +240,7 @@ def test_a_link_or_file_in_place_of_an_artifact_is_moved_aside_and_what_it_leads
         folder.write_text("no folder")
     else:
         folder.symlink_to({"nowhere": tmp_path / "gone", "to something else": target, "in a circle": folder}[kind])
-    with pytest.warns(UserWarning, match="made again"):
+    with pytest.warns(UserWarning, match="recomputed"):
         assert store.fetch(SPEC, build)["w0"].tolist() == [1, 1, 1]
     assert (target / "file").read_text() == "kept"
     assert not folder.is_symlink()

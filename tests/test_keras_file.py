@@ -145,7 +145,7 @@ def test_only_files_of_keras_3_are_read(path, name):
     other.rename(path)
     path.rename(path.with_name("content"))
     path.mkdir()
-    with pytest.raises(ValueError, match="is no Keras model"):
+    with pytest.raises(ValueError, match="is not a Keras model"):
         models.load(path)
 
 

@@ -145,7 +145,7 @@ def test_what_is_no_file_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "a.json")
     (tmp_path / "b.json").mkdir()
     for name in ("a.json", "b.json"):
-        with pytest.raises(ResultsError, match="no file"):
+        with pytest.raises(ResultsError, match="not a file"):
             results.read(tmp_path / name)
 
 

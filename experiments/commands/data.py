@@ -78,7 +78,7 @@ def _row(name: str, folder: Path, *, load: bool, get: bool) -> dict[str, Any]:
             if load and location.kind == "tfds":
                 device = load_tensorflow()
                 with contextlib.suppress(DeviceError):  # where TensorFlow runs already, it decodes where it runs
-                    device.configure("cpu")  # decoding images is no work for a GPU
+                    device.configure("cpu")  # a GPU does not help to decode images
         return row | _content(name, folder) if load else row
     except data.DataUnavailable as error:
         return row | {"found": False, "source": None, "notes": [str(error)]}

@@ -20,7 +20,7 @@ from . import section_2_2
 @store_option
 @device_options
 def command(out: Path, **places: Any) -> None:
-    """Everything once, small and offline, in some six minutes on two cores.
+    """Everything once, small and offline, in about six minutes on two cores.
 
     Draws Figure 3 from three seeds; trains a standard and an adversarially trained network on 1,000 packaged digits
     of MNIST and attacks both; draws one panel of Figure 1, and Figures 2 and 6, from five networks and a VAE-GAN.

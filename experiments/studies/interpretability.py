@@ -35,7 +35,7 @@ class Address(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if not re.fullmatch(r"([a-z]+://)?([^\s/:]+|\[[0-9a-fA-F:]+\]):\d{1,5}", value):
-            self.fail(f"{value!r} is no address of a scheduler; give one like tcp://localhost:8786.", param, ctx)
+            self.fail(f"{value!r} is not the address of a scheduler; give one like tcp://localhost:8786.", param, ctx)
         return value
 
 

@@ -96,7 +96,7 @@ def _members(path: Path, names: set[str]) -> dict[str, bytes]:
 
 def _member(file: gzip.GzipFile, member: tarfile.TarInfo) -> bytes:
     if not member.isreg():
-        raise InputError(f"{member.name} is no file")
+        raise InputError(f"{member.name} is not a file")
     if member.size > LARGEST:
         raise InputError(f"{member.name} is larger than {LARGEST} bytes")
     content = file.read(member.size)
@@ -113,10 +113,10 @@ def _parse_binary(content: bytes) -> tuple[np.ndarray, np.ndarray]:
 def _parse_pickle(content: bytes) -> tuple[np.ndarray, np.ndarray]:
     batch = cifar_pickle.read(content)
     if not {b"data", b"labels"} <= batch.keys():
-        raise InputError("it holds no images and labels")
+        raise InputError("it does not hold images and labels")
     images, labels = batch[b"data"], batch[b"labels"]
     if images.dtype != np.uint8 or images.shape != (len(labels), N_BYTES):
         raise InputError(f"its images are {images.dtype} of shape {images.shape}")
     if labels.ndim != 1 or ((labels < 0) | (labels > 255)).any():
-        raise InputError("its labels are no bytes")
+        raise InputError("its labels are not bytes")
     return images, labels.astype(np.uint8)

@@ -39,7 +39,7 @@ def read(content: bytes) -> dict[bytes, np.ndarray]:
     except (IndexError, KeyError) as error:  # of a stack that is too short, of a memo
         raise InputError("it takes more than it has given") from error
     if not isinstance(batch, dict):
-        raise InputError("it holds no dictionary")
+        raise InputError("it does not hold a dictionary")
     arrays = {}
     for key, value in batch.items():
         if isinstance(value, _Array) and value.array is not None:
@@ -171,7 +171,7 @@ def _made(called: Any, arguments: Any) -> _Array | _Dtype:
             return _Array()
         case _Global("dtype"), (bytes(name), int(), int()) if name in DTYPES:
             return _Dtype(name)
-    raise InputError("it makes something that is no array of whole numbers")
+    raise InputError("it makes something that is not an array of whole numbers")
 
 
 def _checked(value: Any, kind: Any) -> Any:

@@ -28,7 +28,7 @@ def read(path: Path, *, n_dims: int) -> np.ndarray:
             shape = _shape(path, header, n_dims)
             content = file.read(math.prod(shape) + 1)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise InputError(f"{path} is no complete gzip file ({error}); get it again.") from error
+        raise InputError(f"{path} is not a complete gzip file ({error}); get it again.") from error
     if len(content) != math.prod(shape):
         held = f"{len(content)}" if len(content) < math.prod(shape) else "more"
         raise InputError(f"{path} holds {held} bytes of data, its header says {math.prod(shape)}; get it again.")

@@ -44,7 +44,7 @@ def collect(folder: Path) -> Collection:
     Of two files of one name that with the shorter path counts, the first by name among equals; the other is left out.
     """
     if not folder.is_dir():
-        raise results.ResultsError(f"{folder} is no folder; run a section first, or name the folder of its figures.")
+        raise results.ResultsError(f"{folder} is not a folder; run a section first, or name the folder of its figures.")
     content: dict[str, dict[str, Any]] = {}
     paths: dict[str, str] = {}
     left_out: dict[str, str] = {}

@@ -5,7 +5,7 @@
     <root>/<kind>/<key>.checkpoint/     an unfinished training, removed when the artifact is published
     <root>/<kind>/<key>.lease           who makes the artifact at the moment
 
-A folder is written beside its place, flushed and renamed, so that a killed process leaves nothing half-written
+A folder is written next to its place, flushed and renamed, so that a killed process leaves nothing half-written
 (`robint_tf.store.folders`). Processes that share a store, also from several machines, make each artifact once: whoever
 finds that another makes it waits, or does something else meanwhile (`robint_tf.store.leases`).
 """
@@ -150,7 +150,7 @@ class Store:
                 os.replace(folder, aside)
             except OSError as refused:
                 raise explained(refused, folder.parent, 0) from refused
-            warnings.warn(f"{error}; moved to {aside} and made again.", stacklevel=3)
+            warnings.warn(f"{error}; moved to {aside} and recomputed.", stacklevel=3)
             return None
 
     def notes(self, spec: Any, *inputs: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """States of an unfinished training, from which the next process continues.
 
-<root>/<kind>/<key>.checkpoint/<position>/    a state, a folder as `robint_tf.store.folders` publishes them
+Each state is a folder `<root>/<kind>/<key>.checkpoint/<position>/`, as `robint_tf.store.folders` publishes them.
 """
 
 import contextlib

@@ -70,7 +70,7 @@ def unpack(path: Path, store: Store) -> Moved:
     if content.get("mathematics") != MATHEMATICS:
         raise PackError(
             f"{path} was made by version {content.get('mathematics')!r} of the mathematics, this is {MATHEMATICS}: its "
-            "numbers are not used. Make them anew, or install the version of robint_tf that made them."
+            "numbers are not used. Make them with this version, or install the version of robint_tf that made them."
         )
     entries = content.get("entries")
     if not isinstance(entries, list):

@@ -72,7 +72,7 @@ MAX_BYTES = 32 * 2**20
 def _parsed(path: Path) -> Any:
     """The JSON of a file, of finite numbers and whole characters; `ValueError` or `RecursionError` for any other."""
     if path.exists() and not path.is_file():
-        raise InputError("it is no file")
+        raise InputError("it is not a file")
     with path.open("rb") as file:
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:

@@ -42,15 +42,15 @@ def load(
         raise InputError(f"{path} does not exist; train one with `robint train --save {path}`.")
     if not zipfile.is_zipfile(path):
         raise InputError(
-            f"{path} is no Keras model: it is no whole zip archive, so it was cut off or is another kind of file; copy "
-            "it again, or train it with --overwrite."
+            f"{path} is not a Keras model: it is not a whole zip archive, so it was cut off or is another kind of "
+            "file; copy it again, or train it with --overwrite."
         )
     try:
         keras_file.check(path)
         network = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises whatever its readers raise
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(f"{path} is no Keras model that can be loaded safely: {first}") from error
+        raise InputError(f"{path} is not a Keras model that can be loaded safely: {first}") from error
     if bounds is not None:
         network = Bounded(network, bounds)
     try:
