@@ -168,9 +168,7 @@ def test_the_numbers_of_an_attack_are_arguments_of_a_compiled_training():
 def test_a_state_of_another_version_is_refused(tmp_path):
     checkpoint = Checkpoint(tmp_path / "a.checkpoint")
     checkpoint.save(1, {"position": np.array(1), "epoch_loss": np.zeros(0)})
-    with pytest.raises(
-        ValueError, match=r"state of the unfinished training .* another version of robint_tf; remove it"
-    ):
+    with pytest.raises(ValueError, match=r"in .*a\.checkpoint is of another version of robint_tf; finish"):
         fit_classifier(classifiers.build("gaussian_mlp"), *toy(), Training(epochs=1), checkpoint=checkpoint)
 
 
