@@ -17,8 +17,9 @@ from robint_tf.runtime import device
 from robint_tf.runtime.batching import Progress
 from robint_tf.specs import AccuracySpec, ClassifierSpec, CurveSpec, DistanceSpec, VAEGANSpec
 from robint_tf.store.artifacts import Arrays, Checkpoint, Store
-from robint_tf.training.classifier import Position, fit_classifier
-from robint_tf.training.vae_gan import VAEGANPosition, fit_vae_gan
+from robint_tf.training.classifier import fit_classifier
+from robint_tf.training.state import Position
+from robint_tf.training.vae_gan import fit_vae_gan
 
 SHOWN = 16  # adversarial images that are kept with the distances, to look at
 
@@ -195,7 +196,7 @@ class TrainedVAEGAN:
 
 
 def trained_vae_gan(
-    spec: VAEGANSpec, dataset: Dataset, store: Store, *, progress: Callable[[VAEGANPosition], None] | None = None
+    spec: VAEGANSpec, dataset: Dataset, store: Store, *, progress: Callable[[Position], None] | None = None
 ) -> TrainedVAEGAN:
     """The trained VAE-GAN of `spec`, trained on `dataset` only if the store lacks it; resumes as `classifier` does."""
     train = dataset.train.take(spec.n_train)

@@ -29,7 +29,7 @@ from ..run import begin, today
 from ..studies.presets import epochs_of
 
 if TYPE_CHECKING:
-    from robint_tf.training.classifier import Position
+    from robint_tf.training.state import Position
 
 
 @click.command("train")
