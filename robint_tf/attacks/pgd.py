@@ -171,10 +171,10 @@ def attack_dataset(
 
     >>> import keras
     >>> network = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(2, kernel_initializer="identity")])
-    >>> x, y = np.array([[0.5, 0.0]], "float32"), np.array([0])
+    >>> x, y = np.array([[0.5, -0.5]], "float32"), np.array([0])
     >>> found = attack_dataset(network, x, y, PGD(norm="linf", eps=0.25, step_size=0.25, n_steps=1))
     >>> found.x_adv.tolist()  # away from class 0, towards class 1
-    [[0.25, 0.25]]
+    [[0.25, -0.25]]
     """
     x, y = inputs.images(x), inputs.labels(y)
     if check:
