@@ -13,7 +13,19 @@ def test_the_golden_tests_pass_in_the_default_mode():
     environment = {name: value for name, value in os.environ.items() if name != "ROBINT_DETERMINISTIC"}
     files = [str(Path(__file__).parent / name) for name in FILES]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", f"authors and ({CHOSEN})", *files],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-n",
+            "0",
+            "-p",
+            "no:cacheprovider",
+            "-k",
+            f"authors and ({CHOSEN})",
+            *files,
+        ],
         capture_output=True,
         text=True,
         env=environment | {"ROBINT_TEST_MODE": "default"},
