@@ -16,8 +16,8 @@ import numpy as np
 import tensorflow as tf
 
 from robint_tf.attacks.losses import xent
-from robint_tf.attacks.norms import NORMS
-from robint_tf.attacks.pgd import ascend, perturb
+from robint_tf.attacks.pgd import ascend, check_registered, perturb
+from robint_tf.catalogue import NORMS
 from robint_tf.data.datasets import Split
 from robint_tf.errors import DivergedError, InputError
 from robint_tf.networks import classifiers, inputs
@@ -123,6 +123,7 @@ def fit_classifier(
         classifiers.initialise(network, training.seed)
     inputs.check_network(network, x, y)
     if attack is not None:
+        check_registered(attack.norm, attack.loss)
         inputs.check_differentiable(network, x)
         inputs.warn_of_short_steps(attack)
     n_batches = -(-len(x) // training.batch_size)
