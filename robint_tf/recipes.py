@@ -52,7 +52,7 @@ def classifier(
 
     network: one of the spec's architecture to fill instead of building one, which spares the traces, and the memory
     that TensorFlow never gives back of each network it has compiled for, not even when that is gone; it may be left out
-    unless the architecture is not among `classifiers.ARCHITECTURES`. `ValueError` if it is another architecture. An
+    unless the architecture is not among `catalogue.ARCHITECTURES`. `ValueError` if it is another architecture. An
     interrupted training leaves a checkpoint, from which the next call with the same spec and data continues.
     """
     train = dataset.train.take(spec.n_train)

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from robint_tf.attacks.losses import xent
-from robint_tf.attacks.pgd import NUMBERS, Kind, Numbers, perturb, perturbed
+from robint_tf.attacks.pgd import NUMBERS, Kind, Numbers, check_registered, perturb, perturbed
 from robint_tf.data.datasets import Split
 from robint_tf.errors import InputError
 from robint_tf.networks import classifiers, inputs
@@ -120,6 +120,7 @@ def fit_classifier(
         classifiers.initialise(network, training.seed)
     inputs.check_network(network, x, y)
     if attack is not None:
+        check_registered(attack.norm, attack.loss)
         inputs.check_differentiable(network, x)
         inputs.warn_of_short_steps(attack)
     stretch, optimizer = _compiled(network, x.shape[1:], attack)
