@@ -5,16 +5,17 @@ import math
 import shlex
 import tempfile
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import click
 
-from robint_tf.specs import ATTACK_LOSSES, NORM_NAMES, PGD, PRECISIONS, VARIANTS
+from robint_tf.catalogue import LOSSES, NORMS
+from robint_tf.specs import PGD, PRECISIONS, VARIANTS
 
-from .studies.presets import PRESETS, STEP_SIZES
+from .studies.presets import STEP_SIZES
 
 
 class Amount(click.ParamType):
@@ -214,11 +215,11 @@ bounds_option = click.option(
 )
 
 
-def preset_option(text: str) -> Callable:
+def preset_option(text: str, presets: Iterable[str]) -> Callable:
     """The size of a study, from its table of presets."""
     return click.option(
         "--preset",
-        type=click.Choice(PRESETS),
+        type=click.Choice(list(presets)),
         default="quick",
         show_default=True,
         help=f"How much to run. {text}",
@@ -235,7 +236,7 @@ def out_option(default: str) -> Callable:
 def attack_options(*, required: bool = False, multiple: bool = False, n_steps: int = 40) -> Callable:
     """Options that describe a PGD attack; read with `attack_from`."""
     return chain(
-        click.option("--norm", type=click.Choice(NORM_NAMES), default="l2", show_default=True, help="Of the attack."),
+        click.option("--norm", type=click.Choice(list(NORMS)), default="l2", show_default=True, help="Of the attack."),
         click.option(
             "--eps",
             type=Amount(),
@@ -254,7 +255,7 @@ def attack_options(*, required: bool = False, multiple: bool = False, n_steps: i
         click.option("--n-steps", type=click.IntRange(0), default=n_steps, show_default=True, help="PGD steps."),
         click.option(
             "--attack-loss",
-            type=click.Choice(ATTACK_LOSSES),
+            type=click.Choice(list(LOSSES)),
             default="xent",
             show_default=True,
             help="What the attack maximises.",
@@ -284,14 +285,16 @@ def attack_from(
 
     eps_range: pixel range in which eps and step_size are told; the default step size is on [-1, 1], as all attacks are.
     """
+    if step_size is None and norm not in STEP_SIZES:
+        raise click.UsageError(f"the norm {norm} has no step size of its own; give --step-size.")
     low, high = eps_range or (-1.0, 1.0)
     scale = 2 / (high - low)
     return PGD(
-        norm=norm,  # type: ignore[arg-type]
+        norm=norm,
         eps=eps * scale,
         step_size=STEP_SIZES[norm] if step_size is None else step_size * scale,
         n_steps=n_steps,
-        loss="cw_masked" if variant == "corrected" and attack_loss == "cw" else attack_loss,  # type: ignore[arg-type]
+        loss="cw_masked" if variant == "corrected" and attack_loss == "cw" else attack_loss,
         random_start=random_start,
         seed=attack_seed,
     )

@@ -12,6 +12,7 @@ from robint_tf.data.datasets import Dataset, Split
 from robint_tf.intervals import Interval
 from robint_tf.networks import classifiers, vae_gan
 from robint_tf.networks.classifiers import Network
+from robint_tf.networks.inputs import called
 from robint_tf.networks.vae_gan import PARTS, VAEGAN
 from robint_tf.runtime import device
 from robint_tf.runtime.batching import Progress
@@ -29,7 +30,7 @@ class Trained:
     """A trained network and its training: mean loss and accuracy per epoch, on the images trained on.
 
     test_hits: right answers after each epoch, as in `training.History`, on all test images of the data set; None where
-    the network was trained while other test images were counted.
+    the network was trained beside other test images.
     """
 
     network: Network
@@ -52,7 +53,7 @@ def classifier(
 
     network: one of the spec's architecture to fill instead of building one, which spares the traces, and the memory
     that TensorFlow never gives back of each network it has compiled for, not even when that is gone; it may be left out
-    unless the architecture is not among `classifiers.ARCHITECTURES`. `ValueError` if it is another architecture. An
+    unless the architecture is not among `catalogue.ARCHITECTURES`. `ValueError` if it is another architecture. An
     interrupted training leaves a checkpoint, from which the next call with the same spec and data continues.
     """
     train = dataset.train.take(spec.n_train)
@@ -61,6 +62,8 @@ def classifier(
     if network is None:
         network = build(spec)
     else:
+        if not network.built:
+            called(network, train.x[:1])  # which gives it its weights
         precision = spec.training.precision
         classifiers.check_architecture(network, spec.architecture, variant=spec.variant, precision=precision)
 
@@ -85,7 +88,8 @@ def classifier(
         return arrays, {"seconds_last_stretch": round(history.seconds, 1)}
 
     arrays = store.fetch(spec, make, *inputs, made_with=device.describe())
-    network.set_weights([arrays[f"w{i}"] for i in range(len(network.weights))])
+    kept = [arrays[f"w{i}"] for i in range(sum(name.startswith("w") for name in arrays))]
+    network.set_weights(kept)  # `ValueError` where there are more or fewer than the network has
     found = store.load(curve, *curve_inputs)
     return Trained(
         network,
@@ -98,16 +102,12 @@ def classifier(
 
 def build(spec: ClassifierSpec) -> Network:
     """An untrained network of the spec's architecture. `ValueError` for one that the package does not have."""
-    return classifiers.build(
-        spec.architecture, variant=spec.variant, seed=spec.training.seed, precision=spec.training.precision
-    )
+    training = spec.training
+    return classifiers.build(spec.architecture, variant=spec.variant, seed=training.seed, precision=training.precision)
 
 
 class Networks:
-    """Trained networks by spec. Network objects are reused for other specs, which saves tracing them.
-
-    Use: `with networks.lend(standard) as a, networks.lend(robust) as b: ...`
-    """
+    """Trained networks by spec. Network objects are reused for other specs, which saves tracing them."""
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ class Networks:
 
     @contextlib.contextmanager
     def lend(self, spec: ClassifierSpec) -> Iterator[Network]:
-        """The trained network of `spec`, which the caller may use until the block ends, and not after it.
+        """The trained network of `spec`, which belongs to the caller until the block ends, and to nobody after it.
 
         Two blocks that ask for one spec share the network.
         """
@@ -248,7 +248,7 @@ def distances(
 
     projector: gives the trained VAE-GAN when it is needed. The noise of the projection of test image i depends on
     `spec.seed` and i alone, so that networks are compared under equal noise, whatever the batch size. The authors draw
-    again for every network; each distance has the same distribution.
+    anew for every network; each distance has the same distribution.
     """
     dataset, store = networks.dataset, networks.store
     test = dataset.test.take(spec.n_test)

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from robint_tf import labels
+from robint_tf.catalogue import origin
 from robint_tf.specs import Training, as_dict
 
 from ..options import NewFile, Place, Share, bounds_option, data_options, device_options, store_option, variant_option
 from ..run import begin, sha256, today
-from ..studies.interpretability_results import SHORT, TITLES, score_of
+from ..studies.interpretability_results import score_of
 from ..studies.presets import ATTRIBUTIONS, SECTION_3_2, InterpretabilityStudy, epochs_of
 
 if TYPE_CHECKING:
@@ -70,8 +72,8 @@ def command(
     paper = SECTION_3_2["paper"]
     study = replace(
         paper,
-        dataset=name.removesuffix("_sample"),
-        sample=name.endswith("_sample"),
+        dataset=origin(name),
+        sample=origin(name) != name,
         retraining=Training(epochs=epochs or epochs_of(name), batch_size=batch_size),
         fractions=tuple(sorted(set(fractions))) or paper.fractions,
         n_seeds=n_seeds,
@@ -122,7 +124,7 @@ def command(
 def scores_of(study: InterpretabilityStudy, cells: "Cells", baseline: "Cells") -> list[dict[str, Any]]:
     """Accuracies and scores by test (ROAR, KAR)."""
     tests = []
-    for occlusion, title in TITLES.items():
+    for occlusion, title in labels.TESTS_IN_FULL.items():
         random = baseline["random", occlusion]
         attributions = []
         for attribution in ATTRIBUTIONS:
@@ -146,5 +148,5 @@ def report(study: InterpretabilityStudy, found: list[dict[str, Any]]) -> None:
         for row in test["attributions"]:
             error = "" if row["standard_error"] is None else f" ± {row['standard_error']:.4f}"
             means = "".join(f"{value:8.2%}" for value in np.mean(row["accuracies"], axis=1))
-            click.echo(f"{SHORT[row['attribution']]:8}{means} {row['score']:8.4f}{error}")
+            click.echo(f"{labels.ATTRIBUTIONS[row['attribution']]:8}{means} {row['score']:8.4f}{error}")
         click.echo(f"{'random':8}" + "".join(f"{value:8.2%}" for value in np.mean(test["random"], axis=1)))

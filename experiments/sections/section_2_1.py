@@ -30,7 +30,10 @@ DATASETS = ("mnist", "fashion_mnist", "cifar10")
     show_default=True,
     help="What the analysed attacks maximise; the paper shows xent.",
 )
-@preset_option("smoke: the packaged sample, offline; quick: a CPU's afternoon; paper: the authors' study, for GPUs.")
+@preset_option(
+    "smoke: the packaged sample, offline; quick: a CPU's afternoon; paper: the authors' study, for GPUs.",
+    SECTION_2_1,
+)
 @click.option(
     "--scale",
     type=click.Choice(["panel", "common"]),
@@ -88,4 +91,6 @@ def planned(
 
 
 def _study(preset: str, dataset: str, variant: str) -> ManifoldStudy:
+    if dataset not in SECTION_2_1[preset]:
+        raise click.UsageError(f"the preset {preset} has {', '.join(SECTION_2_1[preset])}, not {dataset}.")
     return replace(SECTION_2_1[preset][dataset], variant=variant)  # type: ignore[arg-type]

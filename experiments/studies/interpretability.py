@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from robint_tf.specs import NORM_NAMES, as_dict
+from robint_tf.catalogue import NORMS
+from robint_tf.specs import as_dict
 
 from ..options import (
     Amount,
@@ -40,7 +41,10 @@ class Address(click.ParamType):
 
 
 study_options = chain(
-    preset_option("smoke: does it run, on the packaged sample; quick: some hours of a CPU; paper: the authors' grid."),
+    preset_option(
+        "smoke: does it run, on the packaged sample; quick: some hours of a CPU; paper: the authors' grid.",
+        SECTION_3_2,
+    ),
     click.option(
         "--losses",
         multiple=True,
@@ -48,7 +52,7 @@ study_options = chain(
         help="Training losses, once each.  [default: the preset's]",
     ),
     click.option(
-        "--norms", multiple=True, type=click.Choice(NORM_NAMES), help="Of the training attacks.  [default: both]"
+        "--norms", multiple=True, type=click.Choice(list(NORMS)), help="Of the training attacks.  [default: both]"
     ),
     click.option(
         "--eps",

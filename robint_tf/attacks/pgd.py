@@ -11,8 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from robint_tf.attacks.losses import LOSSES
-from robint_tf.attacks.norms import NORMS
+from robint_tf.catalogue import LOSSES, NORMS
 from robint_tf.networks import inputs
 from robint_tf.networks.classifiers import Network
 from robint_tf.networks.cpu_forward import for_attack, loop_body
@@ -228,7 +227,14 @@ def _random_start(attack: PGD, first: int, x: tf.Tensor) -> tf.Tensor:
     return tf.map_fn(lambda seed: start(shape, eps, seed)[0], seeds, fn_output_signature=tf.float32)
 
 
+def check_registered(norm: str, loss: str) -> None:
+    """`ValueError` unless both are known here; inside a trace TensorFlow would wrap the message."""
+    NORMS[norm], LOSSES[loss]
+
+
 def _compiled(network: Network, x_shape: tuple[int, ...], norm: str, loss: str) -> Callable:
+    check_registered(norm, loss)
+
     def make(net: Network) -> Callable:
         images, labels = batch_signature(x_shape)
         real, whole = tf.TensorSpec([], tf.float32), tf.TensorSpec([], tf.int32)

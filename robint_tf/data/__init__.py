@@ -2,13 +2,15 @@
 
 Modules:
 
-    datasets      what can be loaded, fingerprints, the packaged samples
+    datasets      loading by name, fingerprints, the packaged samples; records are in `robint_tf.catalogue`
+    arrays        data sets from NumPy arrays
     sources       where the image sets come from: folders of TensorFlow Datasets, published files
     cifar, idx, cifar_pickle, tfds_folder    readers of the published files, and of folders of TensorFlow Datasets
 """
 
+from robint_tf.catalogue import DATASETS, DatasetInfo
+from robint_tf.data.arrays import from_arrays
 from robint_tf.data.datasets import (
-    DATASETS,
     Dataset,
     DataUnavailable,
     Fingerprint,
@@ -22,12 +24,15 @@ __all__ = [
     "DATASETS",
     "DataUnavailable",
     "Dataset",
+    "DatasetInfo",
     "Fingerprint",
     "Split",
+    "arrays",
     "canonical_name",
     "cifar",
     "cifar_pickle",
     "datasets",
+    "from_arrays",
     "idx",
     "load",
     "sources",

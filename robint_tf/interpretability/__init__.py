@@ -2,7 +2,7 @@
 
 Modules:
 
-    attributions  how much each pixel matters to a network's loss
+    attributions  how much each pixel matters to a network's loss, one module a method
     occlusion     hiding or keeping the pixels that matter most
     retraining    cells of the grid: retraining on such images (ROAR, KAR)
     road          accuracy without these pixels and without retraining (ROAD)

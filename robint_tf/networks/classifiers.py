@@ -5,9 +5,11 @@ Convolutions and pooling pad with zeros to the same size, kernels start Glorot u
 
 import functools
 import hashlib
+import inspect
 import json
 import weakref
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import keras
@@ -15,16 +17,21 @@ import numpy as np
 from keras import layers
 from numpy.random import SeedSequence
 
+from robint_tf.catalogue import ARCHITECTURES
 from robint_tf.errors import InputError
+from robint_tf.specs import CUSTOM
 
 Network: TypeAlias = keras.Model
 
-INPUT_SHAPES: dict[str, tuple[int, ...]] = {
-    "gaussian_mlp": (2,),
-    "mnist_cnn": (28, 28, 1),
-    "cifar_cnn": (32, 32, 3),
-}
-N_CLASSES = {"gaussian_mlp": 2, "mnist_cnn": 10, "cifar_cnn": 10}
+
+@dataclass(frozen=True)
+class Architecture:
+    """layers: from a variant to fresh layers, the last giving logits; input_shape: of one example; n_classes."""
+
+    layers: Callable[[str], list[layers.Layer]]
+    input_shape: tuple[int, ...]
+    n_classes: int
+
 
 # The paper's tables (A.2) swap the MNIST filters and halve the dense layer of the CIFAR-10 network.
 MNIST_FILTERS = {"authors": (32, 64), "paper": (64, 32), "corrected": (32, 64)}
@@ -64,20 +71,9 @@ def cifar_cnn(variant: str = "authors") -> list[layers.Layer]:
     ]
 
 
-ARCHITECTURES: dict[str, Callable[[str], list[layers.Layer]]] = {
-    "gaussian_mlp": gaussian_mlp,
-    "mnist_cnn": mnist_cnn,
-    "cifar_cnn": cifar_cnn,
-}
-
-
-def architecture_for(x_shape: tuple[int, ...]) -> str:
-    """The study's classifier for examples of this shape, e.g. (28, 28, 1). `ValueError` if there is none."""
-    for name, shape in INPUT_SHAPES.items():
-        if shape == tuple(x_shape):
-            return name
-    known = ", ".join(f"{shape} ({name})" for name, shape in INPUT_SHAPES.items())
-    raise InputError(f"no classifier takes inputs of shape {tuple(x_shape)}; there are {known}.")
+GAUSSIAN_MLP = Architecture(gaussian_mlp, (2,), 2)
+MNIST_CNN = Architecture(mnist_cnn, (28, 28, 1), 10)
+CIFAR_CNN = Architecture(cifar_cnn, (32, 32, 3), 10)
 
 
 def build(architecture: str, *, variant: str = "authors", seed: int = 0, precision: str = "float32") -> Network:
@@ -93,16 +89,17 @@ def build(architecture: str, *, variant: str = "authors", seed: int = 0, precisi
 
 
 def _assembled(architecture: str, variant: str, precision: str) -> Network:
-    if architecture not in ARCHITECTURES:
-        raise InputError(f"architecture is {architecture!r}; choose one of {', '.join(ARCHITECTURES)}.")
-    stack = ARCHITECTURES[architecture](variant)
+    record = ARCHITECTURES[ARCHITECTURES.full_name(architecture)]
+    stack = record.layers(variant)
     for layer in stack:
         layer.dtype_policy = keras.DTypePolicy("float32" if layer is stack[-1] else precision)
-    return keras.Sequential([layers.Input(INPUT_SHAPES[architecture]), *stack], name=architecture)
-
-
-CUSTOM = "custom-"
-"""How the names of architectures begin that are not in `ARCHITECTURES`."""
+    network = keras.Sequential([layers.Input(record.input_shape), *stack], name=architecture.partition("@")[0])
+    if network.output_shape != (None, record.n_classes):
+        raise InputError(
+            f"the architecture {architecture} gives values of shape {network.output_shape[1:]}; its record says "
+            f"{record.n_classes} classes."
+        )
+    return network
 
 
 def architecture_of(network: Network) -> str:
@@ -119,7 +116,7 @@ def _known(architecture: str, variant: str, precision: str) -> str:
 
 
 def check_architecture(network: Network, architecture: str, *, variant: str, precision: str) -> None:
-    """`ValueError` unless the network is what `architecture` names: one of `ARCHITECTURES`, or by `architecture_of`."""
+    """`ValueError` unless the network is what `architecture` names: registered, or by `architecture_of`."""
     expected = architecture if architecture.startswith(CUSTOM) else _known(architecture, variant, precision)
     found = architecture_of(network)
     if found != expected:
@@ -139,16 +136,47 @@ def fingerprint(network: Network) -> str:
 
 
 def _configuration(network: Network) -> str:
-    """What a network computes, without the names of its layers, which Keras numbers in order of their making."""
+    """What a network computes, without the names of its layers, which Keras numbers in order of their making.
+
+    Beside Keras' configuration: shapes and types of the variables; the values of those that training does not start
+    anew, such as the statistics of a `Normalization`; and the source of classes and functions that are not Keras'.
+    """
+    if not network.built:
+        raise InputError(f"the network {network.name!r} has no weights yet; give it an Input, or call it once.")
     try:
         config = keras.saving.serialize_keras_object(network)
-    except NotImplementedError as error:
+    except (NotImplementedError, TypeError) as error:
         raise InputError(
             f"the network {network.name!r} cannot say its configuration; give its class a get_config method."
         ) from error
     config = {key: config[key] for key in ("class_name", "config") if key in config}
     numbers: dict[str, str] = {}
-    return json.dumps(_renamed(config, numbers), sort_keys=True, default=str)
+    described = json.dumps(_renamed(config, numbers), sort_keys=True, default=str)
+    parts = [value for part in network._flatten_layers() for value in (type(part), *vars(part).values())]
+    sources = sorted({source for part in parts if (source := _source(part))})
+    variables = [f"{v.dtype}{tuple(v.shape)}" for v in network.variables]
+    return "\n".join([described, *variables, *sources, *_kept(network)])
+
+
+def _kept(network: Network) -> list[str]:
+    """Hashes of the values that `initialise` leaves as they are."""
+    owners = {id(v): part for part in network._flatten_layers() for v in part.variables}
+    kept = [v for v in network.variables if _is_kept(v, owners[id(v)])]
+    return [hashlib.sha256(np.ascontiguousarray(v).tobytes()).hexdigest() for v in kept]
+
+
+def _source(value: Any) -> str:
+    """A hash of the source of a class or function that is neither Keras' nor this package's; nothing for others."""
+    if not inspect.isclass(value) and not inspect.isfunction(value):
+        return ""
+    if (value.__module__ or "").split(".")[0] in ("keras", "robint_tf", "tensorflow", "builtins"):
+        return ""
+    try:
+        source = inspect.getsource(value)
+    except (OSError, TypeError):  # typed into an interpreter
+        functions = [value] if inspect.isfunction(value) else list(filter(inspect.isfunction, vars(value).values()))
+        source = repr([(f.__code__.co_code, f.__code__.co_names) for f in functions])
+    return hashlib.sha256(f"{value.__module__}.{value.__qualname__}\n{source}".encode()).hexdigest()
 
 
 NAMELESS = ("registered_name", "build_config", "compile_config", "module")
@@ -184,7 +212,7 @@ def initialise(network: Network, seed: int) -> None:
     """Give a network the initial weights that belong to `seed`, by each variable's own initialiser.
 
     The study's networks start from Glorot uniform kernels and zero biases. Statistics that a layer has learnt from data
-    before training (`Normalization.adapt`) stay. `ValueError` for a trainable variable whose layer does not say how it
+    before training (`Normalization.adapt`) stay. `ValueError` for any other variable whose layer does not say how it
     starts.
     """
     if seed < 0:
@@ -208,12 +236,27 @@ def _initialise(variable: keras.Variable, layer: layers.Layer, seed: int) -> Non
     if initialiser is not None:
         config = initialiser.get_config()
         seeded = {**config, "seed": seed} if "seed" in config else config
-        variable.assign(type(initialiser).from_config(seeded)(variable.shape, dtype=variable.dtype))
-    elif variable.trainable:
+        try:
+            variable.assign(type(initialiser).from_config(seeded)(variable.shape, dtype=variable.dtype))
+        except TypeError as error:
+            raise InputError(
+                f"the initialiser {type(initialiser).__name__} cannot be made again from its configuration ({error}); "
+                "give it a get_config method."
+            ) from error
+        if variable.name == "bias" and getattr(layer, "unit_forget_bias", False):  # of LSTM: gates i, f, c, o
+            values = np.array(variable)
+            values[layer.units : 2 * layer.units] = 1
+            variable.assign(values)
+    elif not _is_kept(variable, layer):
         raise InputError(
             f"layer {layer.name!r} does not say how its variable {variable.name!r} starts; name the initialiser "
             f"{variable.name}_initializer, or train with initialise=False from the weights that it has."
         )
+
+
+def _is_kept(variable: keras.Variable, layer: layers.Layer) -> bool:
+    """Whether a variable holds what a layer has learnt from data before training, and keeps it."""
+    return isinstance(layer, layers.Normalization) and not variable.trainable
 
 
 def _initialiser_of(name: str, layer: layers.Layer) -> keras.initializers.Initializer | None:

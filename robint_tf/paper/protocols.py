@@ -6,6 +6,7 @@ networks or seeds the rules tell what happens there, which is not a verdict on t
 
 from typing import Any, get_args
 
+from robint_tf.catalogue import DATASETS
 from robint_tf.paper import published
 from robint_tf.paper.verdicts import Outcome
 from robint_tf.specs import ClassifierSpec, Training, from_dict
@@ -47,7 +48,7 @@ def decides(results: Results) -> bool:
     """
     preset = results["provenance"].get("preset")
     if preset is None:
-        return _full_training(results["spec"])
+        return _full_training(results["spec"]) and results["clean_accuracy"]["n"] == N_TEST
     if preset != "paper":
         return False
     return results["figure"] != "interpretability" or _whole_grid(results)
@@ -61,10 +62,17 @@ def scale(results: Results) -> str:
     return (preset or "full") + ("" if decides(results) else ", changed")
 
 
+N_TEST = 10_000
+"""Test images of each of the published image sets, on all of which a network is judged."""
+
+
 def _full_training(spec: Results) -> bool:
     """Whether a recipe is the authors' standard training, from whatever seed and in whatever variant."""
     found = from_dict(spec)
-    training = Training(epochs=published.EPOCHS[found.dataset], seed=found.training.seed)
+    info = DATASETS.get(found.dataset)
+    if info is None or info.epochs is None or info.sample_of:
+        return False
+    training = Training(epochs=info.epochs, seed=found.training.seed)
     return found == ClassifierSpec(dataset=found.dataset, training=training, variant=found.variant)
 
 

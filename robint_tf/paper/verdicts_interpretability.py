@@ -7,11 +7,10 @@ from scipy import stats
 
 from robint_tf.interpretability import scores
 from robint_tf.intervals import LEVEL, Interval
+from robint_tf.labels import ATTRIBUTIONS, NORMS
 from robint_tf.paper import published
 from robint_tf.paper.verdicts import NOT_AMONG, Finding, Outcome, Results, judge, mean_and_half_width
 
-NORMS = ("l2", "linf")
-ATTRIBUTIONS = ("gradient", "gradient_x_input")
 N_RESAMPLES = 2000
 
 Key = tuple[str, str, str]  # norm, occlusion, attribution
@@ -103,7 +102,7 @@ def exception(key: Key, axis: str, series: dict[Key, Points]) -> Finding:
     found = {k: scores.coefficients(_axis(series[k], axis), series[k].score) for k in (key, *others)}
     r = {k: pair[0] for k, pair in found.items() if pair is not None}
     if len(r) < len(found):
-        return Finding("inconclusive", "a series has too few networks for a correlation")
+        return Finding("inconclusive", "a series has too few networks for a correlation, or scores that are all alike")
     usual = {k: sign * value for k, value in r.items()}
     n = {k: len(series[k].eps) for k in usual}
     interval = scores.fisher_interval(usual[key], n[key])
@@ -186,7 +185,7 @@ def l2_above_linf(occlusion: str, attribution: str, series: dict[Key, Points]) -
     n = min(map(len, draws))
     ends = np.quantile(draws[0][:n] - draws[1][:n], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     interval = (float(ends[0]), float(ends[1]))
-    text = f"L2 minus L-Inf at accuracy {middle[0]:.1%}: {gap:.4f}"
+    text = f"{' minus '.join(NORMS.values())} at accuracy {middle[0]:.1%}: {gap:.4f}"
     return Finding(judge(gap, interval, sign=1 if occlusion == "remove" else -1), text, gap, interval)
 
 

@@ -40,6 +40,8 @@ def load(
     """
     if not path.exists():
         raise InputError(f"{path} does not exist; train one with `robint train --save {path}`.")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; name a .keras file.")
     if not zipfile.is_zipfile(path):
         raise InputError(
             f"{path} is not a Keras model: it is not a whole zip archive, so it was cut off or is another kind of "
