@@ -17,7 +17,7 @@ from robint_tf import __version__
 from robint_tf.errors import RobintError
 from robint_tf.runtime.interrupts import Interrupted, signals_interrupt
 
-from . import progress, streams
+from . import hints, progress, streams
 
 COMMANDS = {
     "demo": ("sections.demo", "Everything once, small and offline: start here."),
@@ -95,7 +95,7 @@ def failure(error: Exception) -> "Failure":
     """What the user is told of an exception that ended a command."""
     first = (str(error).splitlines() or [type(error).__name__])[0]
     if isinstance(error, RobintError):
-        return Failure(first, error.exit_code)
+        return Failure(hints.hinted(first, error), error.exit_code)
     if isinstance(error, OSError):
         return Failure(first, 1)
     tf = sys.modules.get("tensorflow")  # neither it nor what needs it is loaded for every command

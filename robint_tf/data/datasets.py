@@ -185,7 +185,7 @@ def load(
     location = sources.find(name, folder)
     if location is None:
         if offline:
-            raise DataUnavailable(sources.how_to_get(name, folder))
+            raise DataUnavailable(sources.how_to_get(name, folder), dataset=name)
         location = sources.download(name, folder)
     held_back = N_VALIDATION if name in WITH_VALIDATION and not all_train else 0
     train, train_order, train_verified = _part(location, "train", held_back, n_train)

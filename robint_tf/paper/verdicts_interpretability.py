@@ -71,13 +71,17 @@ def correlation(key: Key, axis: str, series: dict[Key, Points]) -> Finding:
     if key not in series:
         return NOT_AMONG
     p = series[key]
-    found = scores.coefficients(_axis(p, axis), p.score)
+    found = _correlation(_axis(p, axis), p.score)
     if found is None:
         return Finding("inconclusive", f"{len(p.eps)} networks are too few")
-    linear, rank = found
-    low, high = scores.fisher_interval(linear, len(p.eps))
-    text = f"linear {linear:.3f}, rank {rank:.3f}, {len(p.eps)} networks"
-    return Finding(judge(linear, (low, high), sign=USUAL[axis]), text, linear, (low, high))
+    low, high = found.pearson_interval
+    text = f"linear {found.pearson:.3f}, rank {found.spearman:.3f}, {found.n} networks"
+    return Finding(judge(found.pearson, (low, high), sign=USUAL[axis]), text, found.pearson, (low, high))
+
+
+def _correlation(x: np.ndarray, y: np.ndarray) -> scores.Correlation | None:
+    """As the figures show it, without the bootstrap, which no rule uses."""
+    return scores.correlation(x, y, n_resamples=0)
 
 
 STRONG = 0.5
@@ -100,8 +104,8 @@ def exception(key: Key, axis: str, series: dict[Key, Points]) -> Finding:
     if any(other not in series for other in others):
         return Finding("inconclusive", "the series that it would be an exception from are not all among the results")
     sign = USUAL[axis]
-    found = {k: scores.coefficients(_axis(series[k], axis), series[k].score) for k in (key, *others)}
-    r = {k: pair[0] for k, pair in found.items() if pair is not None}
+    found = {k: _correlation(_axis(series[k], axis), series[k].score) for k in (key, *others)}
+    r = {k: correlation.pearson for k, correlation in found.items() if correlation is not None}
     if len(r) < len(found):
         return Finding("inconclusive", "a series has too few networks for a correlation")
     usual = {k: sign * value for k, value in r.items()}
@@ -127,8 +131,8 @@ def _mean_interval(correlations: list[float], n: int) -> Interval:
 
 def _between(one: Key, other: Key, series: dict[Key, Points]) -> float | None:
     """How the scores of two series go together; None for series of different networks."""
-    found = scores.coefficients(series[one].score, series[other].score) if one[0] == other[0] else None
-    return None if found is None else found[0]
+    found = _correlation(series[one].score, series[other].score) if one[0] == other[0] else None
+    return None if found is None else found.pearson
 
 
 def above_standard(key: Key, series: dict[Key, Points], *, exact: bool = False) -> Finding:
