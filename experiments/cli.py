@@ -33,7 +33,7 @@ COMMANDS = {
     "plan": ("commands.plan", "What a section costs, before it is run."),
     "pack": ("commands.pack", "Finished measurements as one file that travels without networks."),
     "unpack": ("commands.unpack", "Measurements from such a file into the store."),
-    "report": ("commands.report", "Our results beside the authors', a verdict per claim, on one page."),
+    "report": ("commands.report", "Our results and the authors', with a verdict on every claim."),
     "redraw": ("commands.redraw", "Draw figures again from their results files."),
 }
 
@@ -92,7 +92,7 @@ class LazyGroup(click.Group):
 
 
 def failure(error: Exception) -> "Failure":
-    """What the user is told of an exception that ended a command."""
+    """The message and the exit code for an exception that ended a command."""
     first = (str(error).splitlines() or [type(error).__name__])[0]
     if isinstance(error, RobintError):
         return Failure(hints.hinted(first, error), error.exit_code)

@@ -61,7 +61,7 @@ class Tally:
 
 CHILD = """
 import os, random
-from robint_tf import artifacts, folders, leases
+from robint_tf.store import artifacts, folders, leases
 
 write, dice, share = artifacts.write_folder, random.Random(), float(os.environ["SOAK_EIO"])
 

@@ -213,7 +213,7 @@ import os, resource, sys
 from pathlib import Path
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # each thread reserves memory of its own
-from robint_tf import cifar
+from robint_tf.data import cifar
 
 before = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (before + 2**28,) * 2)

@@ -190,7 +190,7 @@ def test_a_scheduler_that_does_not_answer_is_one_line(robint, monkeypatch):
 def test_a_scheduler_and_credentials_that_do_not_fit_are_one_line(robint, monkeypatch, address, encrypted, message):
     monkeypatch.setattr(distributed, "Client", lambda *args, **options: pytest.fail("a connection was tried"))
     with dask.config.set({"distributed.comm.require-encryption": encrypted}):
-        assert message in robint(*TINY, "--scheduler", address, code=2)
+        assert message in robint(*HERE, "--scheduler", address, code=2)
 
 
 def test_workers_without_dask_say_what_to_install(robint, monkeypatch):
@@ -200,7 +200,7 @@ def test_workers_without_dask_say_what_to_install(robint, monkeypatch):
 
 def test_workers_without_cryptography_say_what_to_install(robint, monkeypatch):
     monkeypatch.setitem(sys.modules, "cryptography", None)
-    assert "robint-tf[dask]" in robint(*TINY, "--workers", "2", code=2)
+    assert "robint-tf[dask]" in robint(*HERE, "--workers", "2", code=2)
 
 
 def test_local_workers_let_nobody_in_who_has_not_their_credentials(config):

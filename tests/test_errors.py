@@ -16,7 +16,7 @@ from robint_tf import errors
 from robint_tf.data import sources
 from robint_tf.errors import DataUnavailable, DeviceError, DivergedError, InputError
 from robint_tf.networks.files import models
-from robint_tf.store import artifacts, results
+from robint_tf.store import artifacts, checkpoints, results
 from robint_tf.training import classifier as training
 
 
@@ -79,7 +79,7 @@ def test_no_memory_is_no_bug(monkeypatch):
 
 def test_the_package_raises_no_bare_errors_for_input():
     for module in (errors, cli):
-        for path in Path(module.__file__).parent.glob("*.py"):
+        for path in Path(module.__file__).parent.rglob("*.py"):
             assert not re.search(r"raise (ValueError|TypeError|KeyError|RuntimeError)\(", path.read_text()), path.name
 
 
@@ -151,7 +151,7 @@ def test_a_store_is_where_the_environment_says(monkeypatch, tmp_path):
     assert artifacts.default_root() == tmp_path / ".cache" / "robint_tf"
     assert artifacts.Store("~/st").root == tmp_path / "st"
     monkeypatch.setenv("ROBINT_CHECKPOINT_SECONDS", "")
-    assert artifacts._checkpoint_seconds() == 60
+    assert checkpoints._checkpoint_seconds() == 60
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ def test_unchanged_images_are_kept_with_an_accuracy_and_unknown_where_nobody_cou
 
 LATE = """
 import numpy as np, tensorflow as tf
-from robint_tf import device
+from robint_tf.runtime import device
 from robint_tf.errors import DeviceError
 
 device.configure("cpu", threads=3)

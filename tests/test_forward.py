@@ -173,7 +173,8 @@ def test_an_attack_reads_the_weights_of_the_moment():
 
 POOLINGS = """
 import numpy as np
-from robint_tf import attacks, classifiers, training
+from robint_tf import attacks, training
+from robint_tf.networks import classifiers
 from robint_tf.specs import PGD, Training
 network, x, y = classifiers.build("cifar_cnn"), np.zeros((4, 32, 32, 3), "float32"), np.zeros(4, "int32")
 attack = PGD(norm="l2", eps=1.0, step_size=0.1, n_steps=3)

@@ -232,8 +232,8 @@ def test_roar_scores_a_users_network_once(robint, tmp_path):
     assert (tmp_path / "m_roar.json").read_bytes() == before
     found = json.loads(before)
     assert [t["occlusion"] for t in found["tests"]] == list(OCCLUSIONS)
-    assert found["model"]["file"] == "m.keras"
-    assert len(found["model"]["sha256"]) == 64
+    assert found["model"] == "m.keras"
+    assert len(found["model_sha256"]) == len(found["network_sha256"]) == 64
     robint(
         "train",
         "--dataset",

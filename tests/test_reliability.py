@@ -19,7 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from processes import start
 
-from robint_experiments import cli
+import robint_experiments
+import robint_tf
 from robint_experiments.cli import COMMANDS, main
 from robint_tf.attacks import pgd as attacks
 from robint_tf.data import datasets as data
@@ -146,10 +147,11 @@ def test_deterministic_runs_are_equal_byte_for_byte(tmp_path):
 
 UNSEEDED = """
 import tensorflow as tf
-from robint_experiments import cli, data
+from robint_experiments import cli
+from robint_experiments.commands import data
 
 def draw(**options):
-    from robint_tf import device as devices
+    from robint_tf.runtime import device as devices
     devices.configure("cpu", deterministic=True)
     tf.random.normal([2])
 
@@ -228,7 +230,9 @@ def test_nothing_is_unpickled_or_opened_as_an_archive_but_where_cifar10_is_read(
 
 
 def sources():
-    return [p for package in (artifacts, cli) for p in sorted(Path(package.__file__).parent.glob("*.py"))]
+    return [
+        p for package in (robint_tf, robint_experiments) for p in sorted(Path(package.__file__).parent.rglob("*.py"))
+    ]
 
 
 WORDS = st.one_of(
@@ -301,7 +305,7 @@ def test_without_random_words_the_work_would_begin(empty_folder):
 
 def test_a_process_without_a_display_draws(tmp_path):
     environment = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "MPLBACKEND")}
-    code = "from robint_tf import plots; import sys; assert 'matplotlib.pyplot' not in sys.modules"
+    code = "from robint_tf.paper.figures import plots; import sys; assert 'matplotlib.pyplot' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
 
 

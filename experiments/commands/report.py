@@ -22,7 +22,7 @@ BEGIN, END = "<!-- {}: written by `robint report` -->", "<!-- end of {} -->"
     type=click.Path(path_type=Path, file_okay=False),
     default="figures",
     show_default=True,
-    help="Folder of the results files, which the sections write beside their figures.",
+    help="Folder of the results files, which the sections write next to their figures.",
 )
 @out_option("report")
 @click.option("--allow-mixed", is_flag=True, help="Compare results of different variants or versions, and list them.")
@@ -73,11 +73,13 @@ def write(folder: Path, out: Path, *, allow_mixed: bool = False, documents: tupl
         with atomic_path(path) as scratch:
             scratch.write_text(text, encoding="utf-8")
         paths.append(path)
-    told = [row for row in found["groups"] if set(row["ours"]) != {"not run"}]
-    for row in told:
+    compared = [row for row in found["groups"] if set(row["ours"]) != {"not run"}]
+    for row in compared:
         click.echo(f"{row['group']:70} {report.counts(row['ours'])}")
-    if len(told) < len(found["groups"]):
-        click.echo(f"not run: {len(found['groups']) - len(told)} other kinds of claims; report.md names their commands")
+    if len(compared) < len(found["groups"]):
+        click.echo(
+            f"not run: {len(found['groups']) - len(compared)} other kinds of claims; report.md names their commands"
+        )
     for place, reason in found["left_out"].items():
         click.echo(f"left out {place}: {reason}", err=True)
     click.echo("wrote " + ", ".join(map(str, paths)))

@@ -83,8 +83,8 @@ def command(options: Options) -> None:
     """How well the gradients of the classifier in the file MODEL tell which pixels matter: ROAR and KAR.
 
     Any Keras 3 classifier of Keras' own layers that returns logits for float32 images will do; unless they are in
-    [-1, 1], give --bounds. It is only explained: what is trained anew, on images without its most important pixels or
-    with these alone, is the data set's own network.
+    [-1, 1], give --bounds. It is explained, not trained: the networks that are trained, on images without the pixels
+    that matter most or with these alone, have the data set's own architecture.
     """
     study = options.study()
     run = begin(options.run, variant=options.variant, computes=False)

@@ -132,9 +132,9 @@ def estimate(study: Estimable, budget: float = 0.0) -> Estimate:
     workloads = study.workloads()
     costs = study.seconds() if any(load.missing for load in workloads) else Costs()
     budget = min(budget, SHARE * sum(map(costs.of, workloads)))
-    found = Estimate(study.name, workloads, study.seconds(budget) if budget > 1 else costs)
+    estimated = Estimate(study.name, workloads, study.seconds(budget) if budget > 1 else costs)
     study.run.display.end()
-    return found
+    return estimated
 
 
 def classifier_seconds(network: "Network", split: "Split", batch_size: int, budget: float = 0.0) -> Costs:

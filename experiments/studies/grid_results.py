@@ -1,4 +1,4 @@
-"""Sections 3.2 and 3.3 in numbers: from retrained accuracies to scores, correlations, and the authors' beside them."""
+"""Sections 3.2 and 3.3 in numbers: from retrained accuracies to scores and correlations, with the authors'."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -85,7 +85,7 @@ def _series(
     key: tuple[str, str],
 ) -> dict[str, Any]:
     occlusion, attribution = key
-    found = [
+    scored = [
         score_of(study, cells[attribution, occlusion], baseline["random", occlusion], occlusion) for *_, cells in rows
     ]
     return series(
@@ -93,8 +93,8 @@ def _series(
         axis,
         eps=[explained.eps for explained, *_ in rows],
         accuracy=[clean.value for _, clean, *_ in rows],
-        y=[score for score, _ in found],
-        errors=[error for _, error in found],
+        y=[score for score, _ in scored],
+        errors=[error for _, error in scored],
     )
 
 
@@ -187,7 +187,7 @@ def score_of(
 
 
 def print_table(figure: dict[str, Any]) -> None:
-    """Print our correlations beside the authors'."""
+    """Print our correlations and the authors'."""
     against = {"strength": "attack strength", "accuracy": "test accuracy"}[figure["axis"]]
     for panel in figure["panels"]:
         click.echo(f"\n{panel['title']}: correlation with {against}")

@@ -200,7 +200,7 @@ def paired(networks: "dict[str, Distances]", convention: Convention) -> list[dic
 
 
 def print_table(dataset: str, figure: dict[str, Any]) -> None:
-    """Print our numbers beside the authors', or only which attacks succeeded where the VAE-GAN has problems."""
+    """Print our numbers and the authors', or only which attacks succeeded where the VAE-GAN has problems."""
     from robint_tf.paper.figures import plots_manifold
 
     click.echo(f"\n{dataset}: attacked by {figure['attack']}; {figure['n_attacked']} test images")

@@ -10,7 +10,7 @@ DPI = 90
 
 
 def pictures(collection: "Collection", left_out: set[str]) -> "tuple[list[Picture], dict[str, str]]":
-    """The figures of the results, redrawn, with the authors' Figures 4 and 5 beside ours; why others cannot be drawn.
+    """The figures of the results and the authors' Figures 4 and 5; and why others cannot be drawn.
 
     left_out: paths of files that the comparison did not take.
     """

@@ -130,7 +130,7 @@ def _panel(network: "Network", dataset: "Dataset", study: ToyStudy) -> dict[str,
 
 
 def print_table(results: dict[str, Any]) -> None:
-    """Print our numbers beside the authors'."""
+    """Print our numbers and the authors'."""
     click.echo(
         f"{'network':10} {'accuracy':>9} {'tilt in degrees: mean ± sd (range)':>36} {'authors':>8} {'attack angle':>13}"
     )

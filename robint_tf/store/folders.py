@@ -61,7 +61,7 @@ def _read(folder: Path) -> tuple[Arrays, dict[str, Any]]:
         if sha256 != manifest["sha256"]:
             raise DamagedError(f"{folder / ARRAYS} does not match its hash")
         if not isinstance(manifest.get("made_with", {}), dict):
-            raise TypeError("made_with is no description")
+            raise DamagedError(f"{folder / MANIFEST} does not say what the folder was made with")
         with np.load(folder / ARRAYS, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}, manifest
     except PARSING as error:

@@ -131,7 +131,7 @@ def _unpacked(path: Path, i: int, entry: Any) -> tuple[dict[str, Any], Arrays]:
         spec, inputs = specs.from_dict(entry["spec"]), tuple(map(str, entry["inputs"]))
         if type(spec).__name__ not in KINDS or entry["key"] != artifacts.spec_key(spec, *inputs):
             raise InputError(f"its recipe does not give the key {entry['key']!r}")
-        arrays = {str(name): _read(array) for name, array in entry["arrays"].items()}
+        arrays = {str(name): read_array(array) for name, array in entry["arrays"].items()}
     except (KeyError, TypeError, AttributeError, ValueError, zlib.error) as error:
         raise PackError(f"{path}: entry {i + 1} cannot be used ({error}); nothing was unpacked.") from error
     manifest = {
@@ -145,7 +145,8 @@ def _unpacked(path: Path, i: int, entry: Any) -> tuple[dict[str, Any], Arrays]:
     return manifest, arrays
 
 
-def _read(written: dict[str, Any]) -> np.ndarray:
+def read_array(written: dict[str, Any]) -> np.ndarray:
+    """An array of an entry; `ValueError` if it is not one that a pack may hold."""
     if written["type"] not in TYPES:
         raise InputError(f"an array is of type {written['type']!r}")
     dtype, shape = np.dtype(written["type"]), tuple(int(n) for n in written["shape"])
