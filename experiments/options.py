@@ -61,7 +61,7 @@ run_options = chain(
         "store_dir",
         cls=Placement,
         type=Folder(),
-        help="Folder of trained networks and finished cells.  [default: ROBINT_STORE, else the user's cache]",
+        help="Folder of trained networks and finished measurements.  [default: ROBINT_STORE, else the user's cache]",
     ),
     click.option(
         "--allow-mixed",
@@ -97,7 +97,7 @@ variant_option = click.option(
 bounds_option = click.option(
     "--bounds",
     type=Range(),
-    help="Of the pixels that the network in the file takes, such as 0,255; eps stays as it is.  [default: -1,1]",
+    help="Pixel range that the network in the file takes, such as 0,255; eps stays as it is.  [default: -1,1]",
 )
 
 
@@ -148,17 +148,21 @@ class TrainingOptions:
 
 
 training_options = chain(
-    click.option("--epochs", type=click.IntRange(0), help="[default: the authors', 10 toy, 5 MNIST, 20 CIFAR-10]"),
-    click.option("--batch-size", type=click.IntRange(1), default=100, show_default=True),
-    click.option("--learning-rate", type=Amount(), default=1e-3, show_default=True),
-    click.option("--shuffle", is_flag=True, help="Visit the images in a new order every epoch (the authors: no)."),
-    click.option("--seed", type=Seed(), default=0, show_default=True, help="Of weights and order."),
+    click.option(
+        "--epochs",
+        type=click.IntRange(0),
+        help="Epochs.  [default: the authors': toy 10, (Fashion-)MNIST 5, CIFAR-10 20]",
+    ),
+    click.option("--batch-size", type=click.IntRange(1), default=100, show_default=True, help="Images per batch."),
+    click.option("--learning-rate", type=Amount(), default=1e-3, show_default=True, help="Learning rate of Adam."),
+    click.option("--shuffle", is_flag=True, help="Take the images in a new order every epoch (the authors: no)."),
+    click.option("--seed", type=Seed(), default=0, show_default=True, help="Seed of the weights and of the order."),
     click.option(
         "--precision",
         type=click.Choice(PRECISIONS),
         default="float32",
         show_default=True,
-        help="Of the network's layers.",
+        help="Arithmetic of the network's layers.",
     ),
 )
 
@@ -197,15 +201,19 @@ class AttackOptions:
 def attack_options(*, multiple: bool = False) -> Callable:
     """The options of an attack, with its eps; multiple: one attack for each of several eps."""
     return chain(
-        click.option("--norm", type=click.Choice(NORM_NAMES), default="l2", show_default=True, help="Of the attack."),
+        click.option(
+            "--norm", type=click.Choice(NORM_NAMES), default="l2", show_default=True, help="Norm of the attack."
+        ),
         click.option(
             "--eps",
             type=Amount(),
             multiple=multiple,
-            help="Radius on [-1, 1] pixels, twice the number of a [0, 1] range; 8/255 is understood.",
+            help="Radius on [-1, 1] pixels, twice the number on [0, 1] pixels; fractions such as 8/255 are accepted.",
         ),
         click.option(
-            "--step-size", type=Amount(), help="May exceed eps.  [default: the authors', 2 (l2), 0.02 (linf)]"
+            "--step-size",
+            type=Amount(),
+            help="Length of a step, may exceed eps.  [default: the authors', 2 (l2), 0.02 (linf)]",
         ),
         click.option(
             "--eps-range",
@@ -221,7 +229,7 @@ def attack_options(*, multiple: bool = False) -> Callable:
             help="What the attack maximises.",
         ),
         click.option("--random-start", is_flag=True, help="Start at a random point of the ball (the authors: no)."),
-        click.option("--attack-seed", type=Seed(), default=0, show_default=True, help="Of the random start."),
+        click.option("--attack-seed", type=Seed(), default=0, show_default=True, help="Seed of the random start."),
     )
 
 

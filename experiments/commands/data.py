@@ -37,8 +37,8 @@ class DatasetName(click.ParamType):
 
 @click.command("data")
 @click.argument("names", nargs=-1, type=DatasetName(), metavar="[NAME]...")
-@click.option("--download", multiple=True, type=DatasetName(), help="Get this set if it is missing; repeatable.")
-@click.option("--json", "as_json", is_flag=True, help="Print for machines.")
+@click.option("--download", multiple=True, type=DatasetName(), help="Download this set if it is missing; repeatable.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @data_options
 @click.pass_context
 def command(

@@ -44,8 +44,8 @@ class Options:
 @bounds_option
 @attack_options(multiple=True)
 @click.option("--n-test", type=click.IntRange(1), help="Use the first test images only.  [default: all]")
-@click.option("--batch-size", type=click.IntRange(1), default=500, show_default=True)
-@click.option("--json", "json_path", type=NewFile(), help="Write the numbers here too.")
+@click.option("--batch-size", type=click.IntRange(1), default=500, show_default=True, help="Images per batch.")
+@click.option("--json", "json_path", type=NewFile(), help="Also write the numbers to this file.")
 @data_options
 @run_options
 @parsed(Options)

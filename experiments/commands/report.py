@@ -31,7 +31,7 @@ BEGIN, END = "<!-- {}: written by `robint report` -->", "<!-- end of {} -->"
     "documents",
     multiple=True,
     type=click.Path(path_type=Path, exists=True, dir_okay=False, writable=True),
-    help="Also write the tables between the marks in this document, such as README.md and docs/results.md here.",
+    help="Also write the tables between the marks in this document, such as README.md.",
 )
 def command(folder: Path, out: Path, allow_mixed: bool, documents: tuple[Path, ...]) -> None:
     """Compare with the published results: report.html (one self-contained page), report.md and report.json.
@@ -47,8 +47,8 @@ def write(folder: Path, out: Path, *, allow_mixed: bool = False, documents: tupl
     from robint_tf.store import results
     from robint_tf.store.folders import atomic_path
 
-    collection = comparison.collect(folder)
-    if not collection.content and not collection.left_out:
+    collection = comparison.collect(folder) if folder.is_dir() else None
+    if collection is None or not (collection.content or collection.left_out):
         raise click.UsageError(
             f"{folder} holds no results; run a section first, e.g. robint section-2-2, or name their folder: --results."
         )

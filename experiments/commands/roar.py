@@ -63,18 +63,24 @@ class Options:
 @click.argument("model", type=Place())
 @click.option("--dataset", default="cifar10", show_default=True, help="mnist, fashion-mnist, cifar10, or a sample.")
 @bounds_option
-@click.option("--epochs", type=click.IntRange(1), help="Of each retraining.  [default: the authors' for the data set]")
-@click.option("--batch-size", type=click.IntRange(1), default=100, show_default=True, help="Of each retraining.")
+@click.option(
+    "--epochs", type=click.IntRange(1), help="Epochs of each retraining.  [default: the authors' for the data set]"
+)
+@click.option(
+    "--batch-size", type=click.IntRange(1), default=100, show_default=True, help="Images per batch of each retraining."
+)
 @click.option(
     "--fractions",
     multiple=True,
     type=Share(),
-    help="Of the pixels removed or kept.  [default: 0.1, 0.3, 0.5, 0.7, 0.9]",
+    help="Fraction of the pixels that is removed or kept; repeatable.  [default: 0.1, 0.3, 0.5, 0.7, 0.9]",
 )
-@click.option("--seeds", "n_seeds", type=click.IntRange(1, 100), default=3, show_default=True, help="Retrainings.")
-@click.option("--n-train", type=click.IntRange(1), help="Use the first images only.  [default: all]")
+@click.option(
+    "--seeds", "n_seeds", type=click.IntRange(1, 100), default=3, show_default=True, help="Retrainings per cell."
+)
+@click.option("--n-train", type=click.IntRange(1), help="Train on the first images only.  [default: all]")
 @click.option("--n-test", type=click.IntRange(1), help="Test on the first images only.  [default: all]")
-@click.option("--json", "json_path", type=NewFile(), help="Write the numbers here too.")
+@click.option("--json", "json_path", type=NewFile(), help="Also write the numbers to this file.")
 @variant_option
 @run_options
 @data_options

@@ -72,16 +72,16 @@ class Options:
 
 @click.command("train")
 @click.option("--dataset", required=True, help="toy, mnist, fashion-mnist, cifar10, or a sample: mnist-sample, ...")
-@click.option("--save", type=Place(), help="Where to.  [default: models/<dataset>_<attack>.keras]")
+@click.option("--save", type=Place(), help="File for the network.  [default: models/<dataset>_<attack>.keras]")
 @click.option("--overwrite", is_flag=True, help="Replace a file that holds another network.")
 @click.option(
     "--bounds",
     type=Range(),
-    help="Of the pixels that the saved network takes, such as 0,255; training is the same.  [default: -1,1]",
+    help="Pixel range that the saved network takes, such as 0,255; training is the same.  [default: -1,1]",
 )
 @attack_options()
 @training_options
-@click.option("--n-train", type=click.IntRange(1), help="Use the first images only.  [default: all]")
+@click.option("--n-train", type=click.IntRange(1), help="Train on the first images only.  [default: all]")
 @click.option("--n-test", type=click.IntRange(1), help="Test on the first images only.  [default: all]")
 @variant_option
 @click.option("--tensorboard", cls=Placement, type=Folder(), help="Folder for TensorBoard.")

@@ -67,28 +67,33 @@ class StudyOptions:
 
 
 study_options = chain(
-    preset_option("smoke: does it run, on the packaged sample; quick: hours on a CPU; paper: the authors' grid."),
+    preset_option(
+        "smoke: a test that it runs, on the packaged sample; quick: hours on a CPU; paper: the authors' grid."
+    ),
     click.option(
         "--losses",
         multiple=True,
         type=click.Choice(["xent", "cw"]),
-        help="Training losses, once each.  [default: the preset's]",
+        help="Loss of the training attacks; repeatable.  [default: the preset's]",
     ),
     click.option(
-        "--norms", multiple=True, type=click.Choice(NORM_NAMES), help="Of the training attacks.  [default: both]"
+        "--norms",
+        multiple=True,
+        type=click.Choice(NORM_NAMES),
+        help="Norm of the training attacks; repeatable.  [default: both]",
     ),
     click.option(
         "--eps",
         "radii",
         multiple=True,
         type=Amount(),
-        help="Only for one of --norms: train against these.  [default: the preset's]",
+        help="Radius of the training attacks, with one of --norms; repeatable.  [default: the preset's]",
     ),
     click.option(
         "--fractions",
         multiple=True,
         type=Share(),
-        help="Of the pixels removed or kept, between 0 and 1.  [default: the preset's]",
+        help="Fraction of the pixels that is removed or kept; repeatable.  [default: the preset's]",
     ),
     click.option(
         "--seeds", "n_seeds", type=click.IntRange(1, 100), help="Retrainings per cell.  [default: the preset's]"

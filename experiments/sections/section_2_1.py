@@ -46,7 +46,7 @@ class Options:
     type=click.Choice([*DATASETS, "all"]),
     default="mnist",
     show_default=True,
-    help="Which images; all: one data set after the other.",
+    help="Data set; all: one after the other.",
 )
 @click.option(
     "--attack-loss",
@@ -55,7 +55,9 @@ class Options:
     show_default=True,
     help="What the analysed attacks maximise; the paper shows xent.",
 )
-@preset_option("smoke: the packaged sample, offline; quick: a CPU's afternoon; paper: the authors' study, for GPUs.")
+@preset_option(
+    "smoke: the packaged sample, offline; quick: an afternoon on a CPU; paper: the authors' study, for GPUs."
+)
 @click.option(
     "--scale",
     type=click.Choice(["panel", "common"]),
