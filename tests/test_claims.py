@@ -9,7 +9,7 @@ import pytest
 from robint_tf.interpretability import scores
 from robint_tf.paper import claims, protocols, published, verdicts
 from robint_tf.paper import verdicts_interpretability as grid
-from robint_tf.paper.verdicts import judge
+from robint_tf.paper.verdicts import sign_rule
 from robint_tf.paper.verdicts_interpretability import Points
 from robint_tf.store import results
 
@@ -46,7 +46,7 @@ def test_every_claim_of_the_paper_is_there_once():
     ],
 )
 def test_a_claim_is_decided_only_by_an_interval_that_excludes_the_contrary(value, interval, sign, outcome):
-    assert judge(value, interval, sign=sign) == outcome
+    assert sign_rule(value, interval, sign=sign) == outcome
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from scipy import stats
 from robint_tf.interpretability import scores
 from robint_tf.intervals import LEVEL, Interval
 from robint_tf.paper import published
-from robint_tf.paper.verdicts import NOT_AMONG, Finding, Outcome, Results, judge, mean_and_half_width
+from robint_tf.paper.verdicts import NOT_AMONG, Finding, Outcome, Results, mean_and_half_width, sign_rule
 
 NORMS = ("l2", "linf")
 ATTRIBUTIONS = ("gradient", "gradient_x_input")
@@ -76,7 +76,7 @@ def correlation(key: Key, axis: str, series: dict[Key, Points]) -> Finding:
         return Finding("inconclusive", f"{len(p.eps)} networks are too few")
     low, high = found.pearson_interval
     text = f"linear {found.pearson:.3f}, rank {found.spearman:.3f}, {found.n} networks"
-    return Finding(judge(found.pearson, (low, high), sign=USUAL[axis]), text, found.pearson, (low, high))
+    return Finding(sign_rule(found.pearson, (low, high), sign=USUAL[axis]), text, found.pearson, (low, high))
 
 
 def _correlation(x: np.ndarray, y: np.ndarray) -> scores.Correlation | None:
@@ -148,13 +148,13 @@ def above_standard(key: Key, series: dict[Key, Points], *, exact: bool = False) 
     text = f"lowest robust minus highest standard score {margin:.4f}"
     if p.errors is None:
         if exact:
-            return Finding(judge(margin, None), text, margin)
+            return Finding(sign_rule(margin, None), text, margin)
         return Finding("inconclusive", text + ", one retraining each: no interval", margin)
     degrees = len(p.errors) * (p.n_retrainings - 1)
     pooled = float(np.sqrt(np.mean(np.square(p.errors))))
     half = float(stats.t.ppf((1 + LEVEL) / 2, degrees)) * pooled
     interval = (margin - 2 * half, margin + 2 * half)
-    return Finding(judge(margin, interval), text, margin, interval)
+    return Finding(sign_rule(margin, interval), text, margin, interval)
 
 
 def gx_above_g(norm: str, occlusion: str, series: dict[Key, Points]) -> Finding:
@@ -166,7 +166,7 @@ def gx_above_g(norm: str, occlusion: str, series: dict[Key, Points]) -> Finding:
         return Finding("inconclusive", "one network is too few")
     mean, half = mean_and_half_width(gap)
     text = f"GX minus G: {mean:.4f} over {len(gap)} networks"
-    return Finding(judge(mean, (mean - half, mean + half)), text, mean, (mean - half, mean + half))
+    return Finding(sign_rule(mean, (mean - half, mean + half)), text, mean, (mean - half, mean + half))
 
 
 def l2_above_linf(occlusion: str, attribution: str, series: dict[Key, Points]) -> Finding:
@@ -191,7 +191,7 @@ def l2_above_linf(occlusion: str, attribution: str, series: dict[Key, Points]) -
     ends = np.quantile(draws[0][:n] - draws[1][:n], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     interval = (float(ends[0]), float(ends[1]))
     text = f"L2 minus L-Inf at accuracy {middle[0]:.1%}: {gap:.4f}"
-    return Finding(judge(gap, interval, sign=1 if occlusion == "remove" else -1), text, gap, interval)
+    return Finding(sign_rule(gap, interval, sign=1 if occlusion == "remove" else -1), text, gap, interval)
 
 
 def difference_interval(first: float, second: float, n: tuple[int, int], *, between: float | None = None) -> Interval:
