@@ -47,6 +47,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
+        _load_extensions()
         module = importlib.import_module(f".{COMMANDS[cmd_name][0]}", __package__)
         return module.command
 
@@ -89,6 +90,16 @@ class LazyGroup(click.Group):
             if os.environ.get("ROBINT_TRACEBACK"):
                 traceback.print_exc()
             raise failure(error) from error
+
+
+def _load_extensions() -> None:
+    """Import the user's modules, which register what the options of commands then offer; see docs/extending.md."""
+    for name in filter(None, (part.strip() for part in os.environ.get("ROBINT_EXTENSIONS", "").split(","))):
+        try:
+            importlib.import_module(name)
+        except Exception as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise click.UsageError(f"ROBINT_EXTENSIONS names {name!r}, which cannot be imported: {reason}.") from error
 
 
 def failure(error: Exception) -> "Failure":

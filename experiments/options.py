@@ -1,17 +1,18 @@
 """Options that several commands share, and the dataclasses that hold what was chosen."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from robint_tf.specs import ATTACK_LOSSES, NORM_NAMES, PGD, PRECISIONS, VARIANTS, Training
+from robint_tf.catalogue import LOSSES, NORMS
+from robint_tf.specs import PGD, PRECISIONS, VARIANTS, Training
 
 from .parameters import Amount, Folder, Place, Range, Seed
 from .parsing import Placement, chain
-from .studies.presets import PRESETS, STEP_SIZES, epochs_of
+from .studies.presets import STEP_SIZES, epochs_of
 
 if TYPE_CHECKING:
     from robint_tf.data.datasets import Dataset
@@ -101,11 +102,11 @@ bounds_option = click.option(
 )
 
 
-def preset_option(text: str) -> Callable:
+def preset_option(text: str, presets: Iterable[str]) -> Callable:
     """The size of a study, from its table of presets."""
     return click.option(
         "--preset",
-        type=click.Choice(PRESETS),
+        type=click.Choice(list(presets)),
         default="quick",
         show_default=True,
         help=f"How much to run. {text}",
@@ -184,15 +185,17 @@ class AttackOptions:
 
         The default step size is on [-1, 1], as all attacks are.
         """
+        if self.step_size is None and self.norm not in STEP_SIZES:
+            raise click.UsageError(f"the norm {self.norm} has no step size of its own; give --step-size.")
         low, high = self.eps_range or (-1.0, 1.0)
         scale = 2 / (high - low)
         masked = variant == "corrected" and self.attack_loss == "cw"
         return PGD(
-            norm=self.norm,  # type: ignore[arg-type]
+            norm=self.norm,
             eps=eps * scale,
             step_size=STEP_SIZES[self.norm] if self.step_size is None else self.step_size * scale,
             n_steps=self.n_steps,
-            loss="cw_masked" if masked else self.attack_loss,  # type: ignore[arg-type]
+            loss="cw_masked" if masked else self.attack_loss,
             random_start=self.random_start,
             seed=self.attack_seed,
         )
@@ -202,7 +205,7 @@ def attack_options(*, multiple: bool = False) -> Callable:
     """The options of an attack, with its eps; multiple: one attack for each of several eps."""
     return chain(
         click.option(
-            "--norm", type=click.Choice(NORM_NAMES), default="l2", show_default=True, help="Norm of the attack."
+            "--norm", type=click.Choice(list(NORMS)), default="l2", show_default=True, help="Norm of the attack."
         ),
         click.option(
             "--eps",
@@ -223,7 +226,7 @@ def attack_options(*, multiple: bool = False) -> Callable:
         click.option("--n-steps", type=click.IntRange(0), default=40, show_default=True, help="PGD steps."),
         click.option(
             "--attack-loss",
-            type=click.Choice(ATTACK_LOSSES),
+            type=click.Choice(list(LOSSES)),
             default="xent",
             show_default=True,
             help="What the attack maximises.",

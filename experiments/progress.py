@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from robint_tf.training.classifier import Position
-    from robint_tf.training.vae_gan import VAEGANPosition
+    from robint_tf.training.state import Position
 
 HEARTBEAT_SECONDS = 60.0
 REDRAW_SECONDS = 0.2
@@ -32,6 +31,10 @@ def duration(seconds: float) -> str:
 def left(seconds: float | None) -> str:
     """What is left of some work, or nothing where that is unknown."""
     return "" if seconds is None else f"{duration(seconds)} left"
+
+
+def _measure(name: str, mean: float) -> str:
+    return f"{mean:.2%}" if name == "accuracy" else f"{mean:.4f}"
 
 
 @dataclass
@@ -91,25 +94,14 @@ class Display:
         self._show("", force=True)
 
     def training(self, p: "Position") -> None:
-        """Callback of `fit_classifier`."""
+        """Callback of `fit_classifier` and `fit_vae_gan`."""
         self._at(p.epoch - 1 + p.batch / p.batches, p.epochs)
+        means = [f"{name.replace('_', ' ')} {_measure(name, mean)}" for name, mean in p.means.items()]
         self._show(
             f"epoch {p.epoch}/{p.epochs}",
             left(p.seconds_left),
             f"batch {p.batch}/{p.batches}",
-            f"accuracy {p.accuracy:.2%}",
-            f"loss {p.loss:.4f}",
-            force=p.epoch == p.epochs and p.batch == p.batches,
-        )
-
-    def vae_gan(self, p: "VAEGANPosition") -> None:
-        """Callback of `fit_vae_gan`."""
-        self._at(p.epoch - 1 + p.batch / p.batches, p.epochs)
-        self._show(
-            f"epoch {p.epoch}/{p.epochs}",
-            left(p.seconds_left),
-            f"batch {p.batch}/{p.batches}",
-            "losses " + " ".join(f"{part} {loss:.3f}" for part, loss in p.losses.items()),
+            *means,
             force=p.epoch == p.epochs and p.batch == p.batches,
         )
 

@@ -11,6 +11,9 @@ recipes             from a spec and a store to a trained network or numbers, mad
 store               finished work under the hash of its recipe; results files
 paper               the paper's claims, the authors' numbers, verdicts, figures
 runtime             device, interruptions, batches, seeds
+catalogue           everything that has a name: norms, losses, attributions, architectures, data sets
+registry            how names are added from outside the package, and what recipes hold of them
+labels              names as people read them
 intervals, checks, errors    what all of these share
 
 Folders and modules are imported by name (`from robint_tf import attacks`); importing the package alone loads neither
@@ -20,15 +23,18 @@ TensorFlow nor Keras, so that command lines and completions answer at once.
 __version__ = "0.2.0"
 __all__ = [
     "attacks",
+    "catalogue",
     "checks",
     "data",
     "errors",
     "interpretability",
     "intervals",
+    "labels",
     "manifold",
     "networks",
     "paper",
     "recipes",
+    "registry",
     "runtime",
     "specs",
     "store",

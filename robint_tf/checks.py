@@ -22,11 +22,16 @@ def told(value: float) -> str:
     return f"{value:g}"
 
 
-def choice(owner: object, name: str, allowed: Collection[str]) -> None:
-    """`ValueError` unless the field is one of `allowed`."""
-    value = getattr(owner, name)
+def one_of(name: str, value: str, allowed: Collection[str]) -> str:
+    """`value`; `ValueError` unless it is one of `allowed`. name: of the argument, for the message."""
     if value not in allowed:
         raise InputError(f"{name} is {value!r}; choose one of {', '.join(allowed)}.")
+    return value
+
+
+def choice(owner: object, name: str, allowed: Collection[str]) -> None:
+    """`ValueError` unless the field is one of `allowed`."""
+    one_of(name, getattr(owner, name), allowed)
 
 
 SQUARABLE = 1e18

@@ -17,8 +17,9 @@ from robint_tf.runtime import device
 from robint_tf.runtime.batching import Progress
 from robint_tf.specs import AccuracySpec, ClassifierSpec, CurveSpec, DistanceSpec, VAEGANSpec
 from robint_tf.store.artifacts import Arrays, Checkpoint, Store
-from robint_tf.training.classifier import Position, fit_classifier
-from robint_tf.training.vae_gan import VAEGANPosition, fit_vae_gan
+from robint_tf.training.classifier import fit_classifier
+from robint_tf.training.state import Position
+from robint_tf.training.vae_gan import fit_vae_gan
 
 SHOWN = 16  # adversarial images that are kept with the distances, to look at
 
@@ -51,7 +52,7 @@ def classifier(
 
     network: one of the spec's architecture to fill instead of building one, which spares the traces, and the memory
     that TensorFlow never gives back of each network it has compiled for, not even when that is gone; it may be left out
-    unless the architecture is not among `classifiers.ARCHITECTURES`. `ValueError` if it is another architecture. An
+    unless the architecture is not among `catalogue.ARCHITECTURES`. `ValueError` if it is another architecture. An
     interrupted training leaves a checkpoint, from which the next call with the same spec and data continues.
     """
     train = dataset.train.take(spec.n_train)
@@ -196,7 +197,7 @@ class TrainedVAEGAN:
 
 
 def trained_vae_gan(
-    spec: VAEGANSpec, dataset: Dataset, store: Store, *, progress: Callable[[VAEGANPosition], None] | None = None
+    spec: VAEGANSpec, dataset: Dataset, store: Store, *, progress: Callable[[Position], None] | None = None
 ) -> TrainedVAEGAN:
     """The trained VAE-GAN of `spec`, trained on `dataset` only if the store lacks it; resumes as `classifier` does."""
     train = dataset.train.take(spec.n_train)

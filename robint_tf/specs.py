@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from robint_tf import checks
+from robint_tf.catalogue import ARCHITECTURES, ATTRIBUTIONS, DATASETS, LOSSES, NORMS
 from robint_tf.errors import InputError
+from robint_tf.registry import Registry
 
 MATHEMATICS = 2
 """The version of what the package computes, part of every key; raise it when the numbers of any recipe move.
@@ -29,19 +31,16 @@ by epoch kept with networks and cells; the loops of `robint_tf.networks.cpu_forw
 """
 
 Variant = Literal["authors", "paper", "corrected"]
-Norm = Literal["l2", "linf"]
-AttackLoss = Literal["xent", "cw", "cw_unclamped", "cw_masked"]
 Precision = Literal["float32", "mixed_bfloat16"]
-Attribution = Literal["gradient", "gradient_x_input", "random"]
 Occlusion = Literal["remove", "keep"]
 
 VARIANTS: tuple[str, ...] = get_args(Variant)
 """`authors`: the published code; `paper`: the text where the two differ; `corrected`: where both are doubtful."""
-NORM_NAMES: tuple[str, ...] = get_args(Norm)
-ATTACK_LOSSES: tuple[str, ...] = get_args(AttackLoss)
 PRECISIONS: tuple[str, ...] = get_args(Precision)
-ATTRIBUTION_NAMES: tuple[str, ...] = get_args(Attribution)
 OCCLUSIONS: tuple[str, ...] = get_args(Occlusion)
+
+RANDOM = "random"
+"""The baseline among the attributions: no network is explained, pixels are drawn."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,17 +53,17 @@ class PGD:
     norm or loss.
     """
 
-    norm: Norm
+    norm: str
     eps: float
     step_size: float
     n_steps: int = 40
-    loss: AttackLoss = "xent"
+    loss: str = "xent"
     random_start: bool = False
     seed: int = 0  # of the random start
 
     def __post_init__(self) -> None:
-        checks.choice(self, "norm", NORM_NAMES)
-        checks.choice(self, "loss", ATTACK_LOSSES)
+        _registered(self, "norm", NORMS)
+        _registered(self, "loss", LOSSES)
         checks.length(self, "eps")
         checks.length(self, "step_size")
         checks.count(self, "n_steps", 0)
@@ -84,12 +83,12 @@ class PGD:
         )
 
 
-def fgsm(eps: float, *, loss: AttackLoss = "xent") -> PGD:
+def fgsm(eps: float, *, loss: str = "xent") -> PGD:
     """The fast gradient sign method (Goodfellow et al., 2015): one l_inf step of length eps."""
     return PGD(norm="linf", eps=eps, step_size=eps, n_steps=1, loss=loss)
 
 
-def bim(eps: float, *, n_steps: int = 10, step_size: float | None = None, loss: AttackLoss = "xent") -> PGD:
+def bim(eps: float, *, n_steps: int = 10, step_size: float | None = None, loss: str = "xent") -> PGD:
     """The basic iterative method (Kurakin et al., 2016): l_inf steps of eps / n_steps unless told otherwise."""
     step = eps / max(n_steps, 1) if step_size is None else step_size
     return PGD(norm="linf", eps=eps, step_size=step, n_steps=n_steps, loss=loss)
@@ -115,25 +114,26 @@ class Training:
         checks.choice(self, "precision", PRECISIONS)
 
 
-CLASSIFIERS = {"toy": "gaussian_mlp", "mnist": "mnist_cnn", "fashion_mnist": "mnist_cnn", "cifar10": "cifar_cnn"}
-"""The study's architecture for each data set (appendix A.2)."""
-
-VAE_GANS = {name: name for name in ("mnist", "fashion_mnist", "cifar10")}
-"""The study's VAE-GAN for each data set (appendix A.3), a name in `vae_gan_networks.AUTHORS`."""
+CUSTOM = "custom-"
+"""How the names of architectures begin that are not registered: see `classifiers.architecture_of`."""
 
 
-def origin(dataset: str) -> str:
-    """The data set that a packaged sample was taken from; other names as they are."""
-    return dataset.removesuffix("_sample")
-
-
-def _architecture(owner: Any, known: dict[str, str]) -> None:
-    """Check the parts, and fill in the study's architecture where none is named: a spec always holds one."""
+def _architecture(owner: Any, *, vae_gan: bool = False) -> None:
+    """Check the parts, and fill in the data set's architecture where none is named: a spec always holds one."""
     checks.kinds(owner)
     if not owner.architecture:
-        if origin(owner.dataset) not in known:
+        info = DATASETS.get(owner.dataset)
+        own = info and (info.vae_gan if vae_gan else info.architecture)
+        if not own:
             raise InputError(f"the data set {owner.dataset!r} has no architecture of its own; name one.")
-        object.__setattr__(owner, "architecture", known[origin(owner.dataset)])
+        object.__setattr__(owner, "architecture", own)
+    if not vae_gan and not owner.architecture.startswith(CUSTOM):
+        _registered(owner, "architecture", ARCHITECTURES)
+
+
+def _registered(owner: Any, name: str, registry: Registry, *others: str) -> None:
+    """Check a name, and give it the version that makes it a recipe if it is not the package's own."""
+    object.__setattr__(owner, name, registry.full_name(getattr(owner, name), *others))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +141,7 @@ class ClassifierSpec:
     """A trained classifier: data set, how many of its first training images, training, and the attack trained against.
 
     `attack` None is standard training; with an attack the network sees adversarial images only (appendix B).
-    architecture: a name in `classifiers.ARCHITECTURES`, or what `classifiers.architecture_of` says of another network;
+    architecture: a name in `catalogue.ARCHITECTURES`, or what `classifiers.architecture_of` says of another network;
     by default the study's for the data set.
     """
 
@@ -153,7 +153,7 @@ class ClassifierSpec:
     architecture: str = ""
 
     def __post_init__(self) -> None:
-        _architecture(self, CLASSIFIERS)
+        _architecture(self)
         checks.choice(self, "variant", VARIANTS)
         checks.amounts(self, "n_train")
 
@@ -175,7 +175,7 @@ class VAEGANSpec:
     architecture: str = ""
 
     def __post_init__(self) -> None:
-        _architecture(self, VAE_GANS)
+        _architecture(self, vae_gan=True)
         checks.choice(self, "variant", VARIANTS)
         checks.count(self, "epochs", 0)
         checks.count(self, "batch_size", 1)
@@ -248,7 +248,7 @@ class RetrainSpec:
 
     dataset: str
     source: ClassifierSpec | SavedNetwork | None
-    attribution: Attribution
+    attribution: str
     occlusion: Occlusion
     fraction: float
     training: Training
@@ -259,15 +259,15 @@ class RetrainSpec:
     architecture: str = ""
 
     def __post_init__(self) -> None:
-        _architecture(self, CLASSIFIERS)
-        checks.choice(self, "attribution", ATTRIBUTION_NAMES)
+        _architecture(self)
+        _registered(self, "attribution", ATTRIBUTIONS, RANDOM)
         checks.choice(self, "occlusion", OCCLUSIONS)
         checks.choice(self, "variant", VARIANTS)
         checks.number(self, "fraction", positive=True)
         checks.seed(self, "mask_seed")
         if self.fraction >= 1:
             raise InputError(f"fraction is {self.fraction!r}; give a number between 0 and 1.")
-        if (self.source is None) != (self.attribution == "random"):
+        if (self.source is None) != (self.attribution == RANDOM):
             raise InputError(f"attribution is {self.attribution!r}; `random` and no other has no source network.")
         checks.amounts(self, "n_train", "n_test")
 

@@ -125,6 +125,12 @@ def test_every_field_at_any_depth_is_part_of_the_key(spec):
     assert len(keys) == 1 + len(changed)
 
 
+@pytest.mark.parametrize("spec", RECIPES, ids=lambda spec: type(spec).__name__)
+def test_recipes_of_the_packages_own_things_hold_plain_names(spec):
+    """As they did before there were registries, which add a version to the names of others' things."""
+    assert "@" not in json.dumps(specs.as_dict(spec))
+
+
 def test_the_data_and_the_version_of_the_mathematics_are_part_of_the_key(monkeypatch):
     keys = {spec_key(SPEC), spec_key(SPEC, "data"), spec_key(SPEC, "other data")}
     monkeypatch.setattr(artifacts, "MATHEMATICS", artifacts.MATHEMATICS + 1)

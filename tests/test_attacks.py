@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robint_tf.attacks import pgd as attacks
-from robint_tf.attacks.losses import LOSSES
-from robint_tf.attacks.norms import NORMS, l2_direction
+from robint_tf.attacks.norms import l2_direction
+from robint_tf.catalogue import LOSSES, NORMS
 from robint_tf.networks import classifiers
 from robint_tf.specs import PGD, bim, fgsm
 

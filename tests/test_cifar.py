@@ -16,9 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_sources import equal, make_raw
 
+from robint_tf.catalogue import DATASETS, Block
 from robint_tf.data import cifar, cifar_pickle, sources
 from robint_tf.data import datasets as data
-from robint_tf.data.sources import Block, DataUnavailable
+from robint_tf.data.sources import DataUnavailable
 
 N = 4  # images of a file
 
@@ -29,7 +30,7 @@ def tiny(monkeypatch):
     raws = {split: make_raw(N * len(files), (32, 32, 3), seed=len(files)) for split, files in cifar.FILES.items()}
     for split, raw in raws.items():
         block = Block(0, len(raw.labels), sources.examples_sha1(raw))
-        monkeypatch.setitem(sources.PUBLISHED, ("cifar10", split), (block,))
+        monkeypatch.setitem(DATASETS["cifar10"].published, split, (block,))
     return raws
 
 

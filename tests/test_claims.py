@@ -339,7 +339,7 @@ FULL = {"kind": "Training", "epochs": 5, "batch_size": 100, "seed": 7}
         ({"training": {**FULL, "batch_size": 50}}, False, "full, changed"),
         ({"training": {**FULL, "learning_rate": 0.01}}, False, "full, changed"),
         ({"training": {**FULL, "shuffle": True}}, False, "full, changed"),
-        ({"architecture": "another"}, False, "full, changed"),
+        ({"architecture": "custom-0"}, False, "full, changed"),
         ({"variant": "paper"}, True, "full"),
     ],
 )

@@ -13,6 +13,8 @@ import goldens
 import numpy as np
 import pytest
 
+from robint_tf.catalogue import DATASETS, Block
+from robint_tf.catalogue import origin as origin_of
 from robint_tf.data import datasets as data
 from robint_tf.data import sources
 
@@ -112,7 +114,7 @@ def test_first_labels_of_the_samples_are_the_published_ones():
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_scaling_is_the_authors_to_the_last_bit(name):
-    origin = data.SAMPLES[name]
+    origin = origin_of(name)
     with np.load(resources.files("robint_tf.data.samples") / f"{origin}.npz") as arrays:
         pixels = arrays["train_images"]
     if origin == "cifar10":
@@ -123,7 +125,7 @@ def test_scaling_is_the_authors_to_the_last_bit(name):
 
 
 def test_a_changed_sample_is_not_verified(monkeypatch):
-    monkeypatch.setitem(data.SAMPLE_SHA1, "mnist_sample", ("another", "another"))
+    monkeypatch.setitem(DATASETS["mnist_sample"].published, "train", (Block(5000, 6000, "another"),))
     with pytest.warns(UserWarning, match=r"mnist\.npz is not the sample that comes with robint-tf") as caught:
         assert data.load("mnist_sample").verified is False
     assert caught[0].filename == __file__
@@ -162,7 +164,7 @@ def test_a_damaged_sample_is_one_line_and_missing_data(robint, tmp_path, monkeyp
 
 
 def test_a_changed_sample_is_shown(robint, monkeypatch):
-    monkeypatch.setitem(data.SAMPLE_SHA1, "mnist_sample", ("another", "another"))
+    monkeypatch.setitem(DATASETS["mnist_sample"].published, "train", (Block(5000, 6000, "another"),))
     shown = robint("data", "mnist-sample")
     assert " no" in shown.splitlines()[1]
     assert "mnist.npz is not the sample that comes with robint-tf" in shown
@@ -259,7 +261,7 @@ def test_import_loads_no_tensorflow():
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_samples_are_the_beginning_of_the_complete_sets(name, recwarn):
-    origin = data.SAMPLES[name]
+    origin = origin_of(name)
     sample, whole = data.load(name), data.load(origin, data_dir=full(origin), offline=True, n_train=1000, n_test=200)
     for ours, theirs in ((sample.train, whole.train), (sample.test, whole.test)):
         assert np.array_equal(ours.x, theirs.x)

@@ -1,14 +1,15 @@
 """`robint data`: what it shows, and its exit code."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from test_sources import make_raw, write_idx
 
+from robint_tf.catalogue import DATASETS, Block
 from robint_tf.data import datasets as data
 from robint_tf.data import sources
-from robint_tf.data.sources import Block
 
 
 @pytest.fixture
@@ -17,8 +18,8 @@ def digits(tmp_path, monkeypatch):
     raws = {"train": make_raw(20, (28, 28, 1), seed=1), "test": make_raw(6, (28, 28, 1), seed=2)}
     for split, raw in raws.items():
         block = Block(0, len(raw.labels), sources.examples_sha1(raw))
-        monkeypatch.setitem(sources.PUBLISHED, ("mnist", split), (block,))
-    monkeypatch.setattr(data, "N_VALIDATION", 5)
+        monkeypatch.setitem(DATASETS["mnist"].published, split, (block,))
+    monkeypatch.setitem(DATASETS._things, "mnist", replace(DATASETS["mnist"], held_back=5))
     write_idx(tmp_path / "sets" / "MNIST_data", raws)
     return tmp_path / "sets"
 

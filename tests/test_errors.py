@@ -17,7 +17,6 @@ from robint_tf.data import sources
 from robint_tf.errors import DataUnavailable, DeviceError, DivergedError, InputError
 from robint_tf.networks.files import models
 from robint_tf.store import artifacts, checkpoints, results
-from robint_tf.training import classifier as training
 
 
 def outcome(monkeypatch, error):
@@ -84,7 +83,7 @@ def test_the_package_raises_no_bare_errors_for_input():
 
 
 def test_every_error_of_the_package_is_of_the_family():
-    for kind in (results.ResultsError, training.DivergedError, sources.DataUnavailable, DeviceError):
+    for kind in (results.ResultsError, DivergedError, sources.DataUnavailable, DeviceError):
         assert issubclass(kind, errors.RobintError)
 
 

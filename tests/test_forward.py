@@ -73,7 +73,7 @@ def test_any_sequential_network_keeps_its_values_and_gradients(name):
 @pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-5), ("mixed_bfloat16", 0.05)])
 def test_the_studys_networks_keep_their_values_and_gradients(architecture, precision, tolerance):
     network = classifiers.build(architecture, precision=precision)
-    x = images(classifiers.INPUT_SHAPES[architecture])
+    x = images(classifiers.ARCHITECTURES[architecture].input_shape)
     logits, gradient = with_gradient(lambda x: network(x, training=False), x)
     ours = tf.function(lambda x: with_gradient(forward.for_attack(weakref.proxy(network)), x))(x)
     np.testing.assert_allclose(ours[0], logits, atol=tolerance * float(tf.reduce_max(tf.abs(logits))))
@@ -120,7 +120,7 @@ def test_the_gradient_to_one_channel_is_tensorflows(height, width, rows, columns
 
 @pytest.mark.parametrize("architecture", ["mnist_cnn", "cifar_cnn"])
 def test_training_keeps_the_gradients_to_the_weights(architecture):
-    network, x = classifiers.build(architecture), images(classifiers.INPUT_SHAPES[architecture])
+    network, x = classifiers.build(architecture), images(classifiers.ARCHITECTURES[architecture].input_shape)
 
     def gradients(function):
         with tf.GradientTape() as tape:

@@ -243,7 +243,7 @@ def test_attributions_that_are_not_finite_are_refused():
 
 def test_a_training_whose_network_overflows_on_test_images_has_diverged(images):
     from robint_tf.data.datasets import Split
-    from robint_tf.training.classifier import DivergedError
+    from robint_tf.errors import DivergedError
 
     x, y = images
     network = overflowing(4)

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from robint_tf.attacks.losses import LOSSES
-from robint_tf.attacks.norms import NORMS, l2_length
+from robint_tf.attacks.norms import l2_length
+from robint_tf.catalogue import LOSSES, NORMS
 
 POINTS = hnp.arrays(np.float32, (3, 2, 2, 1), elements=st.floats(-1, 1, width=32))
 RADII = st.floats(0, 3, width=32)

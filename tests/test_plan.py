@@ -22,7 +22,7 @@ MULTIPLICATIONS = {
 @pytest.mark.parametrize("architecture", MULTIPLICATIONS)
 def test_flops_of_a_classifier_are_those_of_its_layers(architecture):
     network = classifiers.build(architecture)
-    costs = estimate.classifier_flops(network, classifiers.INPUT_SHAPES[architecture])
+    costs = estimate.classifier_flops(network, classifiers.ARCHITECTURES[architecture].input_shape)
     forward = 2 * MULTIPLICATIONS[architecture]
     assert costs.attack_step == pytest.approx(2 * forward, rel=0.02)  # activations and biases count a little
     assert costs.update == pytest.approx(3 * forward, rel=0.02)

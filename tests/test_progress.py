@@ -15,11 +15,11 @@ import pytest
 
 from robint_experiments import progress
 from robint_experiments.progress import Display, Job, fitted
-from robint_tf.training.classifier import Position
+from robint_tf.training.state import Position
 
 
 def position(epoch, batch, *, seconds_left=30.0):
-    return Position(epoch, 5, batch, 600, 0.123456, 0.9312, seconds_left)
+    return Position(epoch, 5, batch, 600, {"accuracy": 0.9312, "loss": 0.123456}, seconds_left)
 
 
 @pytest.fixture
@@ -81,6 +81,13 @@ def test_what_matters_least_is_left_out_first():
     assert fitted("", "weak", parts, 40) == "weak: epoch 2/5, 30 s left, batch 3/600"
     assert fitted("[piece 1 of 9] ", "a long name of a piece", parts, 40) == "[piece 1 of 9] a long name o…: epoch 2/5"
     assert fitted("", "x" * 50, [], 30) == "x" * 29 + "…"
+
+
+def test_a_vae_gan_shows_the_loss_of_every_part(terminal, clock):
+    display = Display()
+    terminal.width = 200
+    display.training(Position(5, 5, 2, 2, {"encoder_loss": 12.5, "decoder_loss": 3.25}, None))
+    assert terminal.screen() == [": epoch 5/5, batch 2/2, encoder loss 12.5000, decoder loss 3.2500"]
 
 
 def test_a_job_says_where_it_is_and_what_is_left_of_all(clock):
@@ -146,7 +153,7 @@ from robint_experiments.progress import Display
 display = Display()
 display.begin("training a network with a name that is rather long, and on many images, too")
 for i in range(1, 4):
-    now = dict(epoch=1, epochs=1, batch=i, batches=3, loss=0.1, accuracy=0.5, seconds_left=100.0)
+    now = dict(epoch=1, epochs=1, batch=i, batches=3, means={"accuracy": 0.5, "loss": 0.1}, seconds_left=100.0)
     display.training(SimpleNamespace(**now))
     time.sleep(0.25)
 display.end()

@@ -81,7 +81,7 @@ def test_a_second_ctrl_c_stops_at_once_and_leaves_a_usable_state(tmp_path, monke
     fit_classifier(whole, toy.x, toy.y, Training(epochs=3))
     monkeypatch.setenv("ROBINT_CHECKPOINT_SECONDS", "0")
     checkpoint = Checkpoint(tmp_path / "a.checkpoint")
-    monkeypatch.setattr("robint_tf.training.classifier.CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr("robint_tf.training.loop.CHUNK_SECONDS", 0.0)
 
     def twice(position):
         if position.epoch == 2:

@@ -7,13 +7,15 @@ import os
 import struct
 import warnings
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from robint_tf.catalogue import DATASETS, Block
 from robint_tf.data import datasets as data
 from robint_tf.data import idx, sources, tfds_folder
-from robint_tf.data.sources import Block, DataUnavailable, Raw
+from robint_tf.data.sources import DataUnavailable, Raw
 
 SIZES = {"train": 40, "test": 12}
 
@@ -45,8 +47,8 @@ def tiny(monkeypatch):
     raws = {split: make_raw(n, (28, 28, 1), seed=n) for split, n in SIZES.items()}
     for split, raw in raws.items():
         block = Block(0, len(raw.labels), sources.examples_sha1(raw))
-        monkeypatch.setitem(sources.PUBLISHED, ("mnist", split), (block,))
-    monkeypatch.setattr(data, "N_VALIDATION", 10)
+        monkeypatch.setitem(DATASETS["mnist"].published, split, (block,))
+    monkeypatch.setitem(DATASETS._things, "mnist", replace(DATASETS["mnist"], held_back=10))
     return raws
 
 
@@ -163,7 +165,7 @@ def test_published_images_are_counted_from_the_first(monkeypatch):
         Block(a, b, sources.examples_sha1(Raw(raw.images[a:b], raw.labels[a:b])))
         for a, b in ((0, 10), (10, 20), (20, 30))
     ]
-    monkeypatch.setitem(sources.PUBLISHED, ("cifar10", "train"), tuple(blocks))
+    monkeypatch.setitem(DATASETS["cifar10"].published, "train", tuple(blocks))
     assert sources.n_published("cifar10", "train", raw) == 30
     raw.images[25, 0, 0, 0] ^= 1
     assert sources.n_published("cifar10", "train", raw) == 20
@@ -189,13 +191,13 @@ def test_cifar10_order_comes_from_its_ids(tmp_path, monkeypatch):
     raws = {"train": make_raw(50, (32, 32, 3), seed=1), "test": make_raw(9, (32, 32, 3), seed=2)}
     folder = tmp_path / "published" / "cifar-10-batches-bin"
     folder.mkdir(parents=True)
-    (folder / "batches.meta.txt").write_text("\n".join(data.CLASS_NAMES["cifar10"]))
+    (folder / "batches.meta.txt").write_text("\n".join(DATASETS["cifar10"].class_names))
     parts = {f"data_batch_{i + 1}": Raw(*(a[10 * i : 10 * i + 10] for a in raws["train"])) for i in range(5)}
     for name, raw in (parts | {"test_batch": raws["test"]}).items():
         records = [bytes([y]) + x.transpose(2, 0, 1).tobytes() for x, y in zip(*raw, strict=True)]
         (folder / f"{name}.bin").write_bytes(b"".join(records))
     for split, raw in raws.items():
-        monkeypatch.setitem(sources.PUBLISHED, ("cifar10", split), (Block(0, len(raw.labels), "another"),))
+        monkeypatch.setitem(DATASETS["cifar10"].published, split, (Block(0, len(raw.labels), "another"),))
     published = lambda self, url: folder.parent  # noqa: E731
     monkeypatch.setattr(tfds.download.DownloadManager, "download_and_extract", published)
     monkeypatch.setattr("requests.head", lambda *args, **kwargs: None)
@@ -234,7 +236,7 @@ def test_all_train_keeps_the_images_held_back(tiny, tmp_path):
 
 
 def test_order_is_not_claimed_where_the_content_is_unknown(tiny, prepared_mnist, monkeypatch):
-    monkeypatch.setitem(sources.PUBLISHED, ("mnist", "train"), (Block(0, SIZES["train"], "another"),))
+    monkeypatch.setitem(DATASETS["mnist"].published, "train", (Block(0, SIZES["train"], "another"),))
     with pytest.warns(UserWarning, match="only the first 0 of the 40 train images") as caught:
         dataset = data.load("mnist", data_dir=prepared_mnist, offline=True)
     assert len(caught) == 1
@@ -249,7 +251,7 @@ def test_order_is_not_claimed_where_the_content_is_unknown(tiny, prepared_mnist,
 def test_images_beyond_the_known_ones_are_not_counted_as_verified(tiny, tmp_path, monkeypatch):
     test = tiny["test"]
     known = Block(0, 5, sources.examples_sha1(Raw(test.images[:5], test.labels[:5])))
-    monkeypatch.setitem(sources.PUBLISHED, ("mnist", "test"), (known, Block(0, 12, "another")))
+    monkeypatch.setitem(DATASETS["mnist"].published, "test", (known, Block(0, 12, "another")))
     write_idx(tmp_path / "mnist", tiny)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -468,6 +470,6 @@ def test_raw_files_that_do_not_fit_each_other_are_refused(tiny, tmp_path):
 
 def test_a_set_of_another_size_is_refused(tiny, tmp_path, monkeypatch):
     write_idx(tmp_path / "mnist", tiny)
-    monkeypatch.setitem(sources.PUBLISHED, ("mnist", "train"), (Block(0, 60000, "another"),))
+    monkeypatch.setitem(DATASETS["mnist"].published, "train", (Block(0, 60000, "another"),))
     with pytest.raises(DataUnavailable, match=r"holds 40 train images, .* the published set 60000"):
         data.load("mnist", data_dir=tmp_path, offline=True)

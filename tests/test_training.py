@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import signal
 import threading
@@ -10,6 +11,7 @@ import tensorflow as tf
 
 from robint_tf.attacks.pgd import attack_dataset
 from robint_tf.data import datasets as data
+from robint_tf.errors import DivergedError
 from robint_tf.networks import classifiers
 from robint_tf.networks.optimizers import adam
 from robint_tf.runtime import device
@@ -17,6 +19,7 @@ from robint_tf.runtime.interrupts import Interrupted
 from robint_tf.specs import PGD, Training
 from robint_tf.store.checkpoints import Checkpoint
 from robint_tf.training import classifier as training
+from robint_tf.training import loop
 from robint_tf.training.classifier import AdversarialClassifier, fit_classifier
 
 GOLDEN = {"MIXNORM_DNN": "gaussian_mlp", "MNIST_CNN": "mnist_cnn", "CIFAR_CNN": "cifar_cnn"}
@@ -52,7 +55,7 @@ def golden_fit(case, steps, monkeypatch):
         )
     x, y = images_of(case)
     record = []
-    monkeypatch.setattr(training, "CHUNK_SECONDS", 0.0)  # a chunk a batch, so that progress sees every one
+    monkeypatch.setattr(loop, "CHUNK_SECONDS", 0.0)  # a chunk a batch, so that progress sees every one
     n = steps * meta["batch"]
     history = fit_classifier(
         network,
@@ -61,7 +64,7 @@ def golden_fit(case, steps, monkeypatch):
         Training(epochs=1, batch_size=meta["batch"]),
         attack,
         initialise=False,
-        progress=lambda p: record.append((p.loss, p.accuracy)),
+        progress=lambda p: record.append((p.means["loss"], p.means["accuracy"])),
     )
     sums = np.array(record) * np.arange(1, steps + 1)[:, None]  # running means to sums
     assert history.loss == [pytest.approx(record[-1][0])]
@@ -145,6 +148,30 @@ def test_a_second_training_of_a_network_pays_no_trace(monkeypatch):
     assert len(traces) == n
 
 
+def test_the_numbers_of_an_attack_are_arguments_of_a_compiled_training():
+    """What is kept belongs to all attacks of a kind; without an attack there is none of no strength."""
+    network, x, y = classifiers.build("gaussian_mlp"), *toy(100)
+    other = dataclasses.replace(ATTACK, eps=0.1, step_size=0.05, n_steps=2, seed=6)
+    kept, _ = training._compiled(network, (2,), ATTACK)
+    assert training._compiled(network, (2,), other)[0] is kept
+    standard, _ = training._compiled(network, (2,), None)
+    assert len(standard.input_signature[-1]) == 0
+    assert len(kept.input_signature[-1]) == 4
+    weights = []
+    for attack in (ATTACK, other, ATTACK):
+        fit_classifier(network, x, y, Training(epochs=1), attack, initialise=True)
+        weights.append(network.get_weights()[0].copy())
+    np.testing.assert_array_equal(weights[0], weights[2])
+    assert not np.array_equal(weights[0], weights[1])
+
+
+def test_a_state_of_another_version_is_refused(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "a.checkpoint")
+    checkpoint.save(1, {"position": np.array(1), "epoch_loss": np.zeros(0)})
+    with pytest.raises(ValueError, match=r"in .*a\.checkpoint is of another version of robint_tf; finish"):
+        fit_classifier(classifiers.build("gaussian_mlp"), *toy(), Training(epochs=1), checkpoint=checkpoint)
+
+
 def test_shuffle_visits_every_example_in_a_new_order_each_epoch():
     settings = Training(epochs=2, shuffle=True, seed=3)
     first, second = (training._order(50, settings, epoch).numpy() for epoch in (0, 1))
@@ -156,7 +183,7 @@ def test_shuffle_visits_every_example_in_a_new_order_each_epoch():
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("attack", [None, ATTACK], ids=["standard", "adversarial"])
 def test_an_interrupted_training_continues_to_the_same_weights(tmp_path, signum, attack, monkeypatch):
-    monkeypatch.setattr(training, "CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "CHUNK_SECONDS", 0.0)
     x, y = toy()
     settings = Training(epochs=4, shuffle=True)
     whole = classifiers.build("gaussian_mlp")
@@ -193,7 +220,7 @@ def test_training_works_outside_the_main_thread():
 
 def test_a_diverging_training_stops_and_says_where():
     absurd = Training(epochs=1, learning_rate=1e38)  # the first step throws the weights out of range
-    with pytest.raises(training.DivergedError, match=r"(nan|inf) in epoch 1, batch 2"):
+    with pytest.raises(DivergedError, match=r"(nan|inf) in epoch 1, batch 2"):
         fit_classifier(classifiers.build("gaussian_mlp"), *toy(), absurd)
 
 
@@ -330,7 +357,7 @@ def test_weights_are_neither_lost_nor_kept_unasked():
 
 
 def test_accuracy_is_counted_after_every_epoch_and_survives_an_interruption(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "CHUNK_SECONDS", 0.0)
     x, y = toy()
     test = data.Split(*(a[:2500] for a in (data.toy(5).test.x, data.toy(5).test.y)))
     whole = fit_classifier(classifiers.build("gaussian_mlp"), x, y, Training(epochs=4), test=test)

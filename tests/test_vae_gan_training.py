@@ -4,11 +4,12 @@ import signal
 import numpy as np
 import pytest
 
+from robint_tf.errors import DivergedError
 from robint_tf.networks import vae_gan
 from robint_tf.networks.vae_gan import PARTS
 from robint_tf.runtime.interrupts import Interrupted
 from robint_tf.store.checkpoints import Checkpoint
-from robint_tf.training import classifier as training
+from robint_tf.training import loop
 from robint_tf.training.vae_gan import fit_vae_gan, n_batches
 
 
@@ -42,6 +43,18 @@ def test_batches_come_in_file_order_and_the_last_may_be_smaller(x, monkeypatch):
     np.testing.assert_array_equal(np.concatenate(seen), np.concatenate([x[:7], x[:7]]))
 
 
+def test_tensorboard_gets_the_loss_of_every_part(tmp_path, x, monkeypatch):
+    pytest.importorskip("tensorboard", reason="needs tensorboard: pip install '.[tensorboard]'")
+    import tensorflow as tf
+
+    model = vae_gan.build("mnist")
+    monkeypatch.setattr(model, "descend", lambda batch: tf.constant([1.0, 2.0, 3.0]))
+    fit_vae_gan(model, x, epochs=2, batch_size=4, log_dir=tmp_path)
+    (events,) = tmp_path.glob("events*")
+    written = [(v.tag, e.step) for e in tf.compat.v1.train.summary_iterator(str(events)) for v in e.summary.value]
+    assert written == [(f"{part}_loss", epoch) for epoch in (1, 2) for part in PARTS]
+
+
 def test_a_step_of_the_loop_is_the_step_of_fit(x):
     ours, keras_fit = vae_gan.build("mnist", seed=1), vae_gan.build("mnist", seed=1)
     history = fit_vae_gan(ours, x, epochs=2, batch_size=4)
@@ -53,7 +66,8 @@ def test_a_step_of_the_loop_is_the_step_of_fit(x):
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_training_continues_to_the_same_weights(tmp_path, x, signum):
+def test_an_interrupted_training_continues_to_the_same_weights(tmp_path, x, signum, monkeypatch):
+    monkeypatch.setattr(loop, "CHUNK_SECONDS", 0.0)
     whole = vae_gan.build("mnist")
     expected = fit_vae_gan(whole, x, epochs=3, batch_size=4)
     checkpoint = Checkpoint(tmp_path / "a.checkpoint")
@@ -84,7 +98,7 @@ def test_a_diverging_training_stops_and_says_where(x):
     model = vae_gan.build("mnist")
     for part in vae_gan.PARTS:
         getattr(model, f"{part}_optimizer").learning_rate = 1e38  # the first step throws the weights out of range
-    with pytest.raises(training.DivergedError, match="epoch 1, batch 2"):
+    with pytest.raises(DivergedError, match="epoch 1, batch 2"):
         fit_vae_gan(model, x, epochs=1, batch_size=4)
 
 

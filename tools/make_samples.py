@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from robint_tf import data
+from robint_tf.catalogue import DATASETS, sample_of
 from robint_tf.data import sources
 
 FOLDER = Path(data.__file__).parent / "samples"
@@ -25,7 +26,7 @@ def cut(name: str, folder: Path) -> None:
     if location is None:
         raise SystemExit(sources.how_to_get(name, folder))
     arrays, hashes = {}, []
-    first = data.SAMPLE_TRAIN[name]
+    first = DATASETS[sample_of(name)].published["train"][0].start
     for split, start, stop in (("train", first, first + N_TRAIN), ("test", 0, N_TEST)):
         raw, _ = sources.read(location, split)
         if sources.n_published(name, split, raw) < stop:

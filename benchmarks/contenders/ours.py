@@ -9,7 +9,7 @@ from problem import Problem
 from contenders import BATCH, Job
 from robint_tf import attacks, training
 from robint_tf.attacks.losses import xent
-from robint_tf.attacks.norms import NORMS
+from robint_tf.catalogue import NORMS
 from robint_tf.interpretability import attributions, occlusion
 from robint_tf.networks import vae_gan
 from robint_tf.specs import Training

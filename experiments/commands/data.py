@@ -69,7 +69,8 @@ def command(
 
 def _row(name: str, folder: Path, *, load: bool, get: bool) -> dict[str, Any]:
     """What is known about one set: where it is and, with `load`, what it holds."""
-    row: dict[str, Any] = {"name": name, "found": True, "source": "in the package", "folder": None, "notes": []}
+    source = "registered" if data.DATASETS[name].load else "in the package"
+    row: dict[str, Any] = {"name": name, "found": True, "source": source, "folder": None, "notes": []}
     try:
         if name in sources.IMAGE_SETS:
             location = sources.find(name, folder) or (sources.download(name, folder) if get else None)

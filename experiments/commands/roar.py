@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from robint_tf.catalogue import origin
 from robint_tf.specs import Training, as_dict
 
 from ..options import DataOptions, RunOptions, bounds_option, data_options, run_options, variant_option
@@ -48,8 +49,8 @@ class Options:
         paper = SECTION_3_2["paper"]
         return replace(
             paper,
-            dataset=name.removesuffix("_sample"),
-            sample=name.endswith("_sample"),
+            dataset=origin(name),
+            sample=origin(name) != name,
             retraining=Training(epochs=self.epochs or epochs_of(name), batch_size=self.batch_size),
             fractions=tuple(sorted(set(self.fractions))) or paper.fractions,
             n_seeds=self.n_seeds,

@@ -27,7 +27,7 @@ from ..parsing import Placement, parsed
 from ..run import begin, today
 
 if TYPE_CHECKING:
-    from robint_tf.training.classifier import Position
+    from robint_tf.training.state import Position
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from robint_tf.specs import NORM_NAMES, as_dict
+from robint_tf.catalogue import NORMS
+from robint_tf.specs import as_dict
 
 from ..options import DataOptions, RunOptions, data_options, out_option, preset_option, run_options, variant_option
 from ..parameters import Amount, Share
@@ -68,7 +69,8 @@ class StudyOptions:
 
 study_options = chain(
     preset_option(
-        "smoke: a test that it runs, on the packaged sample; quick: hours on a CPU; paper: the authors' grid."
+        "smoke: a test that it runs, on the packaged sample; quick: hours on a CPU; paper: the authors' grid.",
+        SECTION_3_2,
     ),
     click.option(
         "--losses",
@@ -79,7 +81,7 @@ study_options = chain(
     click.option(
         "--norms",
         multiple=True,
-        type=click.Choice(NORM_NAMES),
+        type=click.Choice(list(NORMS)),
         help="Norm of the training attacks; repeatable.  [default: both]",
     ),
     click.option(

@@ -10,7 +10,7 @@ from ..parsing import parsed
 from ..run import Run, begin
 from ..studies.estimate import estimate
 from ..studies.manifold import ManifoldRunner
-from ..studies.presets import SECTION_2_1
+from ..studies.presets import SECTION_2_1, ManifoldStudy
 
 DATASETS = ("mnist", "fashion_mnist", "cifar10")
 
@@ -31,7 +31,7 @@ class Options:
 
     def runner(self, dataset: str, run: Run) -> ManifoldRunner:
         """The section on one data set."""
-        study = replace(SECTION_2_1[self.preset][dataset], variant=self.variant)  # type: ignore[arg-type]
+        study = _study(self.preset, dataset, self.variant)
         return ManifoldRunner(study, run, self.attack_loss, data_dir=self.data.data_dir, offline=self.data.offline)
 
     @property
@@ -56,7 +56,8 @@ class Options:
     help="What the analysed attacks maximise; the paper shows xent.",
 )
 @preset_option(
-    "smoke: the packaged sample, offline; quick: an afternoon on a CPU; paper: the authors' study, for GPUs."
+    "smoke: the packaged sample, offline; quick: an afternoon on a CPU; paper: the authors' study, for GPUs.",
+    SECTION_2_1,
 )
 @click.option(
     "--scale",
@@ -96,3 +97,10 @@ def planned(options: Options) -> list[ManifoldRunner]:
     """The studies of these options, for `robint plan`."""
     run = begin(options.run, variant=options.variant, preset=options.preset)
     return [options.runner(dataset, run) for dataset in options.datasets]
+
+
+def _study(preset: str, dataset: str, variant: str) -> ManifoldStudy:
+    """The preset's study of a data set. `UsageError` if the preset has none of it."""
+    if dataset not in SECTION_2_1[preset]:
+        raise click.UsageError(f"the preset {preset} has {', '.join(SECTION_2_1[preset])}, not {dataset}.")
+    return replace(SECTION_2_1[preset][dataset], variant=variant)  # type: ignore[arg-type]

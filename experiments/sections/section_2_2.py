@@ -29,7 +29,7 @@ class Options:
 
 
 @click.command("section-2-2")
-@preset_option("smoke: a test that it runs; quick: 3 seeds; paper: 20 seeds (the authors show one).")
+@preset_option("smoke: a test that it runs; quick: 3 seeds; paper: 20 seeds (the authors show one).", SECTION_2_2)
 @click.option("--seeds", "n_seeds", type=click.IntRange(1, 1000), help="Seeds per network.  [default: the preset's]")
 @variant_option
 @out_option("figures")

@@ -5,17 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from robint_tf import labels
 from robint_tf.paper import published
 
-from .presets import ATTRIBUTIONS, LOSS_LABELS, NORM_LABELS, STRONGEST, InterpretabilityStudy
+from .presets import ATTRIBUTIONS, STRONGEST, InterpretabilityStudy
 
 if TYPE_CHECKING:
     import numpy as np
 
     from .grid import Cells, Grid
 
-TITLES = {"remove": "Remove and Retrain (ROAR)", "keep": "Keep and Retrain (KAR)"}
-SHORT = {"gradient": "G", "gradient_x_input": "GX"}
 AXES = ("strength", "accuracy")
 BAND_POINTS = 40
 
@@ -41,7 +40,7 @@ def figure(study: InterpretabilityStudy, measured: dict[str, Any], loss: str, ax
         "fractions": list(study.fractions),
         "n_seeds": study.n_seeds,
         "robust_attack": str(study.robust_attack),
-        "baseline": {o: baseline["random", o].tolist() for o in TITLES},
+        "baseline": {o: baseline["random", o].tolist() for o in labels.TESTS_IN_FULL},
         "networks": [
             {
                 "name": str(explained),
@@ -53,11 +52,11 @@ def figure(study: InterpretabilityStudy, measured: dict[str, Any], loss: str, ax
                 "robust_accuracy": robust.value,
                 "robust_accuracy_interval": list(robust.interval),
                 "n_attacked": robust.n,
-                "retrained": {a: {o: cells[a, o].tolist() for o in TITLES} for a in ATTRIBUTIONS},
+                "retrained": {a: {o: cells[a, o].tolist() for o in labels.TESTS_IN_FULL} for a in ATTRIBUTIONS},
             }
             for explained, clean, robust, cells in chosen
         ],
-        "panels": [_panel(study, baseline, chosen, loss, axis, occlusion) for occlusion in TITLES],
+        "panels": [_panel(study, baseline, chosen, loss, axis, occlusion) for occlusion in labels.TESTS_IN_FULL],
     }
 
 
@@ -66,7 +65,7 @@ def _panel(
 ) -> dict[str, Any]:
     return {
         "occlusion": occlusion,
-        "title": TITLES[occlusion],
+        "title": labels.TESTS_IN_FULL[occlusion],
         "series": [
             _series(study, baseline, [row for row in chosen if row[0].norm in (None, norm)], loss, norm, axis, key)
             for key in ((occlusion, "gradient_x_input"), (occlusion, "gradient"))
@@ -123,7 +122,7 @@ def series(
     band = scores.fit_band(x, values, at)
     standard = np.array(eps) == 0
     return {
-        "name": f"{NORM_LABELS[norm]} {LOSS_LABELS[loss]} {SHORT[attribution]}",
+        "name": f"{labels.NORMS[norm]} {labels.LOSSES[loss]} {labels.ATTRIBUTIONS[attribution]}",
         "norm": norm,
         "attribution": attribution,
         "x": x.tolist(),
@@ -140,10 +139,10 @@ def series(
 def authors_figure(loss: str, axis: str) -> dict[str, Any]:
     """The published Figure 4 (axis "strength") or 5 ("accuracy"), from the numbers read back from it."""
     panels = []
-    for occlusion, title in TITLES.items():
+    for occlusion, title in labels.TESTS_IN_FULL.items():
         entries = []
         for attribution in reversed(ATTRIBUTIONS):
-            for norm in NORM_LABELS:
+            for norm in labels.NORMS:
                 table = published.series(loss, norm)
                 y = list(table.scores[occlusion, attribution])
                 entries.append(
@@ -213,7 +212,7 @@ def print_table(figure: dict[str, Any]) -> None:
 def scores_of(study: InterpretabilityStudy, cells: "Cells", baseline: "Cells") -> list[dict[str, Any]]:
     """Accuracies and scores by test (ROAR, KAR)."""
     tests = []
-    for occlusion, title in TITLES.items():
+    for occlusion, title in labels.TESTS_IN_FULL.items():
         random = baseline["random", occlusion]
         attributions = []
         for attribution in ATTRIBUTIONS:
@@ -237,5 +236,5 @@ def print_retrainings(study: InterpretabilityStudy, tests: list[dict[str, Any]])
         for row in test["attributions"]:
             error = "" if row["standard_error"] is None else f" ± {row['standard_error']:.4f}"
             means = "".join(f"{value:8.2%}" for value in np.mean(row["accuracies"], axis=1))
-            click.echo(f"{SHORT[row['attribution']]:8}{means} {row['score']:8.4f}{error}")
+            click.echo(f"{labels.ATTRIBUTIONS[row['attribution']]:8}{means} {row['score']:8.4f}{error}")
         click.echo(f"{'random':8}" + "".join(f"{value:8.2%}" for value in np.mean(test["random"], axis=1)))

@@ -68,7 +68,7 @@ class ManifoldRunner(Runner):
         if self._vae_gan is None:
             self.run.display.begin(f"{self.study.dataset}: VAE-GAN", self.study.vae_gan)
             self._vae_gan = recipes.trained_vae_gan(
-                self.study.vae_gan, self.dataset, self.run.store, progress=self.run.display.vae_gan
+                self.study.vae_gan, self.dataset, self.run.store, progress=self.run.display.training
             )
         return self._vae_gan
 

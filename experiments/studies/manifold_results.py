@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from robint_tf import labels
 from robint_tf.paper import published
 
-from .presets import LOSS_LABELS, NORM_LABELS, ManifoldStudy
+from .presets import ManifoldStudy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -103,7 +104,7 @@ def _panel(
         "norm": norm,
         "loss": loss,
         "trained_with": trained_with,
-        "title": f"{NORM_LABELS[norm]} {LOSS_LABELS[loss]}",
+        "title": f"{labels.NORMS[norm]} {labels.LOSSES[loss]}",
         "scale": [low, high],
         "window": list(window),
         "order": {

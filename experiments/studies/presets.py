@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass, replace
 
+from robint_tf import labels
+from robint_tf.catalogue import DATASETS, sample_of
 from robint_tf.checks import canonical
+from robint_tf.errors import InputError
 from robint_tf.paper import published
+from robint_tf.registry import Registry
 from robint_tf.specs import (
     OCCLUSIONS,
     PGD,
@@ -15,15 +19,16 @@ from robint_tf.specs import (
     Variant,
 )
 
-PRESETS = ("smoke", "quick", "paper")
-
 STEP_SIZES = {"l2": 2.0, "linf": 0.02}
 """Step of every attack of the study, larger than most eps (all notebooks; the paper does not state it)."""
 
 
 def epochs_of(dataset: str) -> int:
-    """The authors' epochs for a data set or its sample."""
-    return published.EPOCHS[dataset.removesuffix("_sample")]
+    """The authors' epochs for a data set or its sample. `ValueError` for a data set that they did not train on."""
+    epochs = DATASETS[dataset].epochs
+    if epochs is None:
+        raise InputError(f"the record of the data set {dataset!r} names no epochs; give --epochs.")
+    return epochs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +58,7 @@ class ToyStudy:
 
 
 _TOY = ToyStudy(
-    training=Training(epochs=published.EPOCHS["toy"]),
+    training=Training(epochs=epochs_of("toy")),
     train_attacks={
         "standard": None,
         "weak": PGD(norm="l2", eps=0.25, step_size=STEP_SIZES["l2"]),
@@ -62,11 +67,15 @@ _TOY = ToyStudy(
     test_attack=PGD(norm="l2", eps=1.0, step_size=STEP_SIZES["l2"]),
     n_seeds=20,
 )
-SECTION_2_2 = {
-    "paper": _TOY,
-    "quick": replace(_TOY, n_seeds=3),
-    "smoke": replace(_TOY, training=Training(epochs=2), n_seeds=2),
-}
+SECTION_2_2: Registry[ToyStudy] = Registry(
+    "preset",
+    {
+        "smoke": replace(_TOY, training=Training(epochs=2), n_seeds=2),
+        "quick": replace(_TOY, n_seeds=3),
+        "paper": _TOY,
+    },
+    versioned=False,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +106,7 @@ class ManifoldStudy:
     @property
     def source(self) -> str:
         """The data set as `data.load` names it."""
-        return f"{self.dataset}_sample" if self.sample else self.dataset
+        return sample_of(self.dataset) if self.sample else self.dataset
 
     @property
     def standard(self) -> ClassifierSpec:
@@ -107,11 +116,11 @@ class ManifoldStudy:
     def robust(self, norm: str, loss: str, eps: float) -> ClassifierSpec:
         """A network trained against PGD."""
         attack = PGD(
-            norm=norm,  # type: ignore[arg-type]
+            norm=norm,
             eps=eps,
             step_size=self.step_sizes[norm],
             n_steps=self.n_steps,
-            loss=LOSS_IN_TRAINING[self.variant][loss],  # type: ignore[arg-type]
+            loss=LOSS_IN_TRAINING[self.variant][loss],
         )
         return replace(self.standard, attack=attack)
 
@@ -141,7 +150,7 @@ class ManifoldStudy:
             (norm, loss): {
                 "Standard": self.standard,
                 **{
-                    f"{NORM_LABELS[norm]} {eps:g} {LOSS_LABELS[trained_with]}": self.robust(norm, trained_with, eps)
+                    f"{labels.NORMS[norm]} {eps:g} {labels.LOSSES[trained_with]}": self.robust(norm, trained_with, eps)
                     for eps in self.eps[norm]
                 },
             }
@@ -160,11 +169,8 @@ class ManifoldStudy:
 
     def test_attack(self, loss: str) -> PGD:
         """The attack that is analysed, with the loss named."""
-        return replace(self.attack, loss=LOSS_IN_ANALYSIS[self.variant][loss])  # type: ignore[arg-type]
+        return replace(self.attack, loss=LOSS_IN_ANALYSIS[self.variant][loss])
 
-
-NORM_LABELS = {"l2": "L2", "linf": "L-Inf"}
-LOSS_LABELS = {"xent": "XEnt", "cw": "CW"}
 
 LOSS_IN_TRAINING = {
     "authors": {"xent": "xent", "cw": "cw"},
@@ -181,7 +187,7 @@ LOSS_IN_ANALYSIS = {
 _ANALYSED = PGD(norm="l2", eps=12.0, step_size=STEP_SIZES["l2"])
 _DIGITS = ManifoldStudy(  # notebooks 1.1 to 1.3
     dataset="mnist",
-    training=Training(epochs=published.EPOCHS["mnist"]),
+    training=Training(epochs=epochs_of("mnist")),
     eps={"l2": (1.0, 2.0, 4.0), "linf": (0.05, 0.1, 0.2)},
     step_sizes=STEP_SIZES,
     attack=_ANALYSED,
@@ -193,7 +199,7 @@ _PAPER_2_1 = {
     "fashion_mnist": replace(_DIGITS, dataset="fashion_mnist", vae_gan_epochs=60, explained=(1, 3, 7)),  # 2.1 to 2.3
     "cifar10": ManifoldStudy(  # notebooks 3.1 to 3.3; eps of l_inf from 3.3, which 3.2 does not train
         dataset="cifar10",
-        training=Training(epochs=published.EPOCHS["cifar10"]),
+        training=Training(epochs=epochs_of("cifar10")),
         eps={"l2": (0.1, 0.4, 1.6), "linf": (0.005, 0.01, 0.02)},
         step_sizes=STEP_SIZES,
         attack=_ANALYSED,
@@ -213,8 +219,7 @@ _QUICK_STEP_SIZES = {
     "cifar10": STEP_SIZES,
 }
 _QUICK_VAE_GAN_N_TRAIN = {"mnist": None, "fashion_mnist": None, "cifar10": 20_000}
-SECTION_2_1 = {
-    "paper": _PAPER_2_1,
+_SECTION_2_1 = {
     "quick": {
         name: replace(
             study,
@@ -246,7 +251,10 @@ SECTION_2_1 = {
         for name, study in _PAPER_2_1.items()
     },
 }
-"""`quick`: 10,000 training images, PGD-5 in training, 500 attacked test images; `smoke`: the packaged sample."""
+SECTION_2_1: Registry[dict[str, ManifoldStudy]] = Registry(
+    "preset", {"smoke": _SECTION_2_1["smoke"], "quick": _SECTION_2_1["quick"], "paper": _PAPER_2_1}, versioned=False
+)
+"""By data set. `quick`: 10,000 training images, PGD-5 in training, 500 test images; `smoke`: the packaged sample."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -292,7 +300,7 @@ class InterpretabilityStudy:
     @property
     def source(self) -> str:
         """The data set as `data.load` names it."""
-        return f"{self.dataset}_sample" if self.sample else self.dataset
+        return sample_of(self.dataset) if self.sample else self.dataset
 
     def networks(self) -> list[ExplainedNetwork]:
         """The explained networks: for each seed the standard one, then by loss and norm the weakest first."""
@@ -309,11 +317,11 @@ class InterpretabilityStudy:
                 for norm, radii in self.eps.items():
                     for eps in radii:
                         attack = PGD(
-                            norm=norm,  # type: ignore[arg-type]
+                            norm=norm,
                             eps=eps,
                             step_size=self.step_sizes[norm],
                             n_steps=self.n_steps,
-                            loss=LOSS_IN_TRAINING[self.variant][loss],  # type: ignore[arg-type]
+                            loss=LOSS_IN_TRAINING[self.variant][loss],
                         )
                         networks.append(
                             ExplainedNetwork(loss=loss, norm=norm, eps=eps, spec=replace(standard, attack=attack))
@@ -326,7 +334,7 @@ class InterpretabilityStudy:
             RetrainSpec(
                 dataset=self.source,
                 source=source,
-                attribution=attribution,  # type: ignore[arg-type]
+                attribution=attribution,
                 occlusion=occlusion,  # type: ignore[arg-type]
                 fraction=fraction,
                 training=replace(self.retraining, seed=FIRST_RETRAINING_SEED + seed),
@@ -341,7 +349,7 @@ class InterpretabilityStudy:
         ]
 
 
-ATTRIBUTIONS = ("gradient", "gradient_x_input")
+ATTRIBUTIONS = tuple(labels.ATTRIBUTIONS)
 FIRST_RETRAINING_SEED = 1000
 """Apart from the seeds of the explained networks, which would otherwise start from the same weights."""
 
@@ -349,8 +357,8 @@ STRONGEST = {"l2": 1.6, "linf": 0.04}
 """The eps that is attack strength 1 (notebook 3.5), whatever part of the grid is run."""
 
 _GRID = InterpretabilityStudy(  # notebook 3.4; the paper's text says l_inf up to 0.4, its networks go to 0.04
-    training=Training(epochs=published.EPOCHS["cifar10"]),
-    retraining=Training(epochs=published.EPOCHS["cifar10"]),
+    training=Training(epochs=epochs_of("cifar10")),
+    retraining=Training(epochs=epochs_of("cifar10")),
     eps={
         "l2": tuple(canonical(0.08 * i) for i in range(1, 21)),
         "linf": tuple(canonical(0.002 * i) for i in range(1, 21)),
@@ -358,8 +366,7 @@ _GRID = InterpretabilityStudy(  # notebook 3.4; the paper's text says l_inf up t
     step_sizes=STEP_SIZES,
     robust_attack=PGD(norm="l2", eps=0.4, step_size=STEP_SIZES["l2"]),
 )
-SECTION_3_2 = {
-    "paper": _GRID,
+_SECTION_3_2 = {
     "quick": replace(
         _GRID,
         training=Training(epochs=6, batch_size=50),
@@ -387,6 +394,9 @@ SECTION_3_2 = {
         sample=True,
     ),
 }
+SECTION_3_2: Registry[InterpretabilityStudy] = Registry(
+    "preset", {"smoke": _SECTION_3_2["smoke"], "quick": _SECTION_3_2["quick"], "paper": _GRID}, versioned=False
+)
 """`quick`: 10,000 training images, 5 eps a norm, cross entropy, 3 fractions, one retraining each."""
 
 

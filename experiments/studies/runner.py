@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from robint_tf.catalogue import origin
 from robint_tf.specs import PGD, AccuracySpec, ClassifierSpec, DistanceSpec, RetrainSpec, VAEGANSpec
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Runner:
             return (spec.n_test or len(self.dataset.test.y)) * attack_passes(spec.attack)
         images = (spec.n_train or len(self.dataset.train.y)) * _epochs(spec)
         if isinstance(spec, VAEGANSpec):
-            return images * VAE_GAN_PASSES[spec.dataset.removesuffix("_sample")]
+            return images * VAE_GAN_PASSES[origin(spec.dataset)]
         return images * (2 + attack_passes(spec.attack if isinstance(spec, ClassifierSpec) else None))
 
 

@@ -32,6 +32,3 @@ def cw_masked(logits: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
     is_true = tf.one_hot(y, logits.shape[-1], on_value=True, off_value=False)
     others = tf.where(is_true, logits.dtype.min, logits)  # below any logit, however large they are
     return tf.reduce_max(others, axis=-1) - tf.reduce_sum(tf.where(is_true, logits, 0.0), axis=-1)
-
-
-LOSSES = {"xent": xent, "cw": cw, "cw_unclamped": cw_unclamped, "cw_masked": cw_masked}

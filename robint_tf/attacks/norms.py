@@ -46,14 +46,17 @@ def linf_start(shape: tf.Tensor, eps: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 
 
 class NormOps(NamedTuple):
-    """What PGD needs to know of a norm."""
+    """What PGD needs to know of a norm; x is (N, ...) float32, compiled with XLA on GPUs.
+
+    direction: from the gradient, like x, to the steepest step of length one. project: from x_adv, x and the radius eps,
+    a scalar, to the point of the ball around x that is to be taken instead of x_adv. start: from a shape, eps and a
+    seed of two integers to a random point of the ball around 0.
+    """
 
     direction: Callable[[tf.Tensor], tf.Tensor]
     project: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
     start: Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
 
 
-NORMS = {
-    "l2": NormOps(l2_direction, l2_project, l2_start),
-    "linf": NormOps(tf.sign, linf_project, linf_start),
-}
+L2 = NormOps(l2_direction, l2_project, l2_start)
+LINF = NormOps(tf.sign, linf_project, linf_start)

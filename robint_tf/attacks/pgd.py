@@ -6,12 +6,12 @@ and clipped to [-1, 1].
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from robint_tf.attacks.losses import LOSSES
-from robint_tf.attacks.norms import NORMS
+from robint_tf.catalogue import LOSSES, NORMS
 from robint_tf.networks import inputs
 from robint_tf.networks.classifiers import Network
 from robint_tf.networks.cpu_forward import for_attack, loop_body
@@ -64,25 +64,53 @@ def ascend(
     return tf.stop_gradient(x_adv), n_zero
 
 
+class Kind(NamedTuple):
+    """What the program of an attack depends on."""
+
+    norm: str
+    loss: str
+    random_start: bool
+
+    @classmethod
+    def of(cls, attack: PGD) -> "Kind":
+        return cls(attack.norm, attack.loss, attack.random_start)
+
+
+class Numbers(NamedTuple):
+    """The numbers of an attack, scalar tensors: arguments of a compiled program, which serves all their values."""
+
+    eps: tf.Tensor
+    step_size: tf.Tensor
+    n_steps: tf.Tensor
+    seed: tf.Tensor
+
+    @classmethod
+    def of(cls, attack: PGD) -> "Numbers":
+        return cls(*map(tf.constant, (attack.eps, attack.step_size, attack.n_steps, attack.seed)))
+
+
+NUMBERS = Numbers(*(tf.TensorSpec([], dtype) for dtype in (tf.float32, tf.float32, tf.int32, tf.int32)))
+"""The signature of `Numbers`."""
+
+
 def perturb(network: Network, x: tf.Tensor, y: tf.Tensor, attack: PGD, *, batch: tf.Tensor | int = 0) -> tf.Tensor:
     """Adversarial examples of one batch, like x; unchecked, and meant to be called inside a `tf.function`.
 
     `batch` numbers the batches of a training: a random start draws anew for each.
     """
+    return perturbed(network, x, y, Kind.of(attack), Numbers.of(attack), batch)
+
+
+def perturbed(
+    network: Network, x: tf.Tensor, y: tf.Tensor, kind: Kind, numbers: Numbers, batch: tf.Tensor | int
+) -> tf.Tensor:
+    """`perturb`, by an attack whose numbers are arguments of the compiled function that this is called in."""
+    eps, step_size, n_steps, seed = numbers
     start = None
-    if attack.random_start:
-        seed = tf.stack([attack.seed, tf.cast(batch, tf.int32)])
-        start = NORMS[attack.norm].start(tf.shape(x), tf.constant(attack.eps), seed)
+    if kind.random_start:
+        start = NORMS[kind.norm].start(tf.shape(x), eps, tf.stack([seed, tf.cast(batch, tf.int32)]))
     x_adv, _ = ascend(
-        network,
-        x,
-        y,
-        norm=attack.norm,
-        loss=attack.loss,
-        eps=tf.constant(attack.eps),
-        step_size=tf.constant(attack.step_size),
-        n_steps=tf.constant(attack.n_steps),
-        start=start,
+        network, x, y, norm=kind.norm, loss=kind.loss, eps=eps, step_size=step_size, n_steps=n_steps, start=start
     )
     return x_adv
 
@@ -192,7 +220,14 @@ def _random_start(attack: PGD, first: int, x: tf.Tensor) -> tf.Tensor:
     return tf.map_fn(lambda seed: start(shape, eps, seed)[0], seeds, fn_output_signature=tf.float32)
 
 
+def check_registered(norm: str, loss: str) -> None:
+    """`ValueError` unless both are known here; inside a trace TensorFlow would wrap the message."""
+    NORMS[norm], LOSSES[loss]
+
+
 def _compiled(network: Network, x_shape: tuple[int, ...], norm: str, loss: str) -> Callable:
+    check_registered(norm, loss)
+
     def make(net: Network) -> Callable:
         images, labels = batch_signature(x_shape)
         real, whole = tf.TensorSpec([], tf.float32), tf.TensorSpec([], tf.int32)

@@ -11,43 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from robint_tf.catalogue import DATASETS
 from robint_tf.data import sources
 from robint_tf.data.sources import Location, Order, Raw
 from robint_tf.errors import DataUnavailable, InputError
-
-__all__ = ["DATASETS", "DataUnavailable", "Dataset", "Fingerprint", "Split", "canonical_name", "load", "toy"]
-
-SAMPLES = {f"{name}_sample": name for name in sources.IMAGE_SETS}
-DATASETS: tuple[str, ...] = ("toy", *sources.IMAGE_SETS, *SAMPLES)
-
-WITH_VALIDATION = ("mnist", "fashion_mnist")
-N_VALIDATION = 5000  # TensorFlow 1's input_data holds the first 5,000 training images back; the authors never use them
-SAMPLE_TRAIN = {"mnist": N_VALIDATION, "fashion_mnist": N_VALIDATION, "cifar10": 0}
-"""Position in the published training file of a sample's first training image; its test images are the first."""
-
-CLASS_NAMES = {
-    "mnist": tuple("0123456789"),
-    "fashion_mnist": (
-        "T-shirt/top",
-        "Trouser",
-        "Pullover",
-        "Dress",
-        "Coat",
-        "Sandal",
-        "Shirt",
-        "Sneaker",
-        "Bag",
-        "Ankle boot",
-    ),
-    "cifar10": ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
-}
-
-SAMPLE_SHA1 = {
-    "mnist_sample": ("c027a125d642ab1c7f99a59a16f3f692c55316a1", "4c3f5512edaf8a987563859ef4c48036221a6d42"),
-    "fashion_mnist_sample": ("77ef233db9f65abdc0384965e0124d13c38ee0d5", "57c6e2b53eec3ebafd1f151299cb87fb0b509aa6"),
-    "cifar10_sample": ("c4abc3cb2476fec3f3f0accbec317aec4b0a8f5f", "809855e76a041cfd6f8a3b55f7993ce2a8ccefe5"),
-}
-"""`sources.examples_sha1` of the packaged training and test images."""
 
 TOY_MEANS = np.array([[1.2, 0.1], [-1.2, -0.1]])
 TOY_COVARIANCE = np.array([[0.1, -0.01], [-0.01, 0.002]])
@@ -125,8 +92,8 @@ class Dataset:
     """Training and test examples, and where they come from.
 
     `order`: "original", that of the published files; "tfds", TFDS's own, where the original could not be told;
-    "generated" for the toy data. `verified`: whether every example is known by hash to be the published one; None where
-    nothing is published to compare with.
+    "generated" for the toy data; "given" for arrays. `verified`: whether every example is known by hash to be the
+    published one; None where nothing is published to compare with.
     """
 
     name: str
@@ -165,16 +132,17 @@ def load(
     1,000 training and 200 test images.
 
     The image sets are taken from `data_dir` (else ROBINT_DATA_DIR, else TFDS's own folder): prepared by TFDS, or as
-    published: IDX files in a folder named as in `sources.IDX_FOLDERS` or in its subfolder raw, CIFAR-10's archives or
-    unpacked folders (`robint_tf.data.cifar`). What is not there is downloaded by TFDS, unless `offline`, which never
+    published: IDX files in one of the `folders` of its record or in its subfolder raw, CIFAR-10's archives or unpacked
+    folders (`robint_tf.data.cifar`). What is not there is downloaded by TFDS, unless `offline`, which never
     touches the network.
 
     Warns if images are not known to be the published ones. `ValueError` for an unknown name or a count that the set
     does not have; `DataUnavailable` if the set, packaged or not, is missing or damaged.
     """
     name = canonical_name(name)
-    if name == "toy" or name in SAMPLES:
-        dataset = toy() if name == "toy" else _sample(name)
+    info = DATASETS[name]
+    if not info.url:
+        dataset = toy() if name == "toy" else _sample(name) if info.sample_of else _registered(name)
         return replace(
             dataset,
             train=_taken(dataset.train, n_train, "n_train", name),
@@ -187,14 +155,13 @@ def load(
         if offline:
             raise DataUnavailable(sources.how_to_get(name, folder), dataset=name)
         location = sources.download(name, folder)
-    held_back = N_VALIDATION if name in WITH_VALIDATION and not all_train else 0
-    train, train_order, train_verified = _part(location, "train", held_back, n_train)
+    train, train_order, train_verified = _part(location, "train", 0 if all_train else info.held_back, n_train)
     test, test_order, test_verified = _part(location, "test", 0, n_test)
     return Dataset(
         name=name,
         train=train,
         test=test,
-        class_names=CLASS_NAMES[name],
+        class_names=info.class_names,
         order="tfds" if "tfds" in (train_order, test_order) else "original",
         source=str(location),
         verified=train_verified and test_verified,
@@ -227,29 +194,42 @@ def toy(seed: int = 0) -> Dataset:
         name="toy",
         train=train,
         test=test,
-        class_names=("Class 1", "Class 2"),
+        class_names=DATASETS["toy"].class_names,
         order="generated",
         source=f"generated, seed {seed}",
         verified=train.fingerprint.sha256 == TOY_SHA256 if seed == 0 else None,
     )
 
 
+def _registered(name: str) -> Dataset:
+    """What the record of a data set from outside the package loads, whole. `ValueError` if it is not as recorded."""
+    info = DATASETS[name]
+    if info.load is None:
+        raise InputError(f"the data set {name!r} cannot be loaded; give its record a function load.")
+    dataset = info.load()
+    if (found := (dataset.train.x.shape[1:], dataset.class_names)) != (info.shape, info.class_names):
+        raise InputError(f"the data set {name!r} has shape and classes {found}; its record says otherwise.")
+    return replace(dataset, name=name)
+
+
 def _sample(name: str) -> Dataset:
     """A packaged sample, whole."""
-    origin, start = SAMPLES[name], SAMPLE_TRAIN[SAMPLES[name]]
+    info, origin = DATASETS[name], DATASETS[name].sample_of
     path = resources.files("robint_tf.data.samples").joinpath(f"{origin}.npz")
     try:
         with path.open("rb") as file, np.load(file) as arrays:
             raws = [Raw(arrays[f"{split}_images"], arrays[f"{split}_labels"]) for split in ("train", "test")]
-        verified = tuple(map(sources.examples_sha1, raws)) == SAMPLE_SHA1[name]
+        published = [block.sha1 for blocks in info.published.values() for block in blocks]
+        verified = list(map(sources.examples_sha1, raws)) == published
     except Exception as error:  # a damaged archive raises whatever its readers stumble over
         raise DataUnavailable(f"{path} is damaged ({type(error).__name__}); install robint-tf again.") from error
     if not verified:
         warnings.warn(f"{path} is not the sample that comes with robint-tf; results will differ.", stacklevel=3)
     train, test = (_scaled(origin, raw) for raw in raws)
+    start = info.published["train"][0].start
     ranges = f"training images {start} to {start + len(train.y) - 1}, test images 0 to {len(test.y) - 1}"
     source = f"packaged sample of {origin}: {ranges}"
-    return Dataset(name, train, test, CLASS_NAMES[origin], "original", source, verified)
+    return Dataset(name, train, test, info.class_names, "original", source, verified)
 
 
 def _part(location: Location, split: str, start: int, n: int | None) -> tuple[Split, Order, bool]:

@@ -16,10 +16,11 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
+from robint_tf.catalogue import DATASETS
 from robint_tf.data import cifar, idx, tfds_folder
 from robint_tf.errors import DataUnavailable, InputError
 
-Order = Literal["original", "tfds", "generated"]
+Order = Literal["original", "tfds", "generated", "given"]
 
 
 class Raw(NamedTuple):
@@ -42,48 +43,9 @@ class Location:
         return named[self.kind]
 
 
-class Block(NamedTuple):
-    """A stretch of a published file, and the SHA-1 of its examples written as in CIFAR-10's binary files."""
-
-    start: int
-    stop: int
-    sha1: str
-
-
-PUBLISHED: dict[tuple[str, str], tuple[Block, ...]] = {
-    ("mnist", "train"): (Block(0, 60000, "948958f6a950330418b27be049192c6fd6fef660"),),
-    ("mnist", "test"): (Block(0, 10000, "a77f7afd6d81caeabd025f4470efad7395408012"),),
-    ("fashion_mnist", "train"): (Block(0, 60000, "ba0da7a0b32248b352abae7e8d570e15319a4ff1"),),
-    ("fashion_mnist", "test"): (Block(0, 10000, "4d27b59d09945ee6ec90cd34a70d3671620608e5"),),
-    # the hashes of data_batch_1.bin to data_batch_5.bin and test_batch.bin
-    ("cifar10", "train"): (
-        Block(0, 10000, "aadd24acce27caa71bf4b10992e9e7b2d74c2540"),
-        Block(10000, 20000, "c0ba65cce70568cd57b4e03e9ac8d2a5367c1795"),
-        Block(20000, 30000, "1dd00a74ab1d17a6e7d73e185b69dbf31242f295"),
-        Block(30000, 40000, "aab85764eb3584312d3c7f65fd2fd016e36a258e"),
-        Block(40000, 50000, "26e2849e66a845b7f1e4614ae70f4889ae604628"),
-    ),
-    ("cifar10", "test"): (
-        Block(0, 1000, "99fb5092fe8004d15ee248abbc35fef4d858bcb0"),
-        Block(0, 10000, "67eb016db431130d61cd03c7ad570b013799c88c"),
-    ),
-}
-IMAGE_SETS = ("mnist", "fashion_mnist", "cifar10")
-IMAGE_SHAPES = {"mnist": (28, 28, 1), "fashion_mnist": (28, 28, 1), "cifar10": (32, 32, 3)}
-N_CLASSES = 10
-URLS = {
-    "mnist": "https://storage.googleapis.com/cvdf-datasets/mnist/",
-    "fashion_mnist": "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
-    "cifar10": "https://www.cs.toronto.edu/~kriz/",
-}
-"""Where TFDS downloads from."""
-
-IDX_FOLDERS = {
-    "mnist": ("mnist", "MNIST", "MNIST_data"),
-    "fashion_mnist": ("fashion_mnist", "fashion-mnist", "FashionMNIST", "FMNIST_data"),
-}
-"""Folders looked into, with their subfolder `raw`; the last names are those of the authors' repository. Both sets use
-the same file names, so files without such a folder around them are not taken."""
+IMAGE_SETS = tuple(name for name, info in DATASETS.items() if info.url)
+"""The published sets. MNIST and Fashion-MNIST use the same file names, so files that do not lie in one of the `folders`
+of their record are not taken."""
 
 IDX_FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
@@ -122,7 +84,7 @@ def find(name: str, folder: Path) -> Location | None:
 def how_to_get(name: str, folder: Path) -> str:
     """One line on what was looked for under `folder`, and the ways to get it."""
     files = ", ".join(file for pair in IDX_FILES.values() for file in pair)
-    if name in IDX_FOLDERS:
+    if DATASETS[name].folders:
         looked_for, put = ", and not all four published files", f", or put {files} (or .gz) into {folder / name}"
     else:
         looked_for, put = ", and no published archive", f", or put one of {', '.join(cifar.ARCHIVES)} into {folder}"
@@ -140,9 +102,9 @@ def download(name: str, folder: Path) -> Location:
     import requests
 
     try:
-        requests.head(URLS[name], timeout=10)  # TFDS would retry for minutes where there is no network
+        requests.head(DATASETS[name].url, timeout=10)  # TFDS would retry for minutes where there is no network
     except requests.RequestException as error:
-        host = urlsplit(URLS[name]).hostname
+        host = urlsplit(DATASETS[name].url).hostname
         raise DataUnavailable(
             f"{host} cannot be reached ({type(error).__name__}). {how_to_get(name, folder)}", dataset=name
         ) from error
@@ -173,6 +135,7 @@ def read(location: Location, split: str) -> tuple[Raw, Order]:
     The second value is "tfds" where it cannot: a prepared folder without `id`s whose content is not the published one.
     `DataUnavailable` if the files are damaged.
     """
+    info = DATASETS[location.name]
     try:
         if location.kind == "idx":
             raw, order = _read_idx(location.folder, split), None
@@ -180,16 +143,16 @@ def read(location: Location, split: str) -> tuple[Raw, Order]:
             raw, order = Raw(*cifar.read(location.folder, split)), None
         else:
             _tensorflow()
-            n, shape = PUBLISHED[location.name, split][-1].stop, IMAGE_SHAPES[location.name]
+            n, shape = info.published[split][-1].stop, info.shape
             images, labels, order = tfds_folder.read(location.folder, location.name, split, n=n, shape=shape)
             raw = Raw(images, labels)
     except (ValueError, OSError) as error:
         raise DataUnavailable(f"{location.name}: {(str(error).splitlines() or [type(error).__name__])[0]}") from error
-    expected = PUBLISHED[location.name, split][-1].stop
-    if len(raw.labels) != expected or raw.labels.max() >= N_CLASSES:
+    expected, n_classes = info.published[split][-1].stop, len(info.class_names)
+    if len(raw.labels) != expected or raw.labels.max() >= n_classes:
         raise DataUnavailable(
             f"{location.name}: {location.folder} holds {len(raw.labels)} {split} images, labels up to "
-            f"{raw.labels.max(initial=0)}; the published set {expected}, up to {N_CLASSES - 1}. Get it again."
+            f"{raw.labels.max(initial=0)}; the published set {expected}, up to {n_classes - 1}. Get it again."
         )
     if location.kind != "tfds":
         return raw, "original"
@@ -210,7 +173,7 @@ def tfds_order(split: str, n: int) -> np.ndarray:
 def n_published(name: str, split: str, raw: Raw) -> int:
     """How many images, counted from the first, are known to be those of the published file, in its order."""
     confirmed = 0
-    for block in PUBLISHED[name, split]:
+    for block in DATASETS[name].published[split]:
         part = Raw(raw.images[block.start : block.stop], raw.labels[block.start : block.stop])
         is_next = block.start <= confirmed and len(raw.labels) >= block.stop
         if is_next and examples_sha1(part) == block.sha1:
@@ -225,7 +188,7 @@ def examples_sha1(raw: Raw) -> str:
 
 
 def _idx_candidates(name: str, folder: Path) -> list[Path]:
-    names = IDX_FOLDERS.get(name, ())
+    names = DATASETS[name].folders
     around = [folder / n for n in names] + ([folder] if folder.resolve().name in names else [])
     return [candidate for f in around for candidate in (f, f / "raw")]
 

@@ -14,11 +14,11 @@ import numpy as np
 
 from robint_tf.errors import InputError
 
-N_CLASSES = 10
+N_CLASSES = 10  # of every published set
 
 
 def read(
-    folder: Path, name: str, split: str, *, n: int, shape: tuple[int, int, int]
+    folder: Path, name: str, split: str, *, n: int, shape: tuple[int, ...]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Images (n, *shape) and labels (n,) as stored, both uint8, and the indices that sort them if each has an `id`.
 
@@ -57,7 +57,7 @@ def _files(folder: Path, name: str, *, largest: int) -> list[Path]:
     return found
 
 
-def _parsed(records: Any, shape: tuple[int, int, int]) -> dict[str, Any]:
+def _parsed(records: Any, shape: tuple[int, ...]) -> dict[str, Any]:
     """A batch of records as tensors: images, labels, and ids, which are empty where there are none."""
     import tensorflow as tf
 

@@ -1,6 +1,6 @@
 """What a network looks at, and whether that matters (sections 3.1 to 3.3).
 
-attributions  how much each pixel matters to a network's loss
+attributions  how much each pixel matters to a network's loss, one module a method
 occlusion     hiding or keeping the pixels that matter most
 retraining    cells of the grid: training anew on such images (ROAR, KAR)
 road          accuracy without these pixels and without retraining (ROAD)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from robint_tf import checks
 from robint_tf.checks import canonical
 from robint_tf.errors import InputError
 from robint_tf.specs import OCCLUSIONS, VARIANTS
@@ -75,7 +76,7 @@ def random_mask(
     so that images differ in their counts. In the other variants it is what the text says, random attribution values,
     occluded like any others. An image's mask depends on the seed and its position, not on how many follow.
     """
-    _check_variant(variant)
+    checks.one_of("variant", variant, VARIANTS)
     _position(math.prod(shape[1:]), fraction, occlusion)
     mask = np.empty(shape, bool)
     if variant == "authors":
@@ -114,7 +115,7 @@ def ranks(scores: np.ndarray, *, seed: int, variant: str = "authors") -> np.ndar
     that is all scores of about 30% of the training and 20% of the test images. The other variants use chance for equal
     scores only.
     """
-    _check_variant(variant)
+    checks.one_of("variant", variant, VARIANTS)
     n_pixels = _check_scores(scores)
     if n_pixels > MAX_RANKED:
         raise InputError(f"an image has {n_pixels} pixels; ranks hold at most {MAX_RANKED}, occlude by scores.")
@@ -169,7 +170,7 @@ def fill_values(mean: np.ndarray, *, variant: str = "authors") -> Fill:
     [125, 122, 113], another colour than in training. The other variants use the mean itself on both ("a constant value"
     in the text).
     """
-    _check_variant(variant)
+    checks.one_of("variant", variant, VARIANTS)
     train = np.asarray(mean, np.float32) / np.float32(127.5) - np.float32(1)
     if variant != "authors":
         return Fill(train, train)
@@ -182,16 +183,10 @@ def _chunks(n: int) -> Iterator[slice]:
 
 def _position(n_pixels: int, fraction: float, occlusion: str) -> float:
     """Where the (1 - fraction) quantile lies among an image's sorted scores, counted from 0."""
-    if occlusion not in OCCLUSIONS:
-        raise InputError(f"occlusion is {occlusion!r}; choose one of {', '.join(OCCLUSIONS)}.")
+    checks.one_of("occlusion", occlusion, OCCLUSIONS)
     if not 0 <= fraction <= 1:
         raise InputError(f"fraction is {fraction!r}; give a number from 0 to 1.")
     return canonical((n_pixels - 1) * (1 - fraction))
-
-
-def _check_variant(variant: str) -> None:
-    if variant not in VARIANTS:
-        raise InputError(f"variant is {variant!r}; choose one of {', '.join(VARIANTS)}.")
 
 
 def _check_scores(scores: np.ndarray) -> int:

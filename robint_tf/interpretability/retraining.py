@@ -24,7 +24,8 @@ from robint_tf.runtime.seeds import derive_seed
 from robint_tf.specs import OCCLUSIONS, ClassifierSpec, RetrainSpec
 from robint_tf.store.checkpoints import Checkpoint
 from robint_tf.store.folders import Arrays
-from robint_tf.training.classifier import Position, fit_classifier
+from robint_tf.training.classifier import fit_classifier
+from robint_tf.training.state import Position
 
 TRAIN, TEST = 0, 1
 

@@ -8,6 +8,7 @@ import hashlib
 import json
 import weakref
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import keras
@@ -15,16 +16,21 @@ import numpy as np
 from keras import layers
 from numpy.random import SeedSequence
 
+from robint_tf.catalogue import ARCHITECTURES
 from robint_tf.errors import InputError
+from robint_tf.specs import CUSTOM
 
 Network: TypeAlias = keras.Model
 
-INPUT_SHAPES: dict[str, tuple[int, ...]] = {
-    "gaussian_mlp": (2,),
-    "mnist_cnn": (28, 28, 1),
-    "cifar_cnn": (32, 32, 3),
-}
-N_CLASSES = {"gaussian_mlp": 2, "mnist_cnn": 10, "cifar_cnn": 10}
+
+@dataclass(frozen=True)
+class Architecture:
+    """layers: from a variant to fresh layers, the last giving logits; input_shape: of one example; n_classes."""
+
+    layers: Callable[[str], list[layers.Layer]]
+    input_shape: tuple[int, ...]
+    n_classes: int
+
 
 # The paper's tables (A.2) swap the MNIST filters and halve the dense layer of the CIFAR-10 network.
 MNIST_FILTERS = {"authors": (32, 64), "paper": (64, 32), "corrected": (32, 64)}
@@ -64,20 +70,9 @@ def cifar_cnn(variant: str = "authors") -> list[layers.Layer]:
     ]
 
 
-ARCHITECTURES: dict[str, Callable[[str], list[layers.Layer]]] = {
-    "gaussian_mlp": gaussian_mlp,
-    "mnist_cnn": mnist_cnn,
-    "cifar_cnn": cifar_cnn,
-}
-
-
-def architecture_for(x_shape: tuple[int, ...]) -> str:
-    """The study's classifier for examples of this shape, e.g. (28, 28, 1). `ValueError` if there is none."""
-    for name, shape in INPUT_SHAPES.items():
-        if shape == tuple(x_shape):
-            return name
-    known = ", ".join(f"{shape} ({name})" for name, shape in INPUT_SHAPES.items())
-    raise InputError(f"no classifier takes inputs of shape {tuple(x_shape)}; there are {known}.")
+GAUSSIAN_MLP = Architecture(gaussian_mlp, (2,), 2)
+MNIST_CNN = Architecture(mnist_cnn, (28, 28, 1), 10)
+CIFAR_CNN = Architecture(cifar_cnn, (32, 32, 3), 10)
 
 
 def build(architecture: str, *, variant: str = "authors", seed: int = 0, precision: str = "float32") -> Network:
@@ -93,16 +88,17 @@ def build(architecture: str, *, variant: str = "authors", seed: int = 0, precisi
 
 
 def _assembled(architecture: str, variant: str, precision: str) -> Network:
-    if architecture not in ARCHITECTURES:
-        raise InputError(f"architecture is {architecture!r}; choose one of {', '.join(ARCHITECTURES)}.")
-    stack = ARCHITECTURES[architecture](variant)
+    record = ARCHITECTURES[ARCHITECTURES.full_name(architecture)]
+    stack = record.layers(variant)
     for layer in stack:
         layer.dtype_policy = keras.DTypePolicy("float32" if layer is stack[-1] else precision)
-    return keras.Sequential([layers.Input(INPUT_SHAPES[architecture]), *stack], name=architecture)
-
-
-CUSTOM = "custom-"
-"""How the names of architectures begin that are not in `ARCHITECTURES`."""
+    network = keras.Sequential([layers.Input(record.input_shape), *stack], name=architecture.partition("@")[0])
+    if network.output_shape != (None, record.n_classes):
+        raise InputError(
+            f"the architecture {architecture} gives values of shape {network.output_shape[1:]}; its record says "
+            f"{record.n_classes} classes."
+        )
+    return network
 
 
 def architecture_of(network: Network) -> str:
@@ -119,7 +115,7 @@ def _known(architecture: str, variant: str, precision: str) -> str:
 
 
 def check_architecture(network: Network, architecture: str, *, variant: str, precision: str) -> None:
-    """`ValueError` unless the network is what `architecture` names: one of `ARCHITECTURES`, or by `architecture_of`."""
+    """`ValueError` unless the network is what `architecture` names: registered, or by `architecture_of`."""
     expected = architecture if architecture.startswith(CUSTOM) else _known(architecture, variant, precision)
     found = architecture_of(network)
     if found != expected:

@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple
 import keras
 import tensorflow as tf
 
-from robint_tf.errors import InputError
+from robint_tf import checks
 from robint_tf.runtime.seeds import derive_seed
 
 MOMENTUM = 0.99
@@ -34,12 +34,6 @@ ACTIVATIONS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
 Shape = tuple[Any, ...]  # of a tensor; the batch axis is None
 BatchNorm = Literal["none", "before", "after"]
 BATCH_NORMS = ("none", "before", "after")
-
-
-def check_choice(name: str, value: str, allowed: Sequence[str]) -> None:
-    """Raise ValueError in one line unless `value` is one of `allowed`."""
-    if value not in allowed:
-        raise InputError(f"{name} is {value!r}; choose one of {', '.join(allowed)}.")
 
 
 class Normalised(NamedTuple):
@@ -82,8 +76,8 @@ class Block(keras.layers.Layer):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        check_choice("activation", activation, tuple(ACTIVATIONS))
-        check_choice("batch_norm", batch_norm, BATCH_NORMS)
+        checks.one_of("activation", activation, tuple(ACTIVATIONS))
+        checks.one_of("batch_norm", batch_norm, BATCH_NORMS)
         self.features = features
         self.activation = activation
         self.batch_norm = batch_norm
@@ -172,7 +166,7 @@ class ConvBlock(Block):
         self, features: int, *, kernel_size: int, strides: int = 1, padding: str = "SAME", **options: Any
     ) -> None:
         super().__init__(features, **options)
-        check_choice("padding", padding, ("SAME", "VALID"))
+        checks.one_of("padding", padding, ("SAME", "VALID"))
         self.kernel_size = kernel_size
         self.strides = strides
         self.padding = padding

@@ -17,7 +17,8 @@ from typing import Any, Literal, NamedTuple
 import keras
 import tensorflow as tf
 
-from robint_tf.networks.layers import Block, ConvBlock, DenseBlock, Shape, check_choice
+from robint_tf import checks
+from robint_tf.networks.layers import Block, ConvBlock, DenseBlock, Shape
 from robint_tf.runtime.seeds import derive_seed
 
 # "snapshot": the derivative of the formula above, with u as it was before the run.
@@ -100,7 +101,7 @@ class SpectralBlock(Block):
         **options: Any,
     ) -> None:
         super().__init__(features, **options)
-        check_choice("u_gradient", u_gradient, U_GRADIENTS)
+        checks.one_of("u_gradient", u_gradient, U_GRADIENTS)
         self.spectral_beta = spectral_beta
         self.u_gradient = u_gradient
 

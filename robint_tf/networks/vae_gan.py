@@ -22,8 +22,9 @@ from typing import Any, Literal
 import keras
 import tensorflow as tf
 
+from robint_tf import checks
 from robint_tf.errors import InputError
-from robint_tf.networks.layers import Chain, check_choice
+from robint_tf.networks.layers import Chain
 from robint_tf.networks.optimizers import ADAM_EPSILON
 from robint_tf.networks.vae_gan_networks import networks_for, settings_for
 
@@ -148,7 +149,7 @@ class VAEGAN(keras.Model):
         z: "sample" draws it from the latent distribution (the authors' code), "mean" takes its mean.
         seed: of the draw; batches of one data set need different ones.
         """
-        check_choice("z", z, ("sample", "mean"))
+        checks.one_of("z", z, ("sample", "mean"))
         latent = self.encode(x)
         if z == "mean":
             return self.decoder(latent[0])

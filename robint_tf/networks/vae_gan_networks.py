@@ -19,7 +19,9 @@ from functools import partial
 
 import keras
 
-from robint_tf.networks.layers import BatchNorm, Chain, ConvBlock, DeconvBlock, DenseBlock, check_choice
+from robint_tf import checks
+from robint_tf.catalogue import DATASETS
+from robint_tf.networks.layers import BatchNorm, Chain, ConvBlock, DeconvBlock, DenseBlock
 from robint_tf.networks.spectral import SpectralConvBlock, UGradient
 from robint_tf.runtime.seeds import derive_seed
 
@@ -77,8 +79,8 @@ SETTINGS = {"authors": AUTHORS, "paper": PAPER, "corrected": CORRECTED}
 
 def settings_for(dataset: str, variant: str = "authors") -> Settings:
     """The settings of a data set's VAE-GAN. `ValueError` for an unknown data set or variant."""
-    check_choice("variant", variant, tuple(SETTINGS))
-    check_choice("dataset", dataset, tuple(AUTHORS))
+    checks.one_of("variant", variant, SETTINGS)
+    checks.one_of("dataset", dataset, AUTHORS)
     return SETTINGS[variant][dataset]
 
 
@@ -158,7 +160,6 @@ def cifar_discriminator(settings: Settings) -> Layers:
 
 
 Builder = Callable[[Settings], Layers]
-IMAGE_SHAPES = {"mnist": (28, 28, 1), "fashion_mnist": (28, 28, 1), "cifar10": (32, 32, 3)}
 DECODERS: dict[str, Builder] = {
     "mnist": mnist_decoder,
     "fashion_mnist": mnist_decoder,
@@ -176,8 +177,8 @@ def networks_for(dataset: str, settings: Settings, seed: int = 0) -> dict[str, C
 
     seed: part i draws its initial weights from (seed, i).
     """
-    check_choice("dataset", dataset, tuple(IMAGE_SHAPES))
-    image_shape = IMAGE_SHAPES[dataset]
+    checks.one_of("dataset", dataset, AUTHORS)
+    image_shape = DATASETS[dataset].shape
     parts = {
         "encoder": (encoder, image_shape),
         "decoder": (DECODERS[dataset], (settings.latent_dim,)),

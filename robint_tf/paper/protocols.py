@@ -6,6 +6,7 @@ networks or seeds the rules tell what happens there, which is no verdict on the 
 
 from typing import Any, get_args
 
+from robint_tf.catalogue import DATASETS
 from robint_tf.paper import published
 from robint_tf.paper.verdicts import Outcome
 from robint_tf.specs import ClassifierSpec, Training, from_dict
@@ -64,7 +65,10 @@ def scale(results: Results) -> str:
 def _full_training(spec: Results) -> bool:
     """Whether a recipe is the authors' standard training, from whatever seed and in whatever variant."""
     found = from_dict(spec)
-    training = Training(epochs=published.EPOCHS[found.dataset], seed=found.training.seed)
+    info = DATASETS.get(found.dataset)
+    if info is None or info.epochs is None or info.sample_of:
+        return False
+    training = Training(epochs=info.epochs, seed=found.training.seed)
     return found == ClassifierSpec(dataset=found.dataset, training=training, variant=found.variant)
 
 

@@ -11,9 +11,6 @@ from importlib import resources
 STATED_ACCURACY = {"toy": 1.0, "mnist": 0.986, "fashion_mnist": 0.906, "cifar10": 0.736}
 """Test accuracy of standard training, appendix A.2."""
 
-EPOCHS = {"toy": 10, "mnist": 5, "fashion_mnist": 5, "cifar10": 20}
-"""Epochs of every classifier of a data set (appendix A.2; notebooks 1.1, 2.1, 3.1, 4.1)."""
-
 FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Shares of the pixels that are removed or kept in section 3.2."""
 

@@ -7,11 +7,10 @@ from scipy import stats
 
 from robint_tf.interpretability import scores
 from robint_tf.intervals import LEVEL, Interval
+from robint_tf.labels import ATTRIBUTIONS, NORMS
 from robint_tf.paper import published
 from robint_tf.paper.verdicts import NOT_AMONG, Finding, Outcome, Results, mean_and_half_width, sign_rule
 
-NORMS = ("l2", "linf")
-ATTRIBUTIONS = ("gradient", "gradient_x_input")
 N_RESAMPLES = 2000
 
 Key = tuple[str, str, str]  # norm, occlusion, attribution
@@ -190,7 +189,7 @@ def l2_above_linf(occlusion: str, attribution: str, series: dict[Key, Points]) -
     n = min(map(len, draws))
     ends = np.quantile(draws[0][:n] - draws[1][:n], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     interval = (float(ends[0]), float(ends[1]))
-    text = f"L2 minus L-Inf at accuracy {middle[0]:.1%}: {gap:.4f}"
+    text = f"{' minus '.join(NORMS.values())} at accuracy {middle[0]:.1%}: {gap:.4f}"
     return Finding(sign_rule(gap, interval, sign=1 if occlusion == "remove" else -1), text, gap, interval)
 
 

@@ -3,7 +3,7 @@
 import warnings
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 import tensorflow as tf
@@ -46,8 +46,11 @@ def batch_signature(x_shape: tuple[int, ...]) -> tuple[tf.TensorSpec, tf.TensorS
 _COMPILED: "weakref.WeakKeyDictionary[keras.Model, dict]" = weakref.WeakKeyDictionary()
 
 
-def per_network(network: keras.Model, key: object, make: Callable[[Any], Callable]) -> Callable:
-    """One compiled function per network and key, which dies with its network."""
+Compiled = TypeVar("Compiled")
+
+
+def per_network(network: keras.Model, key: object, make: Callable[[Any], Compiled]) -> Compiled:
+    """What is compiled for a network, made once per key, which dies with its network."""
     functions = _COMPILED.setdefault(network, {})
     if key not in functions:
         functions[key] = make(weakref.proxy(network))  # a strong reference here would keep the network alive for ever

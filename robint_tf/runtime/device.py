@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from robint_tf import __version__
+from robint_tf import __version__, checks
 from robint_tf.errors import DeviceError, InputError
 from robint_tf.specs import MATHEMATICS
 
@@ -43,8 +43,7 @@ def configure(
     match = re.fullmatch(r"auto|cpu|gpu(?::(\d+))?", device.lower())
     if match is None:
         raise InputError(f"device is {device!r}; choose auto, cpu, gpu or gpu:N.")
-    if jit not in JIT_CHOICES:
-        raise InputError(f"jit is {jit!r}; choose one of {', '.join(JIT_CHOICES)}.")
+    checks.one_of("jit", jit, JIT_CHOICES)
     gpus = tf.config.list_physical_devices("GPU")
     index = int(match[1] or 0)
     wants_gpu = device.lower().startswith("gpu")

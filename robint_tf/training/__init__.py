@@ -1,14 +1,16 @@
 """Training: classifiers on clean or adversarial images, VAE-GANs; interruptible and resumable.
 
-classifier    `fit_classifier`, many batches in one compiled loop; `AdversarialClassifier`, the same for Keras' `fit`
+loop          the one loop: interruptions, checkpoints, progress; a step compiled for many batches a call
 state         how far a training is, and all that a checkpoint must hold
-vae_gan       the same for VAE-GANs
+classifier    the step of classifiers: `fit_classifier`; `AdversarialClassifier`, the same for Keras' `fit`
+vae_gan       the step of VAE-GANs: `fit_vae_gan`
 """
 
+from robint_tf.errors import DivergedError
 from robint_tf.specs import Training
-from robint_tf.training.classifier import AdversarialClassifier, DivergedError, History, fit_classifier
+from robint_tf.training.classifier import AdversarialClassifier, History, fit_classifier
 from robint_tf.training.state import Position
-from robint_tf.training.vae_gan import VAEGANHistory, VAEGANPosition, fit_vae_gan
+from robint_tf.training.vae_gan import VAEGANHistory, fit_vae_gan
 
 __all__ = [
     "AdversarialClassifier",
@@ -17,7 +19,6 @@ __all__ = [
     "Position",
     "Training",
     "VAEGANHistory",
-    "VAEGANPosition",
     "fit_classifier",
     "fit_vae_gan",
 ]

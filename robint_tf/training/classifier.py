@@ -1,11 +1,10 @@
 """Training classifiers, on clean or on adversarial images only (appendix B; the authors' `trainers.py`).
 
-`fit_classifier` runs many batches in one compiled loop over a data set that lies on the device, because that is faster
-than `Model.fit` (`benchmarks/suite.py` measures it); `AdversarialClassifier` is the same step for `Model.fit`.
+`fit_classifier` runs many batches in one compiled loop, because that is faster than `Model.fit` (`benchmarks/suite.py`
+measures it); `AdversarialClassifier` is the same step for `Model.fit`.
 """
 
 import time
-import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,22 +15,20 @@ import numpy as np
 import tensorflow as tf
 
 from robint_tf.attacks.losses import xent
-from robint_tf.attacks.norms import NORMS
-from robint_tf.attacks.pgd import ascend, perturb
+from robint_tf.attacks.pgd import NUMBERS, Kind, Numbers, check_registered, perturb, perturbed
 from robint_tf.data.datasets import Split
-from robint_tf.errors import DivergedError, InputError
+from robint_tf.errors import InputError
 from robint_tf.networks import classifiers, inputs
 from robint_tf.networks.classifiers import Network
-from robint_tf.networks.cpu_forward import for_training, loop_body
+from robint_tf.networks.cpu_forward import for_training
 from robint_tf.networks.optimizers import adam
-from robint_tf.runtime import device
-from robint_tf.runtime.batching import batch_signature
-from robint_tf.runtime.interrupts import Interrupted, held_back
+from robint_tf.runtime.batching import batch_signature, per_network
 from robint_tf.specs import PGD, Training, as_dict, from_dict
 from robint_tf.store.checkpoints import Checkpoint
-from robint_tf.training.state import Position, State, count_hits
+from robint_tf.training import loop
+from robint_tf.training.state import Counted, Position
 
-CHUNK_SECONDS = 0.5  # how long one call of the compiled loop should take: the reaction time to Ctrl-C
+RECORDS = ("accuracy", "loss")  # of every batch, as trained on
 
 
 @keras.saving.register_keras_serializable("robint_tf")
@@ -123,53 +120,34 @@ def fit_classifier(
         classifiers.initialise(network, training.seed)
     inputs.check_network(network, x, y)
     if attack is not None:
+        check_registered(attack.norm, attack.loss)
         inputs.check_differentiable(network, x)
         inputs.warn_of_short_steps(attack)
-    n_batches = -(-len(x) // training.batch_size)
-    loop = _loop_of(network, x.shape[1:], attack)
-    state = State.fresh(network, loop.optimizer, training, test)
-    if checkpoint is not None and (saved := checkpoint.load()) is not None:
-        state.restore(saved)
-    writer = tf.summary.create_file_writer(str(log_dir)) if log_dir is not None else None
+    stretch, optimizer = _compiled(network, x.shape[1:], attack)
+    for variable in optimizer.variables:  # of the training before
+        variable.assign(tf.zeros(variable.shape, variable.dtype))
+    optimizer.learning_rate.assign(training.learning_rate)
     data = tf.constant(x), tf.constant(y, tf.int32)
-    began = warm = time.monotonic()
-    total, chunk = training.epochs * n_batches, 1
-    warm_position = None  # where the clock of the estimate starts: after the first call, which compiles
+    numbers = () if attack is None else tuple(Numbers.of(attack))
+    n_batches = -(-len(x) // training.batch_size)
 
-    with held_back() as pending:
-        while state.position < total:
-            epoch, lo = divmod(state.position, n_batches)
-            hi = min(lo + chunk, n_batches)
-            tick = time.monotonic()
-            losses, accuracies = loop.run(data, _order(len(x), training, epoch), state.position, lo, hi, training)
-            now = time.monotonic()
-            chunk = max(1, min(2 * chunk, round((hi - lo) * CHUNK_SECONDS / max(now - tick, 1e-6))))
-            if not np.isfinite(losses).all():
-                bad = lo + int(np.argmin(np.isfinite(losses)))
-                raise DivergedError(f"the loss is {losses[bad - lo]} in epoch {epoch + 1}, batch {bad + 1}.")
-            state.advance(losses, accuracies, epoch_ends=hi == n_batches)
-            if state.test is not None and hi == n_batches:
-                try:
-                    state.test_hits.append(count_hits(network, state.test))
-                except inputs.NotFiniteError as error:
-                    raise DivergedError(f"after epoch {epoch + 1}, {error}") from error
-            if writer is not None and hi == n_batches:
-                with writer.as_default(step=epoch + 1):
-                    tf.summary.scalar("loss", state.epoch_loss[-1])
-                    tf.summary.scalar("accuracy", state.epoch_accuracy[-1])
-            if progress is not None:
-                left = None
-                if warm_position is None:
-                    warm, warm_position = now, state.position
-                else:
-                    left = (now - warm) / (state.position - warm_position) * (total - state.position)
-                progress(state.describe(epoch, training.epochs, hi, n_batches, left))
-            if checkpoint is not None and (pending.signum is not None or checkpoint.due()):
-                checkpoint.save(state.position, state.arrays())
-            if pending.signum is not None:
-                raise Interrupted(pending.signum)
-    hits = None if state.test is None else state.hits()
-    return History(state.epoch_loss, state.epoch_accuracy, time.monotonic() - began, hits)
+    def run(epoch: int, lo: int, hi: int) -> np.ndarray:
+        places = (tf.constant(i) for i in (lo, hi, training.batch_size, epoch * n_batches))
+        return stretch(data, _order(len(x), training, epoch), *places, numbers).numpy()
+
+    began = time.monotonic()
+    state = loop.train(
+        run,
+        RECORDS,
+        [*network.variables, *optimizer.variables],
+        epochs=training.epochs,
+        batches=n_batches,
+        counted=None if test is None else Counted(network, test),
+        checkpoint=checkpoint,
+        progress=progress,
+        log_dir=log_dir,
+    )
+    return History(state.means("loss"), state.means("accuracy"), time.monotonic() - began, state.hits())
 
 
 def _order(n: int, training: Training, epoch: int) -> tf.Tensor:
@@ -180,90 +158,32 @@ def _order(n: int, training: Training, epoch: int) -> tf.Tensor:
     return tf.constant(order)
 
 
-class _Loop:
-    """The compiled training loop of one network against one kind of attack; all numbers enter as tensors."""
+def _compiled(network: Network, x_shape: tuple[int, ...], attack: PGD | None) -> tuple[Callable, keras.Optimizer]:
+    """The compiled step of a network and its optimiser, kept so that a second training of the kind pays no trace."""
+    kind = None if attack is None else Kind.of(attack)
 
-    def __init__(self, network: Network, x_shape: tuple[int, ...], attack: PGD | None) -> None:
-        self.optimizer = adam()
-        self.optimizer.build(network.trainable_variables)
-        self.attack = attack
-        self._run = _compile(network, x_shape, self.optimizer, attack)
+    def make(net: Network) -> tuple[Callable, keras.Optimizer]:
+        optimizer = adam()
+        optimizer.build(net.trainable_variables)
+        numbers = () if kind is None else tuple(NUMBERS)
+        return loop.compiled(_step(net, optimizer, kind), len(RECORDS), batch_signature(x_shape), numbers), optimizer
 
-    def run(
-        self, data: tuple, order: tf.Tensor, position: int, lo: int, hi: int, training: Training
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Train on batches lo to hi of an epoch; their losses and accuracies."""
-        attack = self.attack or PGD(norm="l2", eps=0.0, step_size=0.0, n_steps=0)
-        losses, accuracies = self._run(
-            *data,
-            order,
-            *(tf.constant(i) for i in (lo, hi, training.batch_size, position - lo)),
-            tf.constant(attack.eps),
-            tf.constant(attack.step_size),
-            tf.constant(attack.n_steps),
-            tf.constant(attack.seed),
-        )
-        return losses.numpy(), accuracies.numpy()
+    return per_network(network, ("training", x_shape, kind), make)
 
 
-def _compile(network: Network, x_shape: tuple[int, ...], optimizer: keras.Optimizer, attack: PGD | None) -> Callable:
-    net = weakref.proxy(network)
+def _step(network: Network, optimizer: keras.Optimizer, kind: Kind | None) -> Callable[..., tf.Tensor]:
+    """Descend the cross-entropy of a batch, or of adversarial images made from it by the attack of a kind."""
     variables = network.trainable_variables
 
-    images, labels = batch_signature(x_shape)
-    real, whole, pair = tf.TensorSpec([], tf.float32), tf.TensorSpec([], tf.int32), tf.TensorSpec([2], tf.int32)
-
-    @loop_body(input_signature=[images, labels, real, real, whole, pair], jit_compile=device.jit_compile())
-    def step(
-        x: tf.Tensor, y: tf.Tensor, eps: tf.Tensor, step_size: tf.Tensor, n_steps: tf.Tensor, seed: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        if attack is not None:
-            numbers = {"eps": eps, "step_size": step_size, "n_steps": n_steps}
-            start = NORMS[attack.norm].start(tf.shape(x), eps, seed) if attack.random_start else None
-            x, _ = ascend(net, x, y, norm=attack.norm, loss=attack.loss, start=start, **numbers)
-        forward = for_training(net)
+    def step(x: tf.Tensor, y: tf.Tensor, batch: tf.Tensor, *numbers: tf.Tensor) -> tf.Tensor:
+        if kind is not None:
+            x = perturbed(network, x, y, kind, Numbers(*numbers), batch)
+        forward = for_training(network)
         with tf.GradientTape() as tape:
             logits = tf.cast(forward(x), tf.float32)
             loss = tf.reduce_mean(xent(logits, y))
         optimizer.apply(tape.gradient(loss, variables), variables)
         hits = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), y)
-        return loss, tf.reduce_mean(tf.cast(hits, tf.float32))
+        return tf.stack([tf.reduce_mean(tf.cast(hits, tf.float32)), loss])
 
-    @tf.function(input_signature=[images, labels, labels, *[whole] * 4, real, real, whole, whole])
-    def run(
-        x: tf.Tensor,
-        y: tf.Tensor,
-        order: tf.Tensor,
-        lo: tf.Tensor,
-        hi: tf.Tensor,
-        batch_size: tf.Tensor,
-        first: tf.Tensor,
-        eps: tf.Tensor,
-        step_size: tf.Tensor,
-        n_steps: tf.Tensor,
-        seed: tf.Tensor,
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        losses = tf.TensorArray(tf.float32, hi - lo)
-        accuracies = tf.TensorArray(tf.float32, hi - lo)
-        for i in tf.range(lo, hi):
-            chosen = order[i * batch_size : (i + 1) * batch_size]
-            numbered = tf.stack([seed, first + i])
-            loss, accuracy = step(tf.gather(x, chosen), tf.gather(y, chosen), eps, step_size, n_steps, numbered)
-            losses = losses.write(i - lo, loss)
-            accuracies = accuracies.write(i - lo, accuracy)
-        return losses.stack(), accuracies.stack()
-
-    return run
-
-
-_LOOPS: "weakref.WeakKeyDictionary[Network, dict]" = weakref.WeakKeyDictionary()
-
-
-def _loop_of(network: Network, x_shape: tuple[int, ...], attack: PGD | None) -> _Loop:
-    """The compiled loop of a network, kept so that a second training of the same kind pays no trace."""
-    key = (x_shape, None if attack is None else (attack.norm, attack.loss, attack.random_start))
-    loops = _LOOPS.setdefault(network, {})
-    if key not in loops:
-        loops[key] = _Loop(network, x_shape, attack)
-    loops[key].attack = attack
-    return loops[key]
+    return step

@@ -1,15 +1,15 @@
 """How far a training is, and all that a checkpoint must hold to continue it."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from robint_tf.attacks.pgd import predict
 from robint_tf.data.datasets import Split
+from robint_tf.errors import InputError
 from robint_tf.networks.classifiers import Network
-from robint_tf.specs import Training
 from robint_tf.store.folders import Arrays
 
 TEST_BLOCK = 1000
@@ -18,82 +18,89 @@ TEST_BLOCK = 1000
 
 @dataclass(frozen=True)
 class Position:
-    """How far a training is, for progress displays. loss and accuracy: means over this epoch so far, as trained on."""
+    """How far a training is, for progress displays.
+
+    means: over this epoch so far, as trained on: accuracy and loss, or the losses of a VAE-GAN's parts.
+    """
 
     epoch: int  # from 1
     epochs: int
     batch: int  # batches done in this epoch
     batches: int
-    loss: float
-    accuracy: float
+    means: dict[str, float]
     seconds_left: float | None  # unknown until the second stretch: the first one pays for compiling
 
 
-def count_hits(network: Network, test: Split) -> np.ndarray:
-    """Right answers of a network in every block of TEST_BLOCK test images, (blocks,) int64."""
-    right = predict(network, test.x).argmax(axis=-1) == test.y
-    return np.add.reduceat(right.astype(np.int64), np.arange(0, len(right), TEST_BLOCK))
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """A network and the test images on which its right answers are counted after every epoch."""
+
+    network: Network
+    test: Split
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks of TEST_BLOCK images there are, the last of which may be smaller."""
+        return -(-len(self.test.y) // TEST_BLOCK)
+
+    def hits(self) -> np.ndarray:
+        """Right answers in every block, (blocks,) int64. `inputs.NotFiniteError` for logits that are not finite."""
+        right = predict(self.network, self.test.x).argmax(axis=-1) == self.test.y
+        return np.add.reduceat(right.astype(np.int64), np.arange(0, len(right), TEST_BLOCK))
 
 
 class State:
     """What a training has reached: all that a checkpoint must hold."""
 
-    def __init__(self, variables: list[keras.Variable], test: Split | None) -> None:
-        self.variables = variables
-        self.test = test
+    def __init__(self, names: tuple[str, ...], variables: list[keras.Variable], counted: Counted | None) -> None:
+        """names: of what is recorded of every batch; variables: all that a step changes."""
+        self.names, self.variables, self.counted = names, variables, counted
         self.position = 0  # batches done since the beginning
-        self.epoch_loss: list[float] = []
-        self.epoch_accuracy: list[float] = []
+        self.epochs = np.zeros((0, len(names)))  # means over each epoch that is done
+        self.batches = np.zeros((0, len(names)), np.float32)  # records of the current one
         self.test_hits: list[np.ndarray] = []  # by epoch
-        self.losses = np.zeros(0, np.float32)  # of the batches of the current epoch
-        self.accuracies = np.zeros(0, np.float32)
 
-    @classmethod
-    def fresh(cls, network: Network, optimizer: keras.Optimizer, training: Training, test: Split | None) -> "State":
-        for variable in optimizer.variables:
-            variable.assign(tf.zeros(variable.shape, variable.dtype))
-        optimizer.learning_rate.assign(training.learning_rate)
-        return cls([*network.variables, *optimizer.variables], test)
-
-    def hits(self) -> np.ndarray:
-        """Right answers, (epochs, blocks) int64."""
-        assert self.test is not None
-        return np.array(self.test_hits, np.int64).reshape(len(self.test_hits), -(-len(self.test.y) // TEST_BLOCK))
-
-    def advance(self, losses: np.ndarray, accuracies: np.ndarray, *, epoch_ends: bool) -> None:
-        self.position += len(losses)
-        self.losses = np.concatenate([self.losses, losses])
-        self.accuracies = np.concatenate([self.accuracies, accuracies])
+    def advance(self, records: np.ndarray, *, epoch_ends: bool) -> dict[str, float]:
+        """Take in the records of the next batches, (batches, names); the means over the epoch so far."""
+        self.position += len(records)
+        self.batches = np.concatenate([self.batches, records])
+        means = self.batches.mean(axis=0, dtype=np.float64)
         if epoch_ends:
-            self.epoch_loss.append(float(self.losses.mean(dtype=np.float64)))
-            self.epoch_accuracy.append(float(self.accuracies.mean(dtype=np.float64)))
-            self.losses = self.accuracies = np.zeros(0, np.float32)
+            self.epochs, self.batches = np.concatenate([self.epochs, means[None]]), self.batches[:0]
+        return dict(zip(self.names, means.tolist(), strict=True))
 
-    def describe(self, epoch: int, epochs: int, batch: int, batches: int, seconds_left: float | None) -> Position:
-        if batch == batches:
-            loss, accuracy = self.epoch_loss[-1], self.epoch_accuracy[-1]
-        else:
-            loss, accuracy = float(self.losses.mean()), float(self.accuracies.mean())
-        return Position(epoch + 1, epochs, batch, batches, loss, accuracy, seconds_left)
+    def means(self, name: str) -> list[float]:
+        """Over each epoch that is done, of one of the names."""
+        return self.epochs[:, self.names.index(name)].tolist()
+
+    def hits(self) -> np.ndarray | None:
+        """Right answers after each epoch, (epochs, blocks) int64, where they are counted."""
+        if self.counted is None:
+            return None
+        return np.array(self.test_hits, np.int64).reshape(len(self.test_hits), self.counted.blocks)
 
     def arrays(self) -> Arrays:
-        values = {f"v{i}": np.asarray(v) for i, v in enumerate(self.variables)}
-        return values | {
+        """What `restore` takes."""
+        hits = self.hits()
+        return {f"v{i}": np.asarray(v) for i, v in enumerate(self.variables)} | {
             "position": np.array(self.position),
-            "epoch_loss": np.array(self.epoch_loss),
-            "epoch_accuracy": np.array(self.epoch_accuracy),
-            "test_hits": np.zeros(0, np.int64) if self.test is None else self.hits(),
-            "test_key": np.array("" if self.test is None else self.test.fingerprint.key),
-            "losses": self.losses,
-            "accuracies": self.accuracies,
+            "epochs": self.epochs,
+            "batches": self.batches,
+            "test_hits": np.zeros(0, np.int64) if hits is None else hits,
+            "test_key": np.array("" if self.counted is None else self.counted.test.fingerprint.key),
         }
 
-    def restore(self, saved: Arrays) -> None:
+    def restore(self, saved: Arrays, folder: Path) -> None:
+        """Go on from a state that was read from `folder`. `ValueError` for one of another version of the package."""
+        if saved.keys() != self.arrays().keys():
+            raise InputError(
+                f"the unfinished training in {folder} is of another version of robint_tf; finish it with that version, "
+                "or remove the folder to begin anew."
+            )
         for i, variable in enumerate(self.variables):
             variable.assign(saved[f"v{i}"])
         self.position = int(saved["position"])
-        self.epoch_loss, self.epoch_accuracy = saved["epoch_loss"].tolist(), saved["epoch_accuracy"].tolist()
-        if self.test is not None and self.test.fingerprint.key != str(saved["test_key"]):
-            self.test = None  # the epochs before were counted on other images
+        self.epochs, self.batches = saved["epochs"], saved["batches"]
+        if self.counted is not None and self.counted.test.fingerprint.key != str(saved["test_key"]):
+            self.counted = None  # the epochs before were counted on other images
         self.test_hits = list(saved["test_hits"])
-        self.losses, self.accuracies = saved["losses"], saved["accuracies"]

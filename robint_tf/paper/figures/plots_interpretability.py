@@ -12,7 +12,7 @@ STYLES = {
     ("l2", "gradient"): ("tab:blue", "o"),
     ("linf", "gradient"): ("tab:orange", "x"),
 }
-"""The authors' colours and markers, by norm and attribution."""
+"""The authors' colours and markers, by norm and attribution; others are grey."""
 
 AUTHORS_SCORES = {"remove": (0.005, 0.085), "keep": (-0.04, 0.025)}
 """Ends of the published figures' vertical axes (notebook 3.5)."""
@@ -40,7 +40,7 @@ def _panel(axes: Axes, panel: dict[str, Any], axis: str) -> None:
     left, right = min(everything) - margin, max(everything) + margin
     handles = []
     for series in panel["series"]:
-        colour, marker = STYLES[series["norm"], series["attribution"]]
+        colour, marker = STYLES.get((series["norm"], series["attribution"]), ("0.4", "."))
         x, y = np.array(series["x"]), np.array(series["y"])
         handles.append(axes.scatter(x, y, color=colour, marker=marker, zorder=3))
         errors = [np.nan if e is None else e for e in series["standard_errors"]]

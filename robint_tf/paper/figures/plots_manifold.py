@@ -7,7 +7,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from robint_tf.catalogue import origin
 from robint_tf.interpretability import scores
+from robint_tf.labels import DATASETS, LOSSES
 from robint_tf.store import results as results_files
 
 AUTHORS_AXES: dict[str, tuple[float, float]] = {
@@ -17,11 +19,9 @@ AUTHORS_AXES: dict[str, tuple[float, float]] = {
 }
 """Ends of the axes of the published Figure 1 (notebooks 1.3, 2.3, 3.3)."""
 
-NAMES = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST", "cifar10": "CIFAR-10"}
 
-
-def _dataset(results: dict[str, Any]) -> str:
-    return results["dataset"].removesuffix("_sample")
+def _title(results: dict[str, Any]) -> str:
+    return DATASETS[origin(results["dataset"])]
 
 
 def symmetric_range(heat_map: np.ndarray) -> tuple[float, float]:
@@ -36,10 +36,10 @@ def distances(results: dict[str, Any]) -> Figure:
     figure = Figure(figsize=(4 * max(len(panels), 2), 3.6), layout="constrained")
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         _distance_panel(axes, panel, results)
-    sample = " (packaged sample)" if results["dataset"].endswith("_sample") else ""
+    sample = "" if origin(results["dataset"]) == results["dataset"] else " (packaged sample)"
     successful = "of the network itself" if results["judged_by"] == "attacked network" else "of the standard network"
     heading = (
-        f"{NAMES[_dataset(results)]}{sample}: {results['n_attacked']} test images, attacked by {results['attack']}; "
+        f"{_title(results)}{sample}: {results['n_attacked']} test images, attacked by {results['attack']}; "
         f"attacks that change the prediction {successful}; in brackets: number of images, bootstrap probability"
     )
     if results["problems"]:
@@ -80,15 +80,12 @@ def _distance_panel(axes: Axes, panel: dict[str, Any], results: dict[str, Any]) 
         "" if panel["trained_with"] == panel["loss"] else f" (networks trained with {LOSSES[panel['trained_with']]})"
     )
     axes.set_title(f"{panel['title']}{swapped}\n{order_words(panel['order']).replace('; ', chr(10))}", fontsize=10)
-    _distance_limits(axes, panel, _dataset(results))
+    _distance_limits(axes, panel, origin(results["dataset"]))
     if authors:
         axes.plot([], [], "^", color="0.4", label="mode, authors")
     axes.legend(loc="best", fontsize=8)
     if results["problems"]:
         axes.set_facecolor("0.88")
-
-
-LOSSES = {"xent": "XEnt", "cw": "CW"}
 
 
 def _trained_name(name: str, trained_with: str) -> str:
@@ -137,7 +134,7 @@ def adversarial_examples(results: dict[str, Any]) -> Figure:
         _image(axes, results_files.unpacked(item["image"]))
         axes.set_title(_trained_name(item["name"], trained_with), fontsize=13)
         axes.set_xlabel(item["taken_for"], fontsize=12)
-    figure.axes[0].set_ylabel(NAMES[_dataset(results)], fontsize=13)
+    figure.axes[0].set_ylabel(_title(results), fontsize=13)
     figure.supxlabel(f"attack: {results['attack']}; below: what the attacked network sees", fontsize=8)
     return figure
 
@@ -147,7 +144,7 @@ def _trained_with(results: dict[str, Any]) -> str:
 
     In the authors' variant it is cw on Fashion-MNIST (notebook 2.3) and xent elsewhere.
     """
-    swapped = _dataset(results) == "fashion_mnist" and results["provenance"]["variant"] == "authors"
+    swapped = origin(results["dataset"]) == "fashion_mnist" and results["provenance"]["variant"] == "authors"
     return results.get("trained_with") or ("cw" if swapped else "xent")
 
 
@@ -182,7 +179,7 @@ def vae_gan(results: dict[str, Any]) -> Figure:
         axes_row[0].set_ylabel(name, fontsize=9)
     health = results["health"]
     heading = (
-        f"{NAMES[_dataset(results)]}: mean distance to projection {health['error']:.1f} "
+        f"{_title(results)}: mean distance to projection {health['error']:.1f} "
         f"(to the mean image {health['constant_error']:.1f}); epochs: {results['vae_gan']['epochs']}"
     )
     if results["problems"]:

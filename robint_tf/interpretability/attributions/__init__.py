@@ -1,0 +1,40 @@
+"""How much each pixel matters to a network's loss (sections 3.1 and 3.2), one module a method.
+
+protocol            what a method is, and the objective that is explained
+gradient            the gradient
+gradient_x_input    gradient * input
+maps                maps of whole data sets by any method, what is made of channels, heat maps (Figure 6)
+
+The methods are listed in `robint_tf.catalogue`. The random baseline g_Rand needs no network: it is
+`occlusion.random_mask`.
+"""
+
+from robint_tf.attacks.losses import xent
+from robint_tf.catalogue import ATTRIBUTIONS
+from robint_tf.interpretability.attributions.gradient import gradient
+from robint_tf.interpretability.attributions.gradient_x_input import gradient_x_input
+from robint_tf.interpretability.attributions.maps import (
+    RANKING,
+    REDUCTIONS,
+    attribute,
+    heat_map,
+    magnitude,
+    signed,
+)
+from robint_tf.interpretability.attributions.protocol import OBJECTIVES, Method, precise_xent
+
+__all__ = [
+    "ATTRIBUTIONS",
+    "OBJECTIVES",
+    "RANKING",
+    "REDUCTIONS",
+    "Method",
+    "attribute",
+    "gradient",
+    "gradient_x_input",
+    "heat_map",
+    "magnitude",
+    "precise_xent",
+    "signed",
+    "xent",
+]
