@@ -12,6 +12,7 @@ from robint_tf.data.datasets import Dataset, Split
 from robint_tf.intervals import Interval
 from robint_tf.networks import classifiers, vae_gan
 from robint_tf.networks.classifiers import Network
+from robint_tf.networks.inputs import called
 from robint_tf.networks.vae_gan import PARTS, VAEGAN
 from robint_tf.runtime import device
 from robint_tf.runtime.batching import Progress
@@ -61,6 +62,8 @@ def classifier(
     if network is None:
         network = build(spec)
     else:
+        if not network.built:
+            called(network, train.x[:1])  # which gives it its weights
         precision = spec.training.precision
         classifiers.check_architecture(network, spec.architecture, variant=spec.variant, precision=precision)
 
@@ -85,7 +88,8 @@ def classifier(
         return arrays, {"seconds_last_stretch": round(history.seconds, 1)}
 
     arrays = store.fetch(spec, make, *inputs, made_with=device.describe())
-    network.set_weights([arrays[f"w{i}"] for i in range(len(network.weights))])
+    kept = [arrays[f"w{i}"] for i in range(sum(name.startswith("w") for name in arrays))]
+    network.set_weights(kept)  # `ValueError` where there are more or fewer than the network has
     found = store.load(curve, *curve_inputs)
     return Trained(
         network,
@@ -98,17 +102,12 @@ def classifier(
 
 def build(spec: ClassifierSpec) -> Network:
     """An untrained network of the spec's architecture. `ValueError` for one that the package does not have."""
-    return classifiers.build(
-        spec.architecture, variant=spec.variant, seed=spec.training.seed, precision=spec.training.precision
-    )
+    training = spec.training
+    return classifiers.build(spec.architecture, variant=spec.variant, seed=training.seed, precision=training.precision)
 
 
 class Networks:
-    """Trained networks by spec. Network objects are used again for other specs, which spares the traces.
-
-    >>> with networks.lend(standard) as a, networks.lend(robust) as b:
-    ...     ...
-    """
+    """Trained networks by spec. Network objects are used again for other specs, which spares the traces."""
 
     def __init__(
         self,

@@ -62,6 +62,12 @@ class Split:
     x: np.ndarray
     y: np.ndarray
 
+    def __post_init__(self) -> None:
+        if self.y.ndim == 2 and self.y.shape[1] == 1:  # as Keras' data sets give them
+            object.__setattr__(self, "y", self.y[:, 0])
+        if self.y.ndim != 1 or len(self.x) != len(self.y):
+            raise InputError(f"images have shape {self.x.shape}, labels {self.y.shape}; give (N, ...) and (N,).")
+
     def take(self, n: int | None) -> "Split":
         """The first `n` examples, without a copy; all for None. `ValueError` unless 1 <= n <= N.
 

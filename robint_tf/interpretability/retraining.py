@@ -28,6 +28,7 @@ from robint_tf.training.classifier import fit_classifier
 from robint_tf.training.state import Position
 
 TRAIN, TEST = 0, 1
+EXAMINED = 500  # test images on which a user's network is tried
 
 
 class Occluder:
@@ -42,6 +43,9 @@ class Occluder:
         """networks: lends the explained networks, and has the data; own: a user's, for cells whose source is saved."""
         self.networks, self.own, self.progress = networks, own, progress
         self.dataset = networks.dataset
+        if own is not None:  # warns of one that only guesses, as a network does that takes images in another range
+            some = self.dataset.test.take(min(EXAMINED, len(self.dataset.test.y)))
+            evaluation.accuracy(own, some.x, some.y)
         self.own_sha256 = "" if own is None else classifiers.fingerprint(own)
         self._ranked: tuple[object, tuple[np.ndarray, np.ndarray]] | None = None
         self._occluded: tuple[object, tuple[Split, Split]] | None = None

@@ -10,7 +10,19 @@ optimizers          Adam as TensorFlow 1 computes it
 files               networks as `.keras` files with their cards; what such a file may hold
 """
 
-from robint_tf.networks.bounds import Bounded
-from robint_tf.networks.classifiers import Network, build, fingerprint
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from robint_tf.networks.bounds import Bounded
+    from robint_tf.networks.classifiers import Network, build, fingerprint
 
 __all__ = ["Bounded", "Network", "build", "fingerprint"]
+_HOMES = {"Bounded": "bounds", "Network": "classifiers", "build": "classifiers", "fingerprint": "classifiers"}
+
+
+def __getattr__(name: str) -> Any:
+    """The names above, loaded when they are asked for: the card of a file is read without TensorFlow."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

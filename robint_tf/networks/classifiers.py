@@ -5,6 +5,7 @@ Convolutions and pooling pad with zeros to the same size, kernels start Glorot u
 
 import functools
 import hashlib
+import inspect
 import json
 import weakref
 from collections.abc import Callable
@@ -135,16 +136,47 @@ def fingerprint(network: Network) -> str:
 
 
 def _configuration(network: Network) -> str:
-    """What a network computes, without the names of its layers, which Keras numbers in order of their making."""
+    """What a network computes, without the names of its layers, which Keras numbers in order of their making.
+
+    Beside Keras' configuration: shapes and types of the variables; the values of those that training does not start
+    anew, such as the statistics of a `Normalization`; and the source of classes and functions that are not Keras'.
+    """
+    if not network.built:
+        raise InputError(f"the network {network.name!r} has no weights yet; give it an Input, or call it once.")
     try:
         config = keras.saving.serialize_keras_object(network)
-    except NotImplementedError as error:
+    except (NotImplementedError, TypeError) as error:
         raise InputError(
             f"the network {network.name!r} cannot say its configuration; give its class a get_config method."
         ) from error
     config = {key: config[key] for key in ("class_name", "config") if key in config}
     numbers: dict[str, str] = {}
-    return json.dumps(_renamed(config, numbers), sort_keys=True, default=str)
+    described = json.dumps(_renamed(config, numbers), sort_keys=True, default=str)
+    parts = [value for part in network._flatten_layers() for value in (type(part), *vars(part).values())]
+    sources = sorted({source for part in parts if (source := _source(part))})
+    variables = [f"{v.dtype}{tuple(v.shape)}" for v in network.variables]
+    return "\n".join([described, *variables, *sources, *_kept(network)])
+
+
+def _kept(network: Network) -> list[str]:
+    """Hashes of the values that `initialise` leaves as they are."""
+    owners = {id(v): part for part in network._flatten_layers() for v in part.variables}
+    kept = [v for v in network.variables if _is_kept(v, owners[id(v)])]
+    return [hashlib.sha256(np.ascontiguousarray(v).tobytes()).hexdigest() for v in kept]
+
+
+def _source(value: Any) -> str:
+    """A hash of the source of a class or function that is neither Keras' nor this package's; nothing for others."""
+    if not inspect.isclass(value) and not inspect.isfunction(value):
+        return ""
+    if (value.__module__ or "").split(".")[0] in ("keras", "robint_tf", "tensorflow", "builtins"):
+        return ""
+    try:
+        source = inspect.getsource(value)
+    except (OSError, TypeError):  # typed into an interpreter
+        functions = [value] if inspect.isfunction(value) else list(filter(inspect.isfunction, vars(value).values()))
+        source = repr([(f.__code__.co_code, f.__code__.co_names) for f in functions])
+    return hashlib.sha256(f"{value.__module__}.{value.__qualname__}\n{source}".encode()).hexdigest()
 
 
 NAMELESS = ("registered_name", "build_config", "compile_config", "module")
@@ -180,7 +212,7 @@ def initialise(network: Network, seed: int) -> None:
     """Give a network the initial weights that belong to `seed`, by each variable's own initialiser.
 
     The study's networks start from Glorot uniform kernels and zero biases. Statistics that a layer has learnt from data
-    before training (`Normalization.adapt`) stay. `ValueError` for a trainable variable whose layer does not say how it
+    before training (`Normalization.adapt`) stay. `ValueError` for any other variable whose layer does not say how it
     starts.
     """
     if seed < 0:
@@ -204,12 +236,27 @@ def _initialise(variable: keras.Variable, layer: layers.Layer, seed: int) -> Non
     if initialiser is not None:
         config = initialiser.get_config()
         seeded = {**config, "seed": seed} if "seed" in config else config
-        variable.assign(type(initialiser).from_config(seeded)(variable.shape, dtype=variable.dtype))
-    elif variable.trainable:
+        try:
+            variable.assign(type(initialiser).from_config(seeded)(variable.shape, dtype=variable.dtype))
+        except TypeError as error:
+            raise InputError(
+                f"the initialiser {type(initialiser).__name__} cannot be made again from its configuration ({error}); "
+                "give it a get_config method."
+            ) from error
+        if variable.name == "bias" and getattr(layer, "unit_forget_bias", False):  # of LSTM: gates i, f, c, o
+            values = np.array(variable)
+            values[layer.units : 2 * layer.units] = 1
+            variable.assign(values)
+    elif not _is_kept(variable, layer):
         raise InputError(
             f"layer {layer.name!r} does not say how its variable {variable.name!r} starts; name the initialiser "
             f"{variable.name}_initializer, or train with initialise=False from the weights that it has."
         )
+
+
+def _is_kept(variable: keras.Variable, layer: layers.Layer) -> bool:
+    """Whether a variable holds what a layer has learnt from data before training, and keeps it."""
+    return isinstance(layer, layers.Normalization) and not variable.trainable
 
 
 def _initialiser_of(name: str, layer: layers.Layer) -> keras.initializers.Initializer | None:

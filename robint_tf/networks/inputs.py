@@ -72,6 +72,8 @@ def check(network: Network, x: np.ndarray, y: np.ndarray | None = None, *, attac
 
 def check_images(network: Network, x: np.ndarray, y: np.ndarray | None = None) -> None:
     """`ValueError` unless x is as `check_pixels` wants it, of the network's shape, and has a label for each."""
+    if not isinstance(network, keras.Model):
+        raise InputError(f"the network is {type(network).__name__}; give a Keras model from images to logits.")
     n_labels = len(x) if y is None else len(y)
     if len(x) != n_labels or not len(x):
         raise InputError(f"there are {len(x)} images and {n_labels} labels; give one label an image, and at least one.")
@@ -189,11 +191,13 @@ def check_finite(values: np.ndarray, first: int = 0, what: str = "logits") -> No
 
 def rescales(network: Network) -> bool:
     """Whether a network begins by scaling its images and nobody has said in which bounds they are."""
-    for layer in () if isinstance(network, Bounded) else network.layers:
-        if isinstance(layer, keras.Model):
-            return rescales(layer)
-        if not isinstance(layer, layers.InputLayer):
-            return isinstance(layer, layers.Rescaling | layers.Normalization)
+    for layer in () if isinstance(network, Bounded) else network._flatten_layers(include_self=False):
+        if isinstance(layer, Bounded):
+            return False
+        if isinstance(layer, layers.Rescaling | layers.Normalization):
+            return True
+        if layer.trainable_variables and not isinstance(layer, keras.Model):
+            return False
     return False
 
 

@@ -48,7 +48,7 @@ def decides(results: Results) -> bool:
     """
     preset = results["provenance"].get("preset")
     if preset is None:
-        return _full_training(results["spec"])
+        return _full_training(results["spec"]) and results["clean_accuracy"]["n"] == N_TEST
     if preset != "paper":
         return False
     return results["figure"] != "interpretability" or _whole_grid(results)
@@ -60,6 +60,10 @@ def scale(results: Results) -> str:
     if preset not in (None, "paper"):
         return str(preset)
     return (preset or "full") + ("" if decides(results) else ", changed")
+
+
+N_TEST = 10_000
+"""Test images of each of the published image sets, on all of which a network is judged."""
 
 
 def _full_training(spec: Results) -> bool:

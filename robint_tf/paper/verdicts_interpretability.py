@@ -106,7 +106,7 @@ def exception(key: Key, axis: str, series: dict[Key, Points]) -> Finding:
     found = {k: _correlation(_axis(series[k], axis), series[k].score) for k in (key, *others)}
     r = {k: correlation.pearson for k, correlation in found.items() if correlation is not None}
     if len(r) < len(found):
-        return Finding("inconclusive", "a series has too few networks for a correlation")
+        return Finding("inconclusive", "a series has too few networks for a correlation, or scores that are all alike")
     usual = {k: sign * value for k, value in r.items()}
     n = {k: len(series[k].eps) for k in usual}
     interval = scores.fisher_interval(usual[key], n[key])

@@ -50,8 +50,28 @@ Compiled = TypeVar("Compiled")
 
 
 def per_network(network: keras.Model, key: object, make: Callable[[Any], Compiled]) -> Compiled:
-    """What is compiled for a network, made once per key, which dies with its network."""
+    """What is compiled for a network, made once per key, which dies with its network.
+
+    It is made anew when layers of the network were added, removed, frozen or given another activation since.
+    """
     functions = _COMPILED.setdefault(network, {})
+    key = key, _structure(network)
     if key not in functions:
         functions[key] = make(weakref.proxy(network))  # a strong reference here would keep the network alive for ever
     return functions[key]
+
+
+def _structure(network: keras.Model) -> tuple:
+    """What of a network is laid down when it is compiled: its layers, which are trained, and their activations."""
+    return tuple(
+        (weakref.ref(layer), layer.trainable, _reference(getattr(layer, "activation", None)))
+        for layer in network._flatten_layers(include_self=False)
+    )
+
+
+def _reference(value: Any) -> Any:
+    """Something equal for the same object alone, which does not keep it alive."""
+    try:
+        return weakref.ref(value)
+    except TypeError:
+        return value

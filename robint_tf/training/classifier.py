@@ -57,6 +57,13 @@ class AdversarialClassifier(keras.Model):
         network = keras.saving.deserialize_keras_object(config["network"])
         return cls(**config | {"network": network, "attack": attack})
 
+    def fit(self, x: Any = None, y: Any = None, **options: Any) -> Any:
+        """As Keras' own, after arrays have been checked. `ValueError` for images or labels that `inputs` refuses."""
+        if y is not None:
+            x, y = inputs.images(x), inputs.labels(y)
+            inputs.check_images(self.network, x, y)
+        return super().fit(x, y, **options)
+
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         if self.attack is not None:
@@ -107,6 +114,8 @@ def fit_classifier(
     """
     x, y = inputs.images(x), inputs.labels(y)
     inputs.check_images(network, x, y)
+    if test is not None:
+        inputs.check_images(network, inputs.images(test.x), inputs.labels(test.y))
     if initialise is None:
         if not classifiers.is_fresh(network):
             raise InputError(
@@ -119,6 +128,7 @@ def fit_classifier(
             inputs.called(network, x[:1])  # which gives it its weights
         classifiers.initialise(network, training.seed)
     inputs.check_network(network, x, y)
+    _refuse_losses(network)
     if attack is not None:
         check_registered(attack.norm, attack.loss)
         inputs.check_differentiable(network, x)
@@ -142,12 +152,23 @@ def fit_classifier(
         [*network.variables, *optimizer.variables],
         epochs=training.epochs,
         batches=n_batches,
+        last=(len(x) - (n_batches - 1) * training.batch_size) / training.batch_size if n_batches > 1 else 1.0,
         counted=None if test is None else Counted(network, test),
         checkpoint=checkpoint,
         progress=progress,
         log_dir=log_dir,
     )
     return History(state.means("loss"), state.means("accuracy"), time.monotonic() - began, state.hits())
+
+
+def _refuse_losses(network: Network) -> None:
+    """`ValueError` for a network with regularisers, whose losses the step would leave out."""
+    active = any(getattr(layer, "activity_regularizer", None) is not None for layer in network._flatten_layers())
+    if network.losses or active:
+        raise InputError(
+            f"the network {network.name!r} has losses of its own (regularisers), which this training leaves out; "
+            "remove them, or train it by Model.fit of AdversarialClassifier."
+        )
 
 
 def _order(n: int, training: Training, epoch: int) -> tf.Tensor:

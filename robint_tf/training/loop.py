@@ -33,6 +33,7 @@ def train(
     *,
     epochs: int,
     batches: int,
+    last: float = 1.0,
     counted: Counted | None = None,
     checkpoint: Checkpoint | None = None,
     progress: Callable[[Position], None] | None = None,
@@ -40,11 +41,12 @@ def train(
 ) -> State:
     """Run all batches of all epochs, from where the checkpoint is; the state at the end.
 
-    names: of the K values recorded of a batch. variables: all that `run` changes. counted: test images on which right
-    answers are counted after every epoch. log_dir: folder for TensorBoard. `DivergedError` if a record, or an output on
-    the test images, is not finite; for a signal `Interrupted`, after saving.
+    names: of the K values recorded of a batch. variables: all that `run` changes. last: the size of an epoch's last
+    batch, as a share of the others'. counted: test images on which right answers are counted after every epoch.
+    log_dir: folder for TensorBoard. `DivergedError` if a record, or an output on the test images, is not finite; for a
+    signal `Interrupted`, after saving.
     """
-    state = State(names, variables, counted)
+    state = State(names, variables, counted, last)
     if checkpoint is not None and (saved := checkpoint.load()) is not None:
         state.restore(saved, checkpoint.folder)
     writer = tf.summary.create_file_writer(str(log_dir)) if log_dir is not None else None

@@ -52,8 +52,14 @@ class Counted:
 class State:
     """What a training has reached: all that a checkpoint must hold."""
 
-    def __init__(self, names: tuple[str, ...], variables: list[keras.Variable], counted: Counted | None) -> None:
-        """names: of what is recorded of every batch; variables: all that a step changes."""
+    def __init__(
+        self, names: tuple[str, ...], variables: list[keras.Variable], counted: Counted | None, last: float = 1.0
+    ) -> None:
+        """names: of what is recorded of every batch; variables: all that a step changes.
+
+        last: the size of an epoch's last batch, as a share of the others'.
+        """
+        self._last = last
         self.names, self.variables, self.counted = names, variables, counted
         self.position = 0  # batches done since the beginning
         self.epochs = np.zeros((0, len(names)))  # means over each epoch that is done
@@ -65,6 +71,10 @@ class State:
         self.position += len(records)
         self.batches = np.concatenate([self.batches, records])
         means = self.batches.mean(axis=0, dtype=np.float64)
+        if epoch_ends and self._last != 1:  # a mean over examples, not over batches
+            weights = np.ones(len(self.batches))
+            weights[-1] = self._last
+            means = np.average(self.batches.astype(np.float64), axis=0, weights=weights)
         if epoch_ends:
             self.epochs, self.batches = np.concatenate([self.epochs, means[None]]), self.batches[:0]
         return dict(zip(self.names, means.tolist(), strict=True))

@@ -40,6 +40,8 @@ def load(
     """
     if not path.exists():
         raise NetworkMissing(f"{path} does not exist; name a file that holds a network.", path=path)
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; name a .keras file.")
     if not zipfile.is_zipfile(path):
         raise InputError(
             f"{path} is no Keras model: it is no whole zip archive, so it was cut off or is another kind of file; copy "
