@@ -17,7 +17,7 @@ from robint_tf import __version__
 from robint_tf.errors import RobintError
 from robint_tf.runtime.interrupts import Interrupted, signals_interrupt
 
-from . import progress, streams
+from . import hints, progress, streams
 
 COMMANDS = {
     "demo": ("sections.demo", "Everything once, small and offline: start here."),
@@ -33,7 +33,7 @@ COMMANDS = {
     "plan": ("commands.plan", "What a section costs, before it is run."),
     "pack": ("commands.pack", "Finished measurements as one file that travels without networks."),
     "unpack": ("commands.unpack", "Measurements from such a file into the store."),
-    "report": ("commands.report", "Our results beside the authors', a verdict per claim, on one page."),
+    "report": ("commands.report", "Our results and the authors', with a verdict on every claim."),
     "redraw": ("commands.redraw", "Draw figures again from their results files."),
 }
 
@@ -103,10 +103,10 @@ def _load_extensions() -> None:
 
 
 def failure(error: Exception) -> "Failure":
-    """What the user is told of an exception that ended a command."""
+    """The message and the exit code for an exception that ended a command."""
     first = (str(error).splitlines() or [type(error).__name__])[0]
     if isinstance(error, RobintError):
-        return Failure(first, error.exit_code)
+        return Failure(hints.hinted(first, error), error.exit_code)
     if isinstance(error, OSError):
         return Failure(first, 1)
     tf = sys.modules.get("tensorflow")  # neither it nor what needs it is loaded for every command

@@ -14,8 +14,8 @@ HAS_NVIDIA_DRIVER = Path("/proc/driver/nvidia").exists()
 def load_tensorflow() -> ModuleType:
     """Load TensorFlow, and return the module that says where it runs, `robint_tf.runtime.device`.
 
-    TensorFlow's notices (oneDNN is on, no CUDA here) tell a researcher nothing new, and no log level silences them all.
-    They are shown where a GPU might be missing because of what they say, and when loading fails.
+    TensorFlow's notices (oneDNN is on, CUDA was not found) tell a researcher nothing, and no log level silences them
+    all. They are shown where they may explain why a GPU is missing, and when loading fails.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2" if HAS_NVIDIA_DRIVER else "3")
     if "tensorflow" in sys.modules:

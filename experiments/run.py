@@ -10,12 +10,11 @@ import click
 
 from robint_tf.store.artifacts import Store, default_root
 
-from .options import command_line, writable
+from .options import RunOptions
+from .parameters import writable
+from .parsing import command_line
 from .progress import Display
 from .quiet import load_tensorflow
-
-RUN_OPTIONS = ("store_dir", "allow_mixed", "device", "jit", "threads", "deterministic")
-"""Parameters of a command that `begin` takes as they are."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +56,8 @@ def sha256(path: Path) -> str:
 
 
 def begin(
+    options: RunOptions,
     *,
-    store_dir: Path | None,
-    allow_mixed: bool,
-    device: str,
-    jit: str,
-    threads: int | None,
-    deterministic: bool,
     variant: str = "authors",
     preset: str | None = None,
     out: Path | None = None,
@@ -73,12 +67,12 @@ def begin(
 
     computes: whether this process computes numbers of the results itself, beyond what it puts into the store.
     """
-    root = writable(store_dir or default_root())
+    root = writable(options.store_dir or default_root())
     devices = load_tensorflow()
-    devices.configure(device, jit=jit, threads=threads, deterministic=deterministic)
+    devices.configure(options.device, jit=options.jit, threads=options.threads, deterministic=options.deterministic)
     about = {"command": command_line(click.get_current_context()), "variant": variant, "preset": preset}
     display = Display()
-    store = Store(root, allow_mixed=allow_mixed, waiting=display.waiting)
+    store = Store(root, allow_mixed=options.allow_mixed, waiting=display.waiting)
     if computes:
         store.parts.add(devices.describe())
     return Run(store, display, {k: v for k, v in about.items() if v is not None}, out)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 
 class Unfailing(io.RawIOBase):
-    """A file descriptor to write to; what it does not take is dropped, as nobody could be told."""
+    """A file descriptor to write to; what cannot be written is dropped."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor

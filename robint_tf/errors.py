@@ -2,9 +2,16 @@
 
 
 class RobintError(Exception):
-    """Base of the family: the message is one line for the user; exit_code: what the command line ends with."""
+    """Base of the family: the message is one line for the user; exit_code: what the command line ends with.
+
+    argument: name of the argument that helps where another value is given for it, such as `data_dir`.
+    """
 
     exit_code = 1
+
+    def __init__(self, *args: object, argument: str | None = None) -> None:
+        super().__init__(*args)
+        self.argument = argument
 
 
 class InputError(RobintError, ValueError):
@@ -14,9 +21,24 @@ class InputError(RobintError, ValueError):
 
 
 class DataUnavailable(RobintError):
-    """A data set is not there, or is damaged, and cannot be got; one line says what, where and what to do."""
+    """A data set is not there, or is damaged, and cannot be got; one line says what, where and what to do.
+
+    dataset: its name, where a download gives it; None where that would not help.
+    """
 
     exit_code = 3
+
+    def __init__(self, *args: object, dataset: str | None = None) -> None:
+        super().__init__(*args)
+        self.dataset = dataset
+
+
+class NetworkMissing(InputError):
+    """There is no network in a file; path: of the file."""
+
+    def __init__(self, *args: object, path: object = None) -> None:
+        super().__init__(*args)
+        self.path = path
 
 
 class DeviceError(RobintError, RuntimeError):

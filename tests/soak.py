@@ -344,6 +344,7 @@ def _soak(
 @click.option("--write", type=click.Path(path_type=Path, exists=True), help="Document to put the figures into.")
 def memory(cells: int, write: Path | None) -> None:
     """Make many tiny cells of the grid in one process, and watch its resident memory."""
+    from robint_experiments.options import RunOptions
     from robint_experiments.run import begin
     from robint_experiments.studies.grid import Grid
     from robint_experiments.studies.presets import SECTION_3_2
@@ -358,9 +359,7 @@ def memory(cells: int, write: Path | None) -> None:
     )
     found = []
     with tempfile.TemporaryDirectory() as folder:
-        run = begin(
-            store_dir=Path(folder), allow_mixed=False, device="cpu", jit="auto", threads=None, deterministic=False
-        )
+        run = begin(RunOptions(store_dir=Path(folder), device="cpu"))
         grid = Grid(study, run)
         grid.cells(None)
         for explained in study.networks():

@@ -161,7 +161,7 @@ def test_parts_made_differently_are_not_mixed_unasked(tmp_path):
     with pytest.raises(MixedError, match=r"tensorflow 2\.21\.0 and 2\.18\.1"):
         store.fetch(SPEC, lambda _: pytest.fail("worked in vain"), "b", made_with=THERE)
     Store(tmp_path).fetch(SPEC, build, "b", made_with=THERE)
-    with pytest.raises(MixedError, match="--allow-mixed"):
+    with pytest.raises(MixedError, match="allow mixed parts"):
         store.load(SPEC, "b")
     store = Store(tmp_path, allow_mixed=True)
     store.load(SPEC, "a")

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 import tensorflow as tf
 from test_inputs import convolutional
 
-from robint_experiments.options import attack_from
+from robint_experiments.options import AttackOptions
 from robint_tf.attacks import evaluation
 from robint_tf.attacks import pgd as attacks
 from robint_tf.data import datasets as data
@@ -159,11 +160,11 @@ def test_accuracy_that_is_guessing_is_spoken_of(recwarn):
 
 
 def test_eps_may_be_told_in_another_range():
-    options = {"norm": "linf", "n_steps": 5, "attack_loss": "xent", "random_start": False, "attack_seed": 0}
-    plain = attack_from(8 / 255, step_size=2 / 255, eps_range=None, **options)
-    assert attack_from(4 / 255, step_size=1 / 255, eps_range=(0, 1), **options) == plain
-    assert attack_from(4, step_size=1, eps_range=(0, 255), **options) == plain
-    assert attack_from(4, step_size=None, eps_range=(0, 255), **options).step_size == 0.02  # the authors' stays
+    options = AttackOptions(norm="linf", n_steps=5)
+    plain = replace(options, step_size=2 / 255).attack(8 / 255)
+    assert replace(options, step_size=1 / 255, eps_range=(0, 1)).attack(4 / 255) == plain
+    assert replace(options, step_size=1, eps_range=(0, 255)).attack(4) == plain
+    assert replace(options, eps_range=(0, 255)).attack(4).step_size == 0.02  # the authors' stays
     assert "eps 8/255 on [-1, 1] pixels (4/255 on [0, 1])" in str(plain)
 
 

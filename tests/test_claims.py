@@ -9,7 +9,7 @@ import pytest
 from robint_tf.interpretability import scores
 from robint_tf.paper import claims, protocols, published, verdicts
 from robint_tf.paper import verdicts_interpretability as grid
-from robint_tf.paper.verdicts import judge
+from robint_tf.paper.verdicts import sign_rule
 from robint_tf.paper.verdicts_interpretability import Points
 from robint_tf.store import results
 
@@ -46,7 +46,7 @@ def test_every_claim_of_the_paper_is_there_once():
     ],
 )
 def test_a_claim_is_decided_only_by_an_interval_that_excludes_the_contrary(value, interval, sign, outcome):
-    assert judge(value, interval, sign=sign) == outcome
+    assert sign_rule(value, interval, sign=sign) == outcome
 
 
 @pytest.mark.parametrize(
@@ -418,7 +418,7 @@ def test_intervals_of_differences_cover_the_true_difference():
         x, common, one, other = rng.normal(size=(4, 21))
         y = 0.6 * x + 0.5 * common + 0.6 * one
         z = -0.6 * x + 0.5 * common + 0.6 * other
-        r = [scores.coefficients(a, b)[0] for a, b in ((x, y), (x, z), (y, z))]
+        r = [scores.correlation(a, b, n_resamples=0).pearson for a, b in ((x, y), (x, z), (y, z))]
         low, high = grid.difference_interval(r[0], r[1], (21, 21), between=r[2])
         hits += low < 2 * true < high
     assert 0.91 <= hits / 500 <= 0.98

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from processes import start
 
+from robint_experiments.options import DataOptions, RunOptions
 from robint_experiments.progress import Display
 from robint_experiments.run import Run
 from robint_experiments.studies import cluster
@@ -115,17 +116,9 @@ def grid(tmp_path):
 
 
 @pytest.fixture
-def site(grid):
-    return cluster.Site(
-        study=STUDY,
-        store=grid.run.store.root,
-        data_dir=None,
-        offline=True,
-        allow_mixed=False,
-        device="cpu",
-        jit="auto",
-        threads=None,
-        deterministic=False,
+def config(grid):
+    return cluster.WorkerConfig(
+        study=STUDY, store=grid.run.store.root, run=RunOptions(device="cpu"), data=DataOptions(offline=True)
     )
 
 
@@ -134,26 +127,26 @@ def workers(monkeypatch):
     """One worker in this process, so that tests can change what it calls."""
 
     @contextlib.contextmanager
-    def client(self, site):
+    def client(self, config):
         with (
             distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as c,
             distributed.Client(c) as found,
         ):
-            yield found, site
+            yield found, config
 
     monkeypatch.setattr(cluster.Workers, "client", client)
     return cluster.Workers(local=1)
 
 
-def test_the_portions_are_the_grid_once(grid):
-    pieces = [piece for _, piece, _ in grid.portions()]
+def test_the_tasks_are_the_grid_once(grid):
+    tasks = [task for _, task, _ in grid.tasks()]
     everything = [*STUDY.cells(None), *(a for e in STUDY.networks() for a in grid.artifacts(e))]
-    made = [artifact for piece in pieces for artifact in piece]
+    made = [artifact for task in tasks for artifact in task]
     assert len(made) == len(set(made))
     assert set(made) == set(everything)
 
 
-def test_a_piece_that_fails_stops_only_what_needs_it(grid, site, workers, monkeypatch):
+def test_a_task_that_fails_stops_only_what_needs_it(grid, config, workers, monkeypatch):
     strongest = STUDY.networks()[-1].spec
     made = []
 
@@ -165,23 +158,23 @@ def test_a_piece_that_fails_stops_only_what_needs_it(grid, site, workers, monkey
     monkeypatch.setattr(Grid, "make", make)
     monkeypatch.setattr(cluster, "RETRIES", 1)
     with pytest.raises(cluster.click.ClickException) as caught:
-        cluster.make(grid, site, workers)
-    assert "3 of 10 pieces" in caught.value.message  # its training, and what two attributions of it explain
+        cluster.make(grid, config, workers)
+    assert "3 of 10 tasks" in caught.value.message  # its training, and what two attributions of it explain
     assert "l2 xent eps 1.6, training: no space left" in caught.value.message
     everything = {*STUDY.cells(None), *(a for e in STUDY.networks()[:-1] for a in grid.artifacts(e))}
     assert set(made) == everything
 
 
-def test_what_is_in_the_store_is_not_sent(grid, site, workers, monkeypatch):
+def test_what_is_in_the_store_is_not_sent(grid, config, workers, monkeypatch):
     monkeypatch.setattr(Grid, "has", lambda self, spec: True)
     monkeypatch.setattr(cluster, "_distributed", lambda: pytest.fail("Dask was asked"))
-    cluster.make(grid, site, workers)
+    cluster.make(grid, config, workers)
 
 
-def test_a_worker_that_does_not_see_the_store_is_named(grid, site, workers, monkeypatch):
+def test_a_worker_that_does_not_see_the_store_is_named(grid, config, workers, monkeypatch):
     monkeypatch.setattr(cluster, "_exists", lambda path: False)
     with pytest.raises(cluster.click.UsageError, match=r"does not see .*; give --store"):
-        cluster.make(grid, site, workers)
+        cluster.make(grid, config, workers)
 
 
 def test_a_scheduler_that_does_not_answer_is_one_line(robint, monkeypatch):
@@ -210,10 +203,10 @@ def test_workers_without_cryptography_say_what_to_install(robint, monkeypatch):
     assert "robint-tf[dask]" in robint(*HERE, "--workers", "2", code=2)
 
 
-def test_local_workers_let_nobody_in_who_has_not_their_credentials(site):
+def test_local_workers_let_nobody_in_who_has_not_their_credentials(config):
     """Neither in the clear nor with credentials of one's own: on the scheduler, a nanny and a worker."""
     pytest.importorskip("cryptography")
-    with cluster.Workers(local=1).client(site) as (client, _):
+    with cluster.Workers(local=1).client(config) as (client, _):
         client.wait_for_workers(1, timeout=120)
         assert client.submit(sum, (1, 2)).result(timeout=60) == 3
         (worker,), (nanny,) = client.nthreads(), client.run(lambda dask_worker: dask_worker.nanny).values()

@@ -112,9 +112,13 @@ def test_another_network_is_not_overwritten_by_accident(robint, tmp_path):
 WRONG = {
     "unknown command": (["sing"], 2, "choose one of demo, data, train"),
     "a misspelt command": (["trian"], 2, "did you mean train?"),
-    "steps without eps": (["train", "--dataset", "toy", "--n-steps", "5"], 2, "--n-steps is of an attack"),
-    "step size without eps": (["train", "--dataset", "toy", "--step-size", "1"], 2, "--step-size is of an attack"),
-    "evaluated steps without eps": (["evaluate", "m.keras", "--dataset", "toy", "--norm", "l2"], 2, "--norm is of an"),
+    "steps without eps": (["train", "--dataset", "toy", "--n-steps", "5"], 2, "--n-steps describes an attack"),
+    "step size without eps": (["train", "--dataset", "toy", "--step-size", "1"], 2, "--step-size describes an attack"),
+    "evaluated steps without eps": (
+        ["evaluate", "m.keras", "--dataset", "toy", "--norm", "l2"],
+        2,
+        "--norm describes",
+    ),
     "a name too long": (["train", "--dataset", "toy", "--save", "x" * 240 + ".keras"], 2, "name too long"),
     "json name too long": (["evaluate", "m.keras", "--dataset", "toy", "--json", "x" * 240 + ".json"], 2, "too long"),
     "json is a folder": (["evaluate", "m.keras", "--dataset", "toy", "--json", "."], 2, "names no file"),

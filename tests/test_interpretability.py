@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from processes import start
 
-from robint_experiments.studies import interpretability_results
+from robint_experiments.studies import grid_results
 from robint_experiments.studies.presets import ATTRIBUTIONS, SECTION_3_2
 from robint_tf.paper import published
 from robint_tf.paper.figures import plots
@@ -54,11 +54,11 @@ def test_explained_and_retrained_networks_never_share_initial_weights():
 def test_scores_are_areas_between_the_curves():
     study = replace(PAPER, fractions=(0.5,), n_seeds=2)
     accuracies, random = np.array([[0.3, 0.4]]), np.array([[0.5, 0.5]])
-    score, error = interpretability_results.score_of(study, accuracies, random, "remove")
+    score, error = grid_results.score_of(study, accuracies, random, "remove")
     assert score == pytest.approx((0.1 + 0.05) / 2)  # triangles of base 1 and heights 0.2 and 0.1
     assert error == pytest.approx(0.05 / 2)  # half their difference
-    assert interpretability_results.score_of(study, accuracies, random, "keep")[0] == pytest.approx(-score)
-    assert interpretability_results.score_of(study, accuracies[:, :1], random[:, :1], "keep")[1] is None
+    assert grid_results.score_of(study, accuracies, random, "keep")[0] == pytest.approx(-score)
+    assert grid_results.score_of(study, accuracies[:, :1], random[:, :1], "keep")[1] is None
 
 
 def as_the_authors(study=PAPER, loss="xent"):
@@ -83,7 +83,7 @@ def as_the_authors(study=PAPER, loss="xent"):
 
 @pytest.mark.parametrize("axis", ["strength", "accuracy"])
 def test_the_authors_numbers_give_the_authors_figure(axis):
-    found = interpretability_results.figure(PAPER, as_the_authors(), "xent", axis)
+    found = grid_results.figure(PAPER, as_the_authors(), "xent", axis)
     for panel in found["panels"]:
         names = [s["name"] for s in panel["series"]]
         assert names == ["L2 XEnt GX", "L-Inf XEnt GX", "L2 XEnt G", "L-Inf XEnt G"]
@@ -107,7 +107,7 @@ def written(found, tmp_path):
 
 
 def test_the_figure_has_the_papers_axes_and_legend(tmp_path):
-    found = written(interpretability_results.figure(PAPER, as_the_authors(), "xent", "strength"), tmp_path)
+    found = written(grid_results.figure(PAPER, as_the_authors(), "xent", "strength"), tmp_path)
     drawn = plots.FIGURES["interpretability"](found)
     assert [a.get_title() for a in drawn.axes] == ["Remove and Retrain (ROAR)", "Keep and Retrain (KAR)"]
     assert [a.get_ylim() for a in drawn.axes] == [(0.005, 0.085), (-0.04, 0.025)]
@@ -118,10 +118,10 @@ def test_the_figure_has_the_papers_axes_and_legend(tmp_path):
 
 def test_one_network_per_series_gives_a_figure_without_correlations(tmp_path, capsys):
     study = replace(PAPER, eps={"l2": (1.6,)}, losses=("xent",))
-    found = written(interpretability_results.figure(study, as_the_authors(study), "xent", "strength"), tmp_path)
+    found = written(grid_results.figure(study, as_the_authors(study), "xent", "strength"), tmp_path)
     assert all(s["correlation"] is None for p in found["panels"] for s in p["series"])
     plots.FIGURES["interpretability"](found)
-    interpretability_results.report(found)
+    grid_results.print_table(found)
     rows = [line.split()[2:] for line in capsys.readouterr().out.splitlines() if line.startswith("L2 XEnt")]
     assert rows == [  # nothing of ours, the authors' two
         ["GX", "-", "0.949", "-", "0.946"],

@@ -1,12 +1,12 @@
 """`robint plan`: how much work a study is, and how long it takes."""
 
 import re
+from types import SimpleNamespace
 
 import pytest
 
-from robint_experiments.commands import plan
 from robint_experiments.studies import estimate
-from robint_experiments.studies.estimate import Costs, Load
+from robint_experiments.studies.estimate import Costs, Work, Workload
 from robint_tf.data import datasets as data
 from robint_tf.networks import classifiers
 from robint_tf.specs import VAEGANSpec
@@ -36,8 +36,16 @@ def test_a_vae_gan_step_costs_more_on_more_images():
 
 
 def test_costs_add_up():
-    load = Load(name="a", total=3, missing=2, updates=10, attack_steps=100, vae_gan_steps=7)
-    assert Costs(update=1, attack_step=0.1, vae_gan_step=2).of(load) == pytest.approx(34)
+    work = Work(updates=10, attack_steps=100, vae_gan_steps=7)
+    costs = Costs(update=1, attack_step=0.1, vae_gan_step=2)
+    assert costs.of(work) == pytest.approx(34)
+    assert (costs / 2).of(work) == pytest.approx(17)
+
+
+def test_a_workload_is_what_the_specs_take_that_the_store_lacks():
+    load = estimate.workload("a", range(5), lambda n: n < 2, lambda n: Work(updates=n, size=10))
+    assert load == Workload(name="a", total=5, missing=3, updates=2 + 3 + 4, size=30)
+    assert estimate.workload("a", [], bool, None) == Workload(name="a", total=0, missing=0)
 
 
 def test_a_larger_budget_measures_longer():
@@ -114,11 +122,14 @@ def test_a_wrong_option_of_the_section_names_the_sections_help(robint):
 class Study:
     """As many seconds of work as are asked for."""
 
+    name = "a study"
+    run = SimpleNamespace(display=SimpleNamespace(end=lambda: None))
+
     def __init__(self, seconds):
         self.work, self.budgets = seconds, []
 
-    def loads(self):
-        return [Load(name="a", total=1, missing=int(self.work > 0), updates=self.work)]
+    def workloads(self):
+        return [Workload(name="a", total=1, missing=int(self.work > 0), updates=self.work)]
 
     def seconds(self, budget=0.0):
         self.budgets.append(budget)
@@ -128,7 +139,7 @@ class Study:
 @pytest.mark.parametrize(("work", "budgets"), [(0, []), (40, [0.0]), (1000, [0.0, 20.0]), (10**6, [0.0, 120.0])])
 def test_measuring_takes_a_small_share_of_what_it_predicts(work, budgets):
     study = Study(work)
-    plan._measured(study, 120.0)
+    assert estimate.estimate(study, 120.0).seconds == work
     assert study.budgets == budgets
 
 

@@ -8,7 +8,7 @@ import pytest
 from click.core import ParameterSource
 
 from robint_experiments.cli import main
-from robint_experiments.options import PLACES, command_line
+from robint_experiments.parsing import Placement, command_line
 from robint_tf.store import results
 
 GIVEN = {
@@ -37,7 +37,7 @@ def test_the_recorded_command_asks_for_the_same(name, tmp_path, monkeypatch):
     first = parsed(f"robint {GIVEN[name]}")
     recorded = command_line(first)
     again = parsed(recorded)
-    asked = {key for key in first.params if key not in PLACES}
+    asked = {param.name for param in first.command.params if not isinstance(param, Placement)}
     assert {key: again.params[key] for key in asked} == {key: first.params[key] for key in asked}
     assert command_line(again) == recorded
     given = {key for key in asked if first.get_parameter_source(key) == ParameterSource.COMMANDLINE}

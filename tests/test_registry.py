@@ -289,12 +289,11 @@ def test_an_extension_that_cannot_be_loaded_is_named(tmp_path, monkeypatch, body
 
 def test_a_norm_of_ones_own_needs_a_step_size():
     NORMS.register("l1", abs, version="1")
-    from robint_experiments.options import attack_from
+    from robint_experiments.options import AttackOptions
 
-    options = {"eps_range": None, "n_steps": 1, "attack_loss": "xent", "random_start": False, "attack_seed": 0}
     with pytest.raises(Exception, match="the norm l1 has no step size of its own; give --step-size"):
-        attack_from(1.0, norm="l1", step_size=None, **options)
-    assert attack_from(1.0, norm="l1", step_size=0.5, **options).norm == "l1@1"
+        AttackOptions(norm="l1").attack(1.0)
+    assert AttackOptions(norm="l1", step_size=0.5).attack(1.0).norm == "l1@1"
 
 
 def test_a_preset_that_lacks_the_data_set_is_refused():

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from robint_experiments import tables as result_tables
 from robint_experiments.commands import report as command
-from robint_tf.paper import claims, comparison, report, report_markdown, result_tables
+from robint_tf.paper import claims, comparison, report, report_markdown
 from robint_tf.store import results
 
 ROOT = Path(__file__).parents[1]

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import goldens
 import numpy as np
@@ -278,13 +279,11 @@ def test_bad_points_are_refused_in_one_line(function):
         function([1, 2, 3], [1, np.inf, 2])
 
 
-def test_coefficients_are_those_of_the_correlation():
+def test_a_correlation_without_resamples_is_the_same_but_for_the_bootstrap():
     x, y = np.random.default_rng(0).normal(size=(2, 15))
-    found = scores.correlation(x, y, n_resamples=50)
-    assert scores.coefficients(x, y) == (found.pearson, found.spearman)
-    assert scores.coefficients([1, 2], [3, 4]) is None
-    with pytest.raises(ValueError, match="NaN or infinite"):
-        scores.coefficients([1, 2, 3], [1, np.nan, 2])
+    found, quick = scores.correlation(x, y, n_resamples=50), scores.correlation(x, y, n_resamples=0)
+    assert quick == replace(found, pearson_bootstrap=None, spearman_bootstrap=None)
+    assert scores.correlation([1, 2], [3, 4], n_resamples=0) is None
 
 
 @pytest.mark.parametrize(

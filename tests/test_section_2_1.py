@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from processes import start
 
-from robint_experiments.studies import manifold_results, manifold_work
+from robint_experiments.studies import manifold, manifold_results
 from robint_experiments.studies.manifold_results import AUTHORS, CORRECTED, Measured
 from robint_experiments.studies.presets import SECTION_2_1
 from robint_tf.manifold.distance import Health
@@ -90,7 +90,7 @@ def test_notebook_2_3_mislabels_a_panel_and_only_the_authors_variant_follows():
 def pictured(dataset, variant="authors"):
     """The content of Figure 2, from images that are all grey."""
     study = replace(PAPER[dataset], variant=variant)
-    work = SimpleNamespace(
+    runner = SimpleNamespace(
         study=study,
         loss="xent",
         dataset=SimpleNamespace(class_names=["a"], test=SimpleNamespace(y=np.zeros(2, int))),
@@ -100,7 +100,7 @@ def pictured(dataset, variant="authors"):
     grey = {"shown": np.zeros((2, *shape), np.float32), "labels": np.zeros(2, np.int32)}
     panels = {k: {name: replace(d, **grey) for name, d in panel.items()} for k, panel in found.panels.items()}
     found = replace(found, tests=[replace(d, **grey) for d in found.tests], panels=panels)
-    return {"dataset": dataset, "provenance": {"variant": variant}, **manifold_work.Work.attacks(work, found)}
+    return {"dataset": dataset, "provenance": {"variant": variant}, **manifold.ManifoldRunner.attacks(runner, found)}
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_too_few_successful_attacks_give_a_panel_that_says_so(n_successful, tmp_
         assert panel["curves"][1]["density"] is None
     drawn = plots.FIGURES["manifold_distances"](_file(figure, tmp_path))
     assert f"Standard: {n_successful} of 200, no density" in _legend(drawn)
-    manifold_results.report("mnist", figure)
+    manifold_results.print_table("mnist", figure)
 
 
 def test_a_vae_gan_that_is_no_manifold_gives_no_verdict_anywhere(tmp_path, capsys):
@@ -225,7 +225,7 @@ def test_a_vae_gan_that_is_no_manifold_gives_no_verdict_anywhere(tmp_path, capsy
     assert "0.7% nearer, 10% are needed" in heading
     assert all("no verdict on the order" in axes.get_title() for axes in drawn.axes)
     assert "mode, authors" not in _legend(drawn)
-    manifold_results.report("mnist", figure)
+    manifold_results.print_table("mnist", figure)
     text = capsys.readouterr().out
     assert "no verdict on distances" in text
     assert "0.7% nearer, 10% are needed" in text
@@ -257,7 +257,7 @@ def test_a_panel_says_yes_only_where_the_bootstrap_does(modes, means, words, in_
         panel["order"] |= {"bootstrap_probability": modes, "means_bootstrap_probability": means}
     drawn = plots.FIGURES["manifold_distances"](_file(figure, tmp_path))
     assert " ".join(drawn.axes[0].get_title().split()[2:]) == words.replace(";", "")
-    manifold_results.report("mnist", figure)
+    manifold_results.print_table("mnist", figure)
     text = capsys.readouterr().out
     assert words in text
     assert "holds" not in text

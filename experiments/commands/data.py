@@ -12,6 +12,7 @@ from robint_tf import data
 from robint_tf.data import sources
 from robint_tf.errors import DeviceError
 
+from ..hints import hinted
 from ..options import data_options
 from ..quiet import load_tensorflow
 
@@ -36,8 +37,8 @@ class DatasetName(click.ParamType):
 
 @click.command("data")
 @click.argument("names", nargs=-1, type=DatasetName(), metavar="[NAME]...")
-@click.option("--download", multiple=True, type=DatasetName(), help="Get this set if it is missing; repeatable.")
-@click.option("--json", "as_json", is_flag=True, help="Print for machines.")
+@click.option("--download", multiple=True, type=DatasetName(), help="Download this set if it is missing; repeatable.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @data_options
 @click.pass_context
 def command(
@@ -74,15 +75,15 @@ def _row(name: str, folder: Path, *, load: bool, get: bool) -> dict[str, Any]:
         if name in sources.IMAGE_SETS:
             location = sources.find(name, folder) or (sources.download(name, folder) if get else None)
             if location is None:
-                raise data.DataUnavailable(sources.how_to_get(name, folder))
+                raise data.DataUnavailable(sources.how_to_get(name, folder), dataset=name)
             row |= {"source": str(location), "folder": str(location.folder)}
             if load and location.kind == "tfds":
                 device = load_tensorflow()
                 with contextlib.suppress(DeviceError):  # where TensorFlow runs already, it decodes where it runs
-                    device.configure("cpu")  # a GPU does not help to decode images
+                    device.configure("cpu")  # decoding images needs no GPU
         return row | _content(name, folder) if load else row
     except data.DataUnavailable as error:
-        return row | {"found": False, "source": None, "notes": [str(error)]}
+        return row | {"found": False, "source": None, "notes": [hinted(str(error), error)]}
 
 
 def _content(name: str, folder: Path) -> dict[str, Any]:

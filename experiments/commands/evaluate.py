@@ -1,25 +1,41 @@
 """Clean and robust accuracy of a network from a file."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 
 from robint_tf.specs import as_dict
 
 from ..options import (
-    ATTACK_OPTIONS,
-    NewFile,
-    Place,
-    attack_from,
+    AttackOptions,
+    DataOptions,
+    RunOptions,
     attack_options,
     bounds_option,
     data_options,
-    device_options,
     refuse_attack_without_eps,
-    store_option,
+    run_options,
 )
+from ..parameters import NewFile, Place
+from ..parsing import parsed
 from ..run import begin, sha256, today
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of evaluate."""
+
+    model: Path
+    dataset: str
+    bounds: tuple[float, float] | None
+    eps: tuple[float, ...]
+    attack: AttackOptions
+    n_test: int | None
+    batch_size: int
+    json_path: Path | None
+    run: RunOptions
+    data: DataOptions
 
 
 @click.command("evaluate")
@@ -28,23 +44,12 @@ from ..run import begin, sha256, today
 @bounds_option
 @attack_options(multiple=True)
 @click.option("--n-test", type=click.IntRange(1), help="Use the first test images only.  [default: all]")
-@click.option("--batch-size", type=click.IntRange(1), default=500, show_default=True)
-@click.option("--json", "json_path", type=NewFile(), help="Write the numbers here too.")
+@click.option("--batch-size", type=click.IntRange(1), default=500, show_default=True, help="Images per batch.")
+@click.option("--json", "json_path", type=NewFile(), help="Also write the numbers to this file.")
 @data_options
-@store_option
-@device_options
-def command(
-    model: Path,
-    dataset: str,
-    bounds: tuple[float, float] | None,
-    eps: tuple[float, ...],
-    n_test: int | None,
-    batch_size: int,
-    json_path: Path | None,
-    data_dir: Path | None,
-    offline: bool,
-    **options: Any,
-) -> None:
+@run_options
+@parsed(Options)
+def command(options: Options) -> None:
     """Clean accuracy of the classifier in the file MODEL, and its accuracy under PGD for each --eps.
 
     Any Keras 3 classifier of Keras' own layers that returns logits for float32 images will do; unless they are in
@@ -52,12 +57,12 @@ def command(
     """
     from robint_tf import data
 
-    chosen = {key: options.pop(key) for key in ATTACK_OPTIONS}
-    if not eps:
-        refuse_attack_without_eps(click.get_current_context(), "clean accuracy is measured only")
-    attacks = [attack_from(value, **chosen) for value in eps]
-    run = begin(**options)
-    loaded = data.load(data.canonical_name(dataset), data_dir=data_dir, offline=offline, n_test=n_test)
+    if not options.eps:
+        refuse_attack_without_eps("clean accuracy is measured only")
+    attacks = [options.attack.attack(eps) for eps in options.eps]
+    run = begin(options.run)
+    name, bounds, model = data.canonical_name(options.dataset), options.bounds, options.model
+    loaded = options.data.load(name, n_test=options.n_test)
     from robint_tf.attacks import evaluation
     from robint_tf.networks.files import models
     from robint_tf.store import results
@@ -67,24 +72,26 @@ def command(
     rows = []
     for attack in (None, *attacks):
         run.display.begin("evaluating on clean images" if attack is None else f"evaluating under {attack}")
-        found = evaluation.accuracy(network, x, y, attack, batch_size=batch_size, progress=run.display.batches)
+        accuracy = evaluation.accuracy(
+            network, x, y, attack, batch_size=options.batch_size, progress=run.display.batches
+        )
         run.display.end()
-        click.echo(f"{'clean' if attack is None else f'under {attack}'}: {found}")
+        click.echo(f"{'clean' if attack is None else f'under {attack}'}: {accuracy}")
         rows.append(
             {
                 "attack": None if attack is None else as_dict(attack),
-                "accuracy": found.value,
-                "n": found.n,
-                "interval_95": found.interval,
-                "loss": found.loss,
-                "n_saturated": found.n_saturated,
-                "n_unchanged": found.n_unchanged,
+                "accuracy": accuracy.value,
+                "n": accuracy.n,
+                "interval_95": accuracy.interval,
+                "loss": accuracy.loss,
+                "n_saturated": accuracy.n_saturated,
+                "n_unchanged": accuracy.n_unchanged,
             }
         )
-    if json_path is not None:
+    if options.json_path is not None:
         test = {"dataset": loaded.name, "source": loaded.source, "order": loaded.order}
         results.write(
-            json_path,
+            options.json_path,
             {
                 "figure": None,
                 "date": today(),
@@ -96,4 +103,4 @@ def command(
                 "evaluations": rows,
             },
         )
-        click.echo(f"wrote {json_path}")
+        click.echo(f"wrote {options.json_path}")

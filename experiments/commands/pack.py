@@ -6,7 +6,7 @@ import click
 
 from robint_tf.store.artifacts import Store, default_root
 
-from ..options import Folder, writable
+from ..parameters import Folder, writable
 
 KINDS = {
     "cells": ("RetrainSpec",),

@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..options import NewFile
+from ..parameters import NewFile
+from ..parsing import read
 from ..progress import duration
 
 if TYPE_CHECKING:
-    from ..studies.estimate import Costs, Estimable
+    from ..studies.estimate import Costs, Estimate
 
 SECTIONS = {
     "section-2-1": "sections.section_2_1",
     "section-2-2": "sections.section_2_2",
-    "section-3-2": "studies.interpretability",
-    "section-3-3": "studies.interpretability",
+    "section-3-2": "sections.interpretability",
+    "section-3-3": "sections.interpretability",
 }
-"""By section, the module whose `planned(**options)` gives its studies."""
+"""By section, the module that has its `Options`, and `planned(options)`, which gives its studies."""
 
 
 class Rate(click.ParamType):
@@ -38,7 +39,7 @@ class Rate(click.ParamType):
 
 
 class PlanCommand(click.Command):
-    """Takes its own options and the section's in any order, before or behind the section's name."""
+    """Takes its own options and the section's in any order, before or after the section's name."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         places = [i for i, word in enumerate(args) if word.replace("_", "-") in SECTIONS]
@@ -47,10 +48,6 @@ class PlanCommand(click.Command):
         elif args and args[0].startswith("-") and not {"-h", "--help"} & set(args):
             ctx.fail(f"no section is named; choose one of {', '.join(SECTIONS)}.")
         return super().parse_args(ctx, args)
-
-
-SHARE = 0.02
-"""Of the time that a plan predicts, what may be spent on measuring for it beyond the few steps that it needs."""
 
 
 @click.command(
@@ -71,7 +68,7 @@ SHARE = 0.02
     help="Seconds at most for measuring this device, all studies of a section together, and no more than 2% of what it "
     "predicts.",
 )
-@click.option("--json", "json_path", type=NewFile(), help="Write the numbers here too.")
+@click.option("--json", "json_path", type=NewFile(), help="Also write the numbers to this file.")
 @click.argument("section", type=click.Choice(list(SECTIONS)), metavar="SECTION")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[OPTIONS OF THE SECTION]")
 def command(
@@ -80,73 +77,69 @@ def command(
     """What a section costs before it is run: section-2-1, section-2-2, section-3-2 or section-3-3. Trains nothing.
 
     Give the section's own options, too, e.g. robint plan section-3-2 --preset paper --losses xent; robint section-3-2
-    --help lists them. What the store has already is not counted. Prints gradient passes (images times PGD steps),
+    --help lists them. Work that the store holds is not counted. Prints gradient passes (images times PGD steps),
     training passes (images times epochs), floating-point operations, disk and time, and the rate that this device
     reaches, for --device-rate elsewhere. The toy's networks are too small for such a rate: there, calls cost more than
     arithmetic.
     """
     from ..cli import main
+    from ..studies.estimate import Estimate, estimate
 
     here = click.get_current_context()
     given = main.get_command(here, section)
     assert given is not None
     with given.make_context(section, list(options), parent=here.parent) as context:  # errors name the section's help
-        planned = importlib.import_module(f"..{SECTIONS[section]}", __package__).planned
-        studies = list(planned(**context.params))
-    found = []
+        module = importlib.import_module(f"..{SECTIONS[section]}", __package__)
+        studies = module.planned(read(module.Options, context.params))
+    plans = []
     for study in studies:
-        costs = None if device_rate else _measured(study, calibrate / len(studies))
-        study.run.display.end()
-        found.append(_say(study, costs, device_rate))
+        flops = study.flops()
+        if device_rate:
+            plan = Estimate(study.name, study.workloads(), flops / (device_rate * 1e12))
+        else:
+            plan = estimate(study, calibrate / len(studies))
+        print_table(plan, flops, device_rate)
+        plans.append(content(plan, flops, device_rate))
     if json_path is not None:
         from robint_tf.store import results
 
         asked = {"section": section, "options": list(options), "device_rate_tflops": device_rate}
-        results.write(json_path, {"figure": None, "plan_of": asked, "studies": found})
+        results.write(json_path, {"figure": None, "plan_of": asked, "studies": plans})
         click.echo(f"wrote {json_path}")
 
 
-def _measured(study: "Estimable", budget: float) -> "Costs":
-    """What a unit of work takes here, measured the longer the more there is to predict; nothing for no work."""
-    from ..studies.estimate import Costs
+def content(plan: "Estimate", flops: "Costs", device_rate: float | None) -> dict[str, Any]:
+    """A study's part of the plan's file."""
+    return {
+        "study": plan.name,
+        "seconds": plan.seconds,
+        "flop": sum(map(flops.of, plan.workloads)),
+        "loads": [{**asdict(w), "flop": flops.of(w), "seconds": plan.costs.of(w)} for w in plan.workloads],
+        "unit_seconds": None if device_rate else asdict(plan.costs),
+    }
 
-    missing = [load for load in study.loads() if load.missing]
-    if not missing:
-        return Costs()
-    costs = study.seconds()
-    budget = min(budget, SHARE * sum(map(costs.of, missing)))
-    return study.seconds(budget) if budget > 1 else costs
 
-
-def _say(study: "Estimable", costs: "Costs | None", device_rate: float | None) -> dict[str, Any]:
-    """Print one study's table, and return its numbers."""
-    flops, loads = study.flops(), study.loads()
-    rows = []
-    click.echo(f"\n{study.name}")
+def print_table(plan: "Estimate", flops: "Costs", device_rate: float | None) -> None:
+    """Print one study's table. flops: floating-point operations of a unit of work."""
+    click.echo(f"\n{plan.name}")
     click.echo(
         f"{'':20}{'all':>7}{'missing':>9}{'gradient passes':>17}{'training passes':>17}{'VAE-GAN steps':>15}"
         f"{'TFLOP':>12}{'MiB':>8}{'time':>14}"
     )
-    total_seconds = total_flops = 0.0
-    for load in loads:
-        operations = flops.of(load)
-        seconds = operations / (device_rate * 1e12) if device_rate else costs.of(load)  # type: ignore[union-attr]
-        total_seconds, total_flops = total_seconds + seconds, total_flops + operations
+    for load in plan.workloads:
         click.echo(
             f"{load.name:20}{load.total:7,}{load.missing:9,}{load.attack_steps:17,}{load.updates:17,}"
-            f"{load.vae_gan_steps:15,}{operations / 1e12:12,.1f}{load.size / 2**20:8,.0f}{duration(seconds):>14}"
+            f"{load.vae_gan_steps:15,}{flops.of(load) / 1e12:12,.1f}{load.size / 2**20:8,.0f}"
+            f"{duration(plan.costs.of(load)):>14}"
         )
-        rows.append({**asdict(load), "flop": operations, "seconds": seconds})
     where = f"at {device_rate:g} TFLOP/s" if device_rate else "on this device"
-    click.echo(f"{duration(total_seconds)} in all {where}, {total_flops / 1e12:,.1f} TFLOP.")
-    if costs is not None:
+    click.echo(f"{duration(plan.seconds)} in all {where}, {sum(map(flops.of, plan.workloads)) / 1e12:,.1f} TFLOP.")
+    if device_rate is None:
         rates = {
-            "training": (flops.update, costs.update),
-            "attacks": (flops.attack_step, costs.attack_step),
-            "VAE-GAN": (flops.vae_gan_step, costs.vae_gan_step),
+            "training": (flops.update, plan.costs.update),
+            "attacks": (flops.attack_step, plan.costs.attack_step),
+            "VAE-GAN": (flops.vae_gan_step, plan.costs.vae_gan_step),
         }
         reached = ", ".join(f"{name} {f / s / 1e12:.3g}" for name, (f, s) in rates.items() if f and s)
         if reached:
             click.echo(f"TFLOP/s reached here: {reached}.")
-    unit = None if costs is None else asdict(costs)
-    return {"study": study.name, "seconds": total_seconds, "flop": total_flops, "loads": rows, "unit_seconds": unit}

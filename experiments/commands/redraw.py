@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ..options import Folder, Place
+from ..parameters import Folder, Place
 
 
 @click.command("redraw")

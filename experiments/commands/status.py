@@ -1,22 +1,31 @@
 """How far the grid of sections 3.2 and 3.3 is, also while another process works on it."""
 
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 import click
 
 from robint_tf.specs import MATHEMATICS
 
-from ..options import data_options, device_options, store_option
-from ..studies.interpretability import STUDY, chosen_study, study_options
+from ..options import DataOptions, RunOptions, data_options, run_options
+from ..parsing import parsed
+from ..sections.interpretability import StudyOptions, study_options
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of status."""
+
+    study: StudyOptions
+    run: RunOptions
+    data: DataOptions
 
 
 @click.command("status")
 @study_options
-@store_option
+@run_options
 @data_options
-@device_options
-def command(data_dir: Path | None, offline: bool, **given: Any) -> None:
+@parsed(Options)
+def command(options: Options) -> None:
     """How much of the grid of section-3-2 is in the store, network by network. Trains nothing.
 
     Give the options that section-3-2 runs with. A network's artifacts are itself, its two accuracies, and its
@@ -27,9 +36,9 @@ def command(data_dir: Path | None, offline: bool, **given: Any) -> None:
     from ..run import begin
     from ..studies.grid import Grid
 
-    study = chosen_study(**{name: given.pop(name) for name in STUDY})
-    run = begin(**given)
-    grid = Grid(study, run, data_dir=data_dir, offline=offline)
+    study = options.study.study()
+    run = begin(options.run)
+    grid = Grid(study, run, data_dir=options.data.data_dir, offline=options.data.offline)
     done = total = 0
     for name, there, of in grid.inventory():
         done, total = done + there, total + of

@@ -6,7 +6,7 @@ import click
 
 from robint_tf.store.artifacts import Store, default_root
 
-from ..options import writable
+from ..parameters import writable
 from .pack import store_option
 
 

@@ -1,44 +1,54 @@
-"""The first command of a newcomer: every finished part of the study, small, on packaged data, without network."""
+"""The first command of a newcomer: every part of the study, small, on packaged data, without network."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 
 from robint_tf.specs import as_dict
 
 from ..commands import report
-from ..options import device_options, out_option, store_option
+from ..options import RunOptions, out_option, run_options
+from ..parsing import parsed
 from ..run import Run, begin
-from ..studies.manifold_work import Work
+from ..studies import toy
+from ..studies.manifold import ManifoldRunner
 from ..studies.presets import DEMO_2_1, DEMO_ATTACK, DEMO_NETWORKS, SECTION_2_2
-from . import section_2_2
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of demo."""
+
+    out: Path
+    run: RunOptions
 
 
 @click.command("demo", context_settings={"default_map": {"deterministic": True}})
 @out_option("demo")
-@store_option
-@device_options
-def command(out: Path, **places: Any) -> None:
+@run_options
+@parsed(Options)
+def command(options: Options) -> None:
     """Everything once, small and offline, in about six minutes on two cores.
 
     Draws Figure 3 from three seeds; trains a standard and an adversarially trained network on 1,000 packaged digits
     of MNIST and attacks both; draws one panel of Figure 1, and Figures 2 and 6, from five networks and a VAE-GAN.
     Ends with the comparison of all that with the published results, report.html.
     """
-    run = begin(out=out, variant="authors", preset="demo", **places)
+    out = options.out
+    run = begin(options.run, out=out, variant="authors", preset="demo")
     click.echo("Section 2.2: adversarial training removes the tilt of the boundary (Figure 3)")
-    results = section_2_2.measure(SECTION_2_2["quick"], run)
+    results = toy.ToyRunner(SECTION_2_2["quick"], run).measure()
     paths = [
         *run.save("section_2_2", results),
-        *run.save("section_2_2_sketch", {"sketch": section_2_2.SKETCH}),
+        *run.save("section_2_2_sketch", {"sketch": toy.SKETCH}),
     ]
-    section_2_2.report(results)
+    toy.print_table(results)
     click.echo("\nA standard and an adversarially trained network on 1,000 MNIST digits")
     paths.append(_networks(run, out))
     click.echo("\nSection 2.1: distance of adversarial digits to the image manifold (Figures 1, 2, 6)")
-    for stem, figure, found in Work(DEMO_2_1, run, "xent", offline=True).figures("panel"):
-        paths += run.save(stem, found, figure=figure)
+    for stem, figure, content in ManifoldRunner(DEMO_2_1, run, "xent", offline=True).figures("panel"):
+        paths += run.save(stem, content, figure=figure)
     click.echo("\nwrote " + ", ".join(map(str, paths)))
     click.echo("\nThe paper's claims, as far as this goes (robint report)")
     report.write(out, out)

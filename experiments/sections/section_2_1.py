@@ -1,18 +1,43 @@
 """Section 2.1: are adversarial examples of robust networks nearer to the image manifold? Figures 1, 2 and 6."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import click
 
-from ..options import data_options, device_options, out_option, preset_option, store_option, variant_option
-from ..run import RUN_OPTIONS, begin
-from ..studies.estimate import sentence
-from ..studies.manifold_work import Work
+from ..options import DataOptions, RunOptions, data_options, out_option, preset_option, run_options, variant_option
+from ..parsing import parsed
+from ..run import Run, begin
+from ..studies.estimate import estimate
+from ..studies.manifold import ManifoldRunner
 from ..studies.presets import SECTION_2_1, ManifoldStudy
 
 DATASETS = ("mnist", "fashion_mnist", "cifar10")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of section-2-1."""
+
+    dataset: str
+    attack_loss: str
+    preset: str
+    scale: str
+    dry_run: bool
+    variant: str
+    out: Path
+    run: RunOptions
+    data: DataOptions
+
+    def runner(self, dataset: str, run: Run) -> ManifoldRunner:
+        """The section on one data set."""
+        study = _study(self.preset, dataset, self.variant)
+        return ManifoldRunner(study, run, self.attack_loss, data_dir=self.data.data_dir, offline=self.data.offline)
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Those that were chosen."""
+        return DATASETS if self.dataset == "all" else (self.dataset,)
 
 
 @click.command("section-2-1")
@@ -21,7 +46,7 @@ DATASETS = ("mnist", "fashion_mnist", "cifar10")
     type=click.Choice([*DATASETS, "all"]),
     default="mnist",
     show_default=True,
-    help="Which images; all: one data set after the other.",
+    help="Data set; all: one after the other.",
 )
 @click.option(
     "--attack-loss",
@@ -31,7 +56,7 @@ DATASETS = ("mnist", "fashion_mnist", "cifar10")
     help="What the analysed attacks maximise; the paper shows xent.",
 )
 @preset_option(
-    "smoke: the packaged sample, offline; quick: a CPU's afternoon; paper: the authors' study, for GPUs.",
+    "smoke: the packaged sample, offline; quick: an afternoon on a CPU; paper: the authors' study, for GPUs.",
     SECTION_2_1,
 )
 @click.option(
@@ -44,21 +69,10 @@ DATASETS = ("mnist", "fashion_mnist", "cifar10")
 @click.option("--dry-run", is_flag=True, help="Say what would be trained and how long it takes here, then stop.")
 @variant_option
 @out_option("figures")
-@store_option
+@run_options
 @data_options
-@device_options
-def command(
-    dataset: str,
-    attack_loss: str,
-    preset: str,
-    scale: str,
-    dry_run: bool,
-    variant: str,
-    out: Path,
-    data_dir: Path | None,
-    offline: bool,
-    **places: Any,
-) -> None:
+@parsed(Options)
+def command(options: Options) -> None:
     """Figures 1, 2 and 6: how far adversarial examples lie from the image manifold.
 
     Trains a VAE-GAN, a standard network and twelve adversarially trained ones per data set, attacks them all with l2
@@ -66,31 +80,27 @@ def command(
     .png, .pdf and .json, section_2_1_DATASET_LOSS (Figure 1), section_2_1_attacks_DATASET_LOSS (Figure 2),
     section_2_1_gradients_DATASET (Figure 6) and section_2_1_vae_gan_DATASET (what the VAE-GAN makes of images).
     """
-    run = begin(out=out, variant=variant, preset=preset, **places)
-    for name in DATASETS if dataset == "all" else (dataset,):
-        work = Work(_study(preset, name, variant), run, attack_loss, data_dir=data_dir, offline=offline)
-        if dry_run or preset == "paper":
-            click.echo(sentence(work))
-        if dry_run:
+    run = begin(options.run, out=options.out, variant=options.variant, preset=options.preset)
+    for dataset in options.datasets:
+        runner = options.runner(dataset, run)
+        if options.dry_run or options.preset == "paper":
+            click.echo(estimate(runner).sentence())
+        if options.dry_run:
             continue
         paths = []
-        for stem, figure, results in work.figures(scale):
-            paths += run.save(stem, results, figure=figure)
+        for stem, figure, content in runner.figures(options.scale):
+            paths += run.save(stem, content, figure=figure)
         click.echo("wrote " + ", ".join(map(str, paths)))
 
 
-def planned(
-    *, dataset: str, attack_loss: str, preset: str, variant: str, data_dir: Path | None, offline: bool, **given: Any
-) -> list[Work]:
+def planned(options: Options) -> list[ManifoldRunner]:
     """The studies of these options, for `robint plan`."""
-    run = begin(variant=variant, preset=preset, **{name: given[name] for name in RUN_OPTIONS})
-    return [
-        Work(_study(preset, name, variant), run, attack_loss, data_dir=data_dir, offline=offline)
-        for name in (DATASETS if dataset == "all" else (dataset,))
-    ]
+    run = begin(options.run, variant=options.variant, preset=options.preset)
+    return [options.runner(dataset, run) for dataset in options.datasets]
 
 
 def _study(preset: str, dataset: str, variant: str) -> ManifoldStudy:
+    """The preset's study of a data set. `UsageError` if the preset has none of it."""
     if dataset not in SECTION_2_1[preset]:
         raise click.UsageError(f"the preset {preset} has {', '.join(SECTION_2_1[preset])}, not {dataset}.")
     return replace(SECTION_2_1[preset][dataset], variant=variant)  # type: ignore[arg-type]

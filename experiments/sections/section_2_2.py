@@ -1,223 +1,54 @@
-"""Section 2.2: decision boundaries of networks on two Gaussians, standard and adversarially trained (notebook 4.1)."""
+"""Section 2.2: decision boundaries of networks on two Gaussians, standard and adversarially trained. Figure 3."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 
-from ..options import device_options, out_option, preset_option, store_option, variant_option
-from ..run import RUN_OPTIONS, Run, begin
-from ..studies.estimate import Costs, Load, attack_passes, classifier_flops, classifier_seconds
+from ..options import RunOptions, out_option, preset_option, run_options, variant_option
+from ..parsing import parsed
+from ..run import begin
 from ..studies.presets import SECTION_2_2, ToyStudy
+from ..studies.toy import SKETCH, ToyRunner, print_table
 
-if TYPE_CHECKING:
-    from robint_tf.data.datasets import Dataset
-    from robint_tf.networks.classifiers import Network
 
-TITLES = {
-    "standard": "Standard Training",
-    "weak": "Adv. Training (Weak)",
-    "strong": "Adv. Training (Strong)",
-}
+@dataclass(frozen=True)
+class Options:
+    """Options of section-2-2."""
+
+    preset: str
+    n_seeds: int | None
+    variant: str
+    out: Path
+    run: RunOptions
+
+    def study(self) -> ToyStudy:
+        """The preset's study, with the seeds and the variant that were chosen."""
+        study = replace(SECTION_2_2[self.preset], variant=self.variant)  # type: ignore[arg-type]
+        return study if self.n_seeds is None else replace(study, n_seeds=self.n_seeds)
 
 
 @click.command("section-2-2")
-@preset_option("smoke: does it run; quick: 3 seeds; paper: 20 seeds (the authors show one).", SECTION_2_2)
+@preset_option("smoke: a test that it runs; quick: 3 seeds; paper: 20 seeds (the authors show one).", SECTION_2_2)
 @click.option("--seeds", "n_seeds", type=click.IntRange(1, 1000), help="Seeds per network.  [default: the preset's]")
 @variant_option
 @out_option("figures")
-@store_option
-@device_options
-def command(preset: str, n_seeds: int | None, variant: str, out: Path, **places: Any) -> None:
+@run_options
+@parsed(Options)
+def command(options: Options) -> None:
     """Figure 3: decision boundaries of three toy networks, and where attacks on them lead.
 
     Writes section_2_2 (Figure 3b) and section_2_2_sketch (Figure 3a) as .png, .pdf and .json. The tilt of a boundary is
     its angle from the vertical axis; the paper's claim is that adversarial training removes it.
     """
-    study = _study(preset, variant, n_seeds)
-    run = begin(out=out, variant=variant, preset=preset, **places)
-    results = measure(study, run)
+    run = begin(options.run, out=options.out, variant=options.variant, preset=options.preset)
+    results = ToyRunner(options.study(), run).measure()
     paths = [*run.save("section_2_2", results), *run.save("section_2_2_sketch", {"sketch": SKETCH})]
-    report(results)
+    print_table(results)
     click.echo("wrote " + ", ".join(map(str, paths)))
 
 
-def planned(*, preset: str, n_seeds: int | None, variant: str, **given: Any) -> "list[Plan]":
+def planned(options: Options) -> list[ToyRunner]:
     """The study of these options, for `robint plan`."""
-    run = begin(variant=variant, preset=preset, **{name: given[name] for name in RUN_OPTIONS})
-    return [Plan(_study(preset, variant, n_seeds), run)]
-
-
-def _study(preset: str, variant: str, n_seeds: int | None) -> ToyStudy:
-    study = replace(SECTION_2_2[preset], variant=variant)  # type: ignore[arg-type]
-    return study if n_seeds is None else replace(study, n_seeds=n_seeds)
-
-
-class Plan:
-    """The section as `robint plan` sees it."""
-
-    name = "toy"
-
-    def __init__(self, study: ToyStudy, run: Run) -> None:
-        from robint_tf import data
-        from robint_tf.networks import classifiers
-
-        self.study, self.run = study, run
-        self.dataset = data.load("toy")
-        self._network = classifiers.build("gaussian_mlp", variant=study.variant)
-
-    def loads(self) -> list[Load]:
-        """What the section consists of, and what of it the store lacks."""
-        study, train, test = self.study, self.dataset.train, self.dataset.test
-        specs = [spec for of_name in study.classifiers().values() for spec in of_name]
-        untrained = [spec for spec in specs if not self.run.store.has(spec, train.fingerprint.key)]
-        visits = study.training.epochs * len(train.y)
-        return [
-            Load(
-                name="networks to train",
-                total=len(specs),
-                missing=len(untrained),
-                updates=len(untrained) * visits,
-                attack_steps=sum(0 if s.attack is None else s.attack.n_steps for s in untrained) * visits,
-                size=len(untrained) * 4 * self._network.count_params(),
-            ),
-            Load(  # never stored
-                name="networks to attack",
-                total=len(specs),
-                missing=len(specs),
-                attack_steps=len(specs) * len(test.y) * study.test_attack.n_steps,
-            ),
-        ]
-
-    def seconds(self, budget: float = 0.0) -> Costs:
-        """What a unit of work takes on this device, measured for `budget` seconds, at least once."""
-        return classifier_seconds(self._network, self.dataset.train, self.study.training.batch_size, budget)
-
-    def flops(self) -> Costs:
-        """What a unit of work takes in floating-point operations."""
-        return classifier_flops(self._network, self.dataset.train.x.shape[1:])
-
-
-def measure(study: ToyStudy, run: Run) -> dict[str, Any]:
-    """Train or fetch every network of the study, and take the numbers and the panels of Figure 3b."""
-    from robint_tf import data, recipes
-    from robint_tf.networks import classifiers
-    from robint_tf.paper import published
-    from robint_tf.store import results
-
-    dataset = data.load("toy")
-    network = classifiers.build("gaussian_mlp", variant=study.variant)  # one for all: a second training pays no trace
-    networks: list[dict[str, Any]] = []
-    panels = []
-    wanted = [spec for specs in study.classifiers().values() for spec in specs]
-    missing = [spec for spec in wanted if not run.store.has(spec, dataset.train.fingerprint.key)]
-    run.display.job("network", len(wanted), {spec: 2.0 + attack_passes(spec.attack) for spec in missing})
-    for name, specs in study.classifiers().items():
-        seeds = []
-        for spec in specs:
-            run.display.begin(f"{TITLES[name]}, seed {spec.training.seed}", spec)
-            trained = recipes.classifier(spec, dataset, run.store, network=network, progress=run.display.training)
-            seeds.append(_panel(trained.network, dataset, study))
-        networks.append(
-            {
-                "name": name,
-                "title": TITLES[name],
-                "training_attack": specs[0].attack and str(specs[0].attack),
-                "accuracy": results.summary([s["accuracy"] for s in seeds]),
-                "tilt_degrees": results.summary([s["tilt"] for s in seeds]),
-                "tilt_degrees_authors": published.TOY_TILT_DEGREES[name],
-                "attack_direction": [s["direction"] for s in seeds],
-                "attack_degrees_from_horizontal": results.summary([s["attack_angle"] for s in seeds]),
-                "attack_success": results.summary([s["success"] for s in seeds]),
-            }
-        )
-        panels.append({"margin": seeds[0]["margin"], "x_adv": seeds[0]["x_adv"]})
-    run.display.end()
-    standard, weak, strong = (n["tilt_degrees"]["values"] for n in networks)
-    ordered = [a > b > c for a, b, c in zip(standard, weak, strong, strict=True)]
-    return {
-        "attack": str(study.test_attack),
-        "epochs": study.training.epochs,
-        "n_seeds": study.n_seeds,
-        "data": dataset.train.fingerprint.as_json(),
-        "networks": networks,
-        "seeds_with_tilt_standard_over_weak_over_strong": sum(ordered),
-        "plot": {
-            "note": "drawn from seed 0; margin: logit of Class 2 minus that of Class 1 on a lattice over [-1.1, 1.1]^2",
-            "points": results.rounded(dataset.test.x, 4),
-            "panels": panels,
-        },
-    }
-
-
-def _panel(network: "Network", dataset: "Dataset", study: ToyStudy) -> dict[str, Any]:
-    """The numbers of one network; `dataset.test` is in the order of generation, the first half Class 1."""
-    from robint_tf import attacks
-    from robint_tf.paper.figures import boundary
-    from robint_tf.store import results
-
-    x, y = dataset.test.x, dataset.test.y
-    lattice = attacks.predict(network, boundary.grid(), batch_size=50_000)
-    margin = lattice[:, 1] - lattice[:, 0]
-    attacked = attacks.attack_dataset(network, x, y, study.test_attack, batch_size=len(x))
-    half = len(x) // 2  # the authors draw the attacks on the first class only
-    direction = (attacked.x_adv - x)[:half].mean(axis=0)
-    coarse = margin.reshape(221, 221)[::2, ::2]
-    return {
-        "accuracy": float(np.mean(attacked.clean_logits.argmax(axis=-1) == y)),
-        "success": float(np.mean(attacked.logits.argmax(axis=-1) != y)),
-        "tilt": boundary.tilt(boundary.crossings(margin)),
-        "direction": results.rounded(direction, 6),
-        "attack_angle": boundary.angle_from_horizontal(direction),
-        "margin": results.rounded(coarse, 3),
-        "x_adv": results.rounded(attacked.x_adv[:half], 4),
-    }
-
-
-def report(results: dict[str, Any]) -> None:
-    """Print the table: ours beside the authors'."""
-    click.echo(
-        f"{'network':10} {'accuracy':>9} {'tilt in degrees: mean ± sd (range)':>36} {'authors':>8} {'attack angle':>13}"
-    )
-    for network in results["networks"]:
-        tilt = network["tilt_degrees"]
-        spread = f"{tilt['mean']:.1f} ± {tilt['sd'] or 0:.1f} ({tilt['min']:.1f} to {tilt['max']:.1f})"
-        click.echo(
-            f"{network['name']:10} {network['accuracy']['mean']:9.2%} {spread:>36} "
-            f"{'≈ ' + format(network['tilt_degrees_authors'], '.0f'):>8} "
-            f"{network['attack_degrees_from_horizontal']['mean']:12.1f}°"
-        )
-    count = results["seeds_with_tilt_standard_over_weak_over_strong"]
-    click.echo(f"tilt standard > weak > strong in {count} of {results['n_seeds']} seeds")
-
-
-SKETCH: dict[str, Any] = {
-    "planes": {
-        "manifold": {
-            "corners": [[-4, -2, 0], [4, -2, 0], [4, 2, 0], [-4, 2, 0]],
-            "label": "Image manifold",
-            "label_at": [-4.5, 2, 0.45],
-        },
-        "standard": {
-            "corners": [[-3.2, -2, -1.06], [-3.2, 2, -1.06], [4.0, 2, 1.32], [4.0, -2, 1.32]],
-            "label": "Standard decision boundary",
-            "label_at": [3.1, 2, 1.75],
-        },
-        "robust": {
-            "corners": [[0, -2, -2.2], [0, 2, -2.2], [0, 2, 2.2], [0, -2, 2.2]],
-            "label": "Robust decision boundary",
-            "label_at": [-0.6, 2, 2.5],
-        },
-    },
-    "classes": [
-        [[-3.2, -1.0, 0], [-2.4, 0.9, 0], [-1.9, -0.6, 0], [-1.1, 1.2, 0], [-1.0, -1.2, 0], [-0.7, 0.2, 0]],
-        [[0.8, -0.7, 0], [1.3, 1.0, 0], [1.9, -1.3, 0], [2.4, 0.3, 0], [2.9, -0.9, 0], [3.3, 1.2, 0]],
-    ],
-    "attacks": {
-        "standard": [[1.3, 1.0, 0.05], [0.75, 1.0, 1.72]],
-        "robust": [[0.8, -0.7, 0.0], [-1.1, -0.7, 0.0]],
-    },
-}
-"""Figure 3a in space: the third axis is the direction of low variance; the standard plane rises by one in three."""
+    run = begin(options.run, variant=options.variant, preset=options.preset)
+    return [ToyRunner(options.study(), run)]

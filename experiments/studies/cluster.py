@@ -1,7 +1,7 @@
-"""The grid on many processes: Dask schedules pieces of it, the store carries the results. Needs the extra `dask`.
+"""The grid on many processes: Dask schedules its tasks, the store carries the results. Needs the extra `dask`.
 
-Nothing but specs travels to the workers and nothing but names back, so a piece that runs twice (a worker died after
-it, say) finds its artifacts in the store. Workers may be on other machines if these share the store's folder.
+Only specs travel to the workers, and only names come back. A task that runs a second time, because its worker died for
+example, finds its artifacts in the store. Workers may be on other machines if these share the store's folder.
 """
 
 import contextlib
@@ -15,28 +15,31 @@ from typing import Any
 
 import click
 
+from ..options import DataOptions, RunOptions
 from ..progress import Display
-from .grid import Artifact, Grid
+from .grid import Grid
 from .presets import InterpretabilityStudy
+from .runner import Artifact
 
-RETRIES = 2  # of a piece of work whose error may pass: a full disk, a GPU out of memory
+RETRIES = 2  # of a task whose error may pass: a full disk, a GPU out of memory
 WAIT_SECONDS = 120  # for the first worker
 LOCALHOST = "127.0.0.1"
 
 
 @dataclass(frozen=True)
-class Site:
-    """All that a worker needs to make a piece of the grid; the folders are absolute and seen by every worker."""
+class WorkerConfig:
+    """All that a worker needs to run a task of the grid; the folders are absolute and seen by every worker."""
 
     study: InterpretabilityStudy
     store: Path
-    data_dir: Path | None
-    offline: bool
-    allow_mixed: bool
-    device: str
-    jit: str
-    threads: int | None
-    deterministic: bool
+    run: RunOptions
+    data: DataOptions
+
+    @classmethod
+    def of(cls, study: InterpretabilityStudy, run: RunOptions, data: DataOptions, *, store: Path) -> "WorkerConfig":
+        """The same for workers in other folders than this process's."""
+        data = replace(data, data_dir=data.data_dir and data.data_dir.absolute())
+        return cls(study, store.absolute(), run, data)
 
 
 class Silent(Display):
@@ -46,34 +49,35 @@ class Silent(Display):
         pass
 
 
-_held: list[tuple[Site, Grid]] = []
+_held: list[tuple[WorkerConfig, Grid]] = []
 
 
-def _grid(site: Site) -> Grid:
-    """The grid in this worker process, kept for its next piece so that data and traces are paid for once."""
-    if _held and _held[0][0] == site:
+def _grid(config: WorkerConfig) -> Grid:
+    """The grid in this worker process, kept for its next task: data are read, and functions compiled, only once."""
+    if _held and _held[0][0] == config:
         return _held[0][1]
     from robint_tf.runtime import device
     from robint_tf.store.artifacts import Store
 
     from ..run import Run
 
-    device.configure(site.device, jit=site.jit, threads=site.threads, deterministic=site.deterministic)
+    run = config.run
+    device.configure(run.device, jit=run.jit, threads=run.threads, deterministic=run.deterministic)
     display = Silent()
-    store = Store(site.store, allow_mixed=site.allow_mixed, waiting=display.waiting)
+    store = Store(config.store, allow_mixed=run.allow_mixed, waiting=display.waiting)
     grid = Grid(
-        site.study,
+        config.study,
         Run(store, display, {}),
-        data_dir=site.data_dir,
-        offline=site.offline,
+        data_dir=config.data.data_dir,
+        offline=config.data.offline,
     )
-    _held[:] = [(site, grid)]
+    _held[:] = [(config, grid)]
     return grid
 
 
-def make_portion(site: Site, portion: list[Artifact], after: Any) -> None:
-    """Make a piece of work in this process. after: the result of what had to be made before."""
-    _grid(site).complete(portion)
+def run_task(config: WorkerConfig, artifacts: list[Artifact], after: Any) -> None:
+    """Make the artifacts of a task in this process. after: the result of the task that had to run before."""
+    _grid(config).complete(artifacts)
 
 
 @dataclass(frozen=True)
@@ -84,8 +88,8 @@ class Workers:
     scheduler: str | None = None
 
     @contextlib.contextmanager
-    def client(self, site: Site) -> Iterator[tuple[Any, Site]]:
-        """A Dask client and the site as its workers see it; local workers live as long as the block."""
+    def client(self, config: WorkerConfig) -> Iterator[tuple[Any, WorkerConfig]]:
+        """A Dask client and the configuration that its workers take; local workers live as long as the block."""
         distributed = _distributed()
         if self.scheduler is not None:
             _check_credentials(self.scheduler)
@@ -94,11 +98,12 @@ class Workers:
             except (OSError, ValueError) as error:
                 raise click.UsageError(f"no Dask scheduler answers at {self.scheduler} ({error}).") from error
             with client:
-                yield client, site
+                yield client, config
             return
         assert self.local is not None
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        site = replace(site, threads=site.threads or max(1, cores // self.local))
+        threads = config.run.threads or max(1, cores // self.local)
+        config = replace(config, run=replace(config.run, threads=threads))
         secured = {"protocol": "tls://", "security": _temporary_credentials()}
         with (
             distributed.SpecCluster(
@@ -106,13 +111,13 @@ class Workers:
                     "cls": distributed.Scheduler,
                     "options": {"host": LOCALHOST, "dashboard_address": f"{LOCALHOST}:8787", **secured},
                 },
-                workers={i: self._local_worker(i, site.device, secured) for i in range(self.local)},
+                workers={i: self._local_worker(i, config.run.device, secured) for i in range(self.local)},
                 silence_logs=logging.CRITICAL,
                 security=secured["security"],
             ) as cluster,
             distributed.Client(cluster) as client,
         ):
-            yield client, site
+            yield client, config
 
     def _local_worker(self, i: int, device: str, secured: dict[str, Any]) -> dict[str, Any]:
         """One process, restarted when it dies or outgrows its share of memory; its own GPU if there are any.
@@ -157,7 +162,7 @@ def _check_credentials(scheduler: str) -> None:
     if is_tls and not security.get_connection_args("client")["ssl_context"]:
         raise click.UsageError(f"{scheduler} needs credentials; Dask's settings name none: see docs/clusters.md.")
     if security.require_encryption and not is_tls:
-        raise click.UsageError(f"Dask's settings require encryption, which {scheduler} is not; give a tls:// address.")
+        raise click.UsageError(f"Dask's settings require encryption; {scheduler} has none, give a tls:// address.")
 
 
 def _temporary_credentials() -> Any:
@@ -186,38 +191,38 @@ def _visible_gpus() -> list[str]:
     return [str(i) for i in range(len(tf.config.list_physical_devices("GPU")))]
 
 
-def make(grid: Grid, site: Site, workers: Workers) -> None:
-    """Make all that the store lacks. A piece that fails does not stop the others; `ClickException` lists them."""
-    portions = [(n, p, before) for n, p, before in grid.portions() if not all(map(grid.has, p))]
-    if not portions:
+def make(grid: Grid, config: WorkerConfig, workers: Workers) -> None:
+    """Make all that the store lacks. A task that fails does not stop the others; `ClickException` lists them."""
+    tasks = [(name, made, needed) for name, made, needed in grid.tasks() if not all(map(grid.has, made))]
+    if not tasks:
         return
     distributed = _distributed()
     display = grid.run.display
     display.begin("starting workers")
     failed: dict[str, str] = {}
-    with workers.client(site) as (client, seen):
-        _check(client, site.store)
+    with workers.client(config) as (client, config):
+        _check(client, config.store)
         if client.dashboard_link:
             click.echo(f"dashboard: {client.dashboard_link}", err=True)
         futures: dict[tuple[Artifact, ...], Any] = {}
         names = {}
-        for name, portion, before in portions:
-            first = futures.get(tuple(before))
+        for name, made, needed in tasks:
+            first = futures.get(tuple(needed))
             key = f"{name} {uuid.uuid4().hex[:6]}"
-            future = client.submit(make_portion, seen, portion, first, key=key, pure=False, retries=RETRIES)
-            futures[tuple(portion)] = future
+            future = client.submit(run_task, config, made, first, key=key, pure=False, retries=RETRIES)
+            futures[tuple(made)] = future
             names[future.key] = name
-        display.begin(f"{len(names)} pieces of the grid on {len(client.nthreads())} workers")
+        display.begin(f"{len(names)} tasks of the grid on {len(client.nthreads())} workers")
         for done, future in enumerate(distributed.as_completed(futures.values()), start=1):
             if future.status != "finished":
                 error = future.exception()
                 failed[names[future.key]] = (str(error).splitlines() or [type(error).__name__])[0]
-            display.count(done, len(names), "pieces")
+            display.count(done, len(names), "tasks")
     display.end()
     if failed:
         listed = "".join(f"\n  {name}: {error}" for name, error in failed.items())
         raise click.ClickException(
-            f"{len(failed)} of {len(names)} pieces of the grid failed, the others are done; the same command tries "
+            f"{len(failed)} of {len(names)} tasks of the grid failed, the others are done; the same command tries "
             f"them again.{listed}"
         )
 

@@ -3,10 +3,11 @@
 import logging
 import statistics
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Collection
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from robint_tf.specs import PGD, Training
+from robint_tf.specs import PGD, ClassifierSpec, RetrainSpec, Training
 
 from ..progress import duration
 
@@ -19,22 +20,48 @@ if TYPE_CHECKING:
 
     from ..run import Run
 
+S = TypeVar("S")
+
+SHARE = 0.02
+"""Of the time that an estimate predicts, what may be spent on measuring for it beyond the few steps that it needs."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class Load:
-    """One kind of work: how many pieces there are, how many the store lacks, and what making those takes.
+class Work:
+    """What is to be computed and kept.
 
     updates: images that pass through a training step; attack_steps: images times steps of PGD (an input gradient each);
     vae_gan_steps: training steps of a VAE-GAN. size: bytes in the store.
     """
 
-    name: str
-    total: int
-    missing: int
     updates: int = 0
     attack_steps: int = 0
     vae_gan_steps: int = 0
     size: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload(Work):
+    """One kind of work: how many pieces there are, how many the store lacks, and what making those takes."""
+
+    name: str
+    total: int
+    missing: int
+
+
+def workload(name: str, specs: Collection[S], has: Callable[[S], bool], work: Callable[[S], Work]) -> Workload:
+    """The workload of some specs; has: whether the store holds what a spec describes; work: what making it takes."""
+    missing = [spec for spec in specs if not has(spec)]
+    each = [asdict(work(spec)) for spec in missing]
+    totals = {field.name: sum(row[field.name] for row in each) for field in fields(Work)}
+    return Workload(name=name, total=len(specs), missing=len(missing), **totals)
+
+
+def training_work(spec: ClassifierSpec | RetrainSpec, n_train: int, size: int) -> Work:
+    """What the training of a classifier on n_train images takes; size: bytes that it keeps."""
+    images = spec.training.epochs * n_train
+    attack = spec.attack if isinstance(spec, ClassifierSpec) else None
+    return Work(updates=images, attack_steps=images * attack.n_steps if attack else 0, size=size)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,11 +72,14 @@ class Costs:
     attack_step: float = 0.0
     vae_gan_step: float = 0.0
 
-    def of(self, load: Load) -> float:
-        """What a load takes, in the same unit."""
+    def of(self, work: Work) -> float:
+        """What some work takes, in the same unit."""
         return (
-            load.updates * self.update + load.attack_steps * self.attack_step + load.vae_gan_steps * self.vae_gan_step
+            work.updates * self.update + work.attack_steps * self.attack_step + work.vae_gan_steps * self.vae_gan_step
         )
+
+    def __truediv__(self, rate: float) -> "Costs":
+        return Costs(**{name: cost / rate for name, cost in asdict(self).items()})
 
 
 class Estimable(Protocol):
@@ -61,7 +91,7 @@ class Estimable(Protocol):
     def name(self) -> str:
         """As the estimate calls it."""
 
-    def loads(self) -> list[Load]:
+    def workloads(self) -> list[Workload]:
         """The kinds of work, in the order in which they are done."""
 
     def seconds(self, budget: float = 0.0) -> Costs:
@@ -71,19 +101,40 @@ class Estimable(Protocol):
         """What they take in floating-point operations."""
 
 
-def attack_passes(attack: PGD | None) -> int:
-    """Passes of an image through a network when it is attacked, or not, and classified; a gradient takes two."""
-    return 1 + 2 * (attack.n_steps if attack else 0)
+@dataclass(frozen=True)
+class Estimate:
+    """The work that a study still is, and the seconds that a unit of it takes on some device."""
+
+    name: str
+    workloads: list[Workload]
+    costs: Costs
+
+    @property
+    def seconds(self) -> float:
+        """All of it, in seconds."""
+        return sum(map(self.costs.of, self.workloads))
+
+    def sentence(self) -> str:
+        """What is missing, and how long that takes on this device."""
+        parts = [
+            f"{load.missing} of {load.total} {load.name}, about {duration(self.costs.of(load))}"
+            for load in self.workloads
+        ]
+        disk = sum(load.size for load in self.workloads) / 2**20
+        return f"{self.name}: {'; '.join(parts)}; disk {disk:.0f} MiB. On this device {duration(self.seconds)} in all."
 
 
-def sentence(study: Estimable) -> str:
-    """What is missing, and how long that takes here."""
-    loads, costs = study.loads(), study.seconds()
+def estimate(study: Estimable, budget: float = 0.0) -> Estimate:
+    """What a study takes on this device; nothing is measured where nothing is missing.
+
+    budget: seconds that measuring may take, at most SHARE of what is predicted; a few steps are measured in any case.
+    """
+    workloads = study.workloads()
+    costs = study.seconds() if any(load.missing for load in workloads) else Costs()
+    budget = min(budget, SHARE * sum(map(costs.of, workloads)))
+    estimated = Estimate(study.name, workloads, study.seconds(budget) if budget > 1 else costs)
     study.run.display.end()
-    parts = [f"{load.missing} of {load.total} {load.name}, about {duration(costs.of(load))}" for load in loads]
-    total = duration(sum(map(costs.of, loads)))
-    disk = sum(load.size for load in loads) / 2**20
-    return f"{study.name}: {'; '.join(parts)}; disk {disk:.0f} MiB. On this device {total} in all."
+    return estimated
 
 
 def classifier_seconds(network: "Network", split: "Split", batch_size: int, budget: float = 0.0) -> Costs:
@@ -94,7 +145,7 @@ def classifier_seconds(network: "Network", split: "Split", batch_size: int, budg
     n = len(batch.y)
 
     def measured(n_steps: int) -> float:
-        attack = PGD(norm="l2", eps=1.0, step_size=1.0, n_steps=n_steps)
+        attack = PGD(norm="l2", eps=1.0, step_size=1.0, n_steps=n_steps) if n_steps else None
         once = Training(epochs=3, batch_size=n)
         return training.fit_classifier(network, batch.x, batch.y, once, attack, initialise=True).seconds / once.epochs
 

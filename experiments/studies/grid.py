@@ -1,14 +1,16 @@
 """The grid of sections 3.2 and 3.3: explained networks, their accuracies, and the retrainings that score them."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from robint_tf.specs import AccuracySpec, ClassifierSpec, RetrainSpec, SavedNetwork
 
 from ..run import Run
-from .estimate import Costs, Load, attack_passes, classifier_flops, classifier_seconds
-from .presets import Explained, InterpretabilityStudy
+from .estimate import Costs, Work, Workload, classifier_flops, classifier_seconds, training_work, workload
+from .presets import ExplainedNetwork, InterpretabilityStudy
+from .runner import Artifact, Runner
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,11 +22,8 @@ if TYPE_CHECKING:
 Cells = dict[tuple[str, str], "np.ndarray"]
 """By attribution and occlusion: accuracies, (fractions, seeds) float64."""
 
-Artifact = ClassifierSpec | AccuracySpec | RetrainSpec
-"""What the grid consists of."""
 
-
-class Grid:
+class Grid(Runner):
     """Fetches every number of the grid from the store, or makes it; nothing is trained twice."""
 
     def __init__(
@@ -84,13 +83,12 @@ class Grid:
         """Retrained accuracies for one explained network, or for the random baseline (None)."""
         import numpy as np
 
-        found: dict[tuple[str, str], list[float]] = {}
+        accuracies: dict[tuple[str, str], list[float]] = {}
         specs = self.study.cells(source)
         for spec in specs:
-            accuracy = self.cell(spec)
-            found.setdefault((spec.attribution, spec.occlusion), []).append(accuracy)
+            accuracies.setdefault((spec.attribution, spec.occlusion), []).append(self.cell(spec))
         shape = (len(self.study.fractions), self.study.n_seeds)
-        return {key: np.array(values).reshape(shape) for key, values in found.items()}
+        return {key: np.array(values).reshape(shape) for key, values in accuracies.items()}
 
     def cell(self, spec: RetrainSpec) -> float:
         """One retrained accuracy."""
@@ -109,9 +107,11 @@ class Grid:
             self.cell(spec)
         elif isinstance(spec, AccuracySpec):
             self.accuracy(spec)
-        else:
+        elif isinstance(spec, ClassifierSpec):
             with self._networks.lend(spec):
                 pass
+        else:
+            raise TypeError(f"the grid has no {type(spec).__name__}")
 
     def complete(self, specs: Iterable[Artifact]) -> None:
         """Put all of these into the store, sharing the work with other processes that do the same.
@@ -145,10 +145,10 @@ class Grid:
         parts = [spec, needed] if isinstance(needed, ClassifierSpec) and not self.has(needed) else [spec]
         return any(self.run.store.is_being_made(part, *self._inputs(part)) for part in parts)
 
-    def portions(self) -> "Iterator[tuple[str, list[Artifact], list[Artifact]]]":
-        """The grid in pieces of work that go together: name, what it makes, what must have been made before.
+    def tasks(self) -> "Iterator[tuple[str, list[Artifact], list[Artifact]]]":
+        """The grid as tasks for workers: name, the artifacts that it makes, and those that it needs.
 
-        A network and its accuracies are one piece; what one attribution of it explains is another.
+        A network and its accuracies are one task; the retrainings of one of its attributions are another.
         """
         yield "random", list(self.study.cells(None)), []
         for explained in self.study.networks():
@@ -166,74 +166,43 @@ class Grid:
         for explained in self.study.networks():
             yield str(explained), *self._count(self.artifacts(explained))
 
-    def artifacts(self, explained: Explained) -> list[Artifact]:
+    def artifacts(self, explained: ExplainedNetwork) -> list[Artifact]:
         """Everything that is made for one explained network: itself, its accuracies, its cells."""
         return [explained.spec, *self.accuracy_specs(explained.spec), *self.study.cells(explained.spec)]
-
-    def announce(self, specs: Iterable[Artifact]) -> None:
-        """Tell the display what is going to be fetched or made."""
-        specs = list(specs)
-        missing = {spec: self._passes(spec) for spec in specs if not self.has(spec)}
-        self.run.display.job("piece", len(specs), missing)
 
     def everything(self) -> "list[Artifact]":
         """All that the grid consists of."""
         explained = [artifact for network in self.study.networks() for artifact in self.artifacts(network)]
         return [*self.study.cells(None), *explained]
 
-    def _passes(self, spec: Artifact) -> float:
-        """How much work an artifact is, in passes of an image through a network, of which a gradient takes two."""
-        if isinstance(spec, AccuracySpec):
-            return (spec.n_test or len(self.dataset.test.y)) * attack_passes(spec.attack)
-        training = spec.training
-        steps = 2 + attack_passes(spec.attack if isinstance(spec, ClassifierSpec) else None)
-        return (spec.n_train or len(self.dataset.train.y)) * training.epochs * steps
-
-    def has(self, spec: Artifact) -> bool:
-        """Whether the store holds what `spec` describes."""
-        return self.run.store.has(spec, *self._inputs(spec))
-
     @property
     def name(self) -> str:
         """As an estimate calls it."""
         return f"grid on {self.study.dataset}"
 
-    def loads(self) -> list[Load]:
+    def workloads(self) -> list[Workload]:
         """What the grid consists of, and what of it the store lacks."""
         study, networks = self.study, self.study.networks()
         n_train, n_test = len(self.dataset.train.take(study.n_train).y), len(self.dataset.test.take(study.n_test).y)
         n_attacked = len(self.dataset.test.take(study.n_attacked or study.n_test).y)
-        untrained = [e for e in networks if not self.has(e.spec)]
-        untested = [e for e in networks if not all(map(self.has, self.accuracy_specs(e.spec)))]
-        cells = [c for source in (None, *(e.spec for e in networks)) for c in study.cells(source)]
-        missing = [c for c in cells if not self.has(c)]
-        explained = {(c.source, c.attribution) for c in missing if c.source is not None}
         weights = sum(w.size * 4 for w in map(_array, self._scratch().weights))
-        steps = (0 if e.spec.attack is None else e.spec.attack.n_steps for e in untrained)
+        cells = [cell for source in (None, *(network.spec for network in networks)) for cell in study.cells(source)]
+        retrainings = workload("retrainings", cells, self.has, lambda s: training_work(s, n_train, CELL_BYTES))
+        explained = {(c.source, c.attribution) for c in cells if c.source is not None and not self.has(c)}
         return [
-            Load(
-                name="networks to train",
-                total=len(networks),
-                missing=len(untrained),
-                updates=len(untrained) * study.training.epochs * n_train,
-                attack_steps=sum(steps) * study.training.epochs * n_train,
-                size=len(untrained) * weights,
+            workload(
+                "networks to train",
+                [network.spec for network in networks],
+                self.has,
+                lambda spec: training_work(spec, n_train, weights),
             ),
-            Load(
-                name="networks to attack",
-                total=len(networks),
-                missing=len(untested),
-                attack_steps=len(untested) * n_attacked * study.robust_attack.n_steps,
-                size=len(untested) * CELL_BYTES,
+            workload(
+                "networks to attack",
+                [self.accuracy_specs(network.spec) for network in networks],
+                lambda specs: all(map(self.has, specs)),
+                lambda specs: Work(attack_steps=n_attacked * study.robust_attack.n_steps, size=CELL_BYTES),
             ),
-            Load(
-                name="retrainings",
-                total=len(cells),
-                missing=len(missing),
-                updates=len(missing) * study.retraining.epochs * n_train,
-                attack_steps=len(explained) * (n_train + n_test),  # the maps
-                size=len(missing) * CELL_BYTES,
-            ),
+            replace(retrainings, attack_steps=len(explained) * (n_train + n_test)),  # the maps
         ]
 
     def seconds(self, budget: float = 0.0) -> Costs:
@@ -250,13 +219,6 @@ class Grid:
     def _count(self, specs: Iterable[Artifact]) -> tuple[int, int]:
         specs = list(specs)
         return sum(self.has(spec) for spec in specs), len(specs)
-
-    def _inputs(self, spec: Artifact) -> tuple[str, ...]:
-        train, test = self.dataset.train, self.dataset.test
-        if isinstance(spec, ClassifierSpec):
-            return (train.take(spec.n_train).fingerprint.key,)
-        n_train = spec.n_train if isinstance(spec, RetrainSpec) else spec.classifier.n_train
-        return train.take(n_train).fingerprint.key, test.take(spec.n_test).fingerprint.key
 
     def _name(self, source: "ClassifierSpec | SavedNetwork") -> str:
         if isinstance(source, SavedNetwork):

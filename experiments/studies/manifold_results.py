@@ -31,21 +31,21 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class Reading:
-    """Which projection is measured, and by whose prediction an attack counts as successful."""
+class Convention:
+    """Which projection of an image is measured, and the network by whose prediction an attack counts as successful."""
 
     projection: str
-    judge: str
+    reference: str
 
     def values(self, distances: "Distances") -> "np.ndarray":
         return distances.mean if self.projection == "mean" else distances.sampled
 
     def valid(self, distances: "Distances") -> "np.ndarray":
-        return distances.own_changed if self.judge == "attacked network" else distances.changed
+        return distances.own_changed if self.reference == "attacked network" else distances.changed
 
 
-AUTHORS = Reading("sample", "standard network")
-CORRECTED = Reading("mean", "attacked network")
+AUTHORS = Convention("sample", "standard network")
+CORRECTED = Convention("mean", "attacked network")
 
 
 def figure_1(measured: Measured, problems: list[str], scale: str) -> dict[str, Any]:
@@ -54,29 +54,29 @@ def figure_1(measured: Measured, problems: list[str], scale: str) -> dict[str, A
     problems: what is wrong with the VAE-GAN, if anything; scale: "panel" or "common".
     """
     corrected = measured.study.variant == "corrected"
-    reading, other = (CORRECTED, AUTHORS) if corrected else (AUTHORS, CORRECTED)
+    convention, other = (CORRECTED, AUTHORS) if corrected else (AUTHORS, CORRECTED)
     return {
         "attack": str(measured.study.test_attack(measured.loss)),
         "n_attacked": len(measured.tests[0].sampled),
-        "projection": reading.projection,
-        "judged_by": reading.judge,
+        "projection": convention.projection,
+        "judged_by": convention.reference,
         "scale": scale,
         "problems": problems,
-        "panels": [_panel(measured, i, scale, reading, other, bool(problems)) for i in range(len(measured.panels))],
+        "panels": [_panel(measured, i, scale, convention, other, bool(problems)) for i in range(len(measured.panels))],
     }
 
 
 def _panel(
-    measured: Measured, index: int, scale: str, reading: Reading, other: Reading, invalid: bool
+    measured: Measured, index: int, scale: str, convention: Convention, other: Convention, invalid: bool
 ) -> dict[str, Any]:
     from robint_tf import manifold
     from robint_tf.store import results
 
     study = measured.study
     (norm, loss), networks = list(measured.panels.items())[index]
-    low, high = limits(measured, index, scale, reading)
+    low, high = limits(measured, index, scale, convention)
     published_modes = published.FIGURE_1_MODES[study.dataset][norm, loss] if measured.loss == "xent" else (None,) * 5
-    raw = curves(measured, index, reading)
+    raw = curves(measured, index, convention)
     relative = {name: (values - low) / (high - low) for name, values in raw.items()}
     window = _window(list(relative.values()))
     modes: list[float | None] = []
@@ -116,29 +116,29 @@ def _panel(
             "holds_otherwise": None
             if invalid
             else _rises([manifold.mode(v) for v in _in_order(curves(measured, index, other), low, high)]),
-            "otherwise": f"projection from the {other.projection}, judged by the {other.judge}",
+            "otherwise": f"projection from the {other.projection}, judged by the {other.reference}",
         },
-        "nearer_than_standard": paired(networks, reading),
+        "nearer_than_standard": paired(networks, convention),
         "curves": rows,
     }
 
 
-def curves(measured: Measured, index: int, reading: Reading) -> "dict[str, np.ndarray]":
+def curves(measured: Measured, index: int, convention: Convention) -> "dict[str, np.ndarray]":
     """Distances of a panel's curves by name: the test images, then the successful attacks on each network."""
     networks = list(measured.panels.values())[index]
-    attacked = {name: reading.values(d)[reading.valid(d)] for name, d in networks.items()}
-    return {TEST_DATA: reading.values(measured.tests[index]), **attacked}
+    attacked = {name: convention.values(d)[convention.valid(d)] for name, d in networks.items()}
+    return {TEST_DATA: convention.values(measured.tests[index]), **attacked}
 
 
-def limits(measured: Measured, index: int, scale: str, reading: Reading) -> tuple[float, float]:
+def limits(measured: Measured, index: int, scale: str, convention: Convention) -> tuple[float, float]:
     """The distances that are 0 and 1 on a panel's axis: those of the nearest and the farthest test image."""
     chosen = [measured.tests[index]] if scale == "panel" else measured.tests
-    values = [reading.values(d) for d in chosen]
+    values = [convention.values(d) for d in chosen]
     return min(float(v.min()) for v in values), max(float(v.max()) for v in values)
 
 
-def _in_order(found: "dict[str, np.ndarray]", low: float, high: float) -> "list[np.ndarray]":
-    return [(values - low) / (high - low) for values in found.values()]
+def _in_order(curves: "dict[str, np.ndarray]", low: float, high: float) -> "list[np.ndarray]":
+    return [(values - low) / (high - low) for values in curves.values()]
 
 
 def _window(groups: "list[np.ndarray]") -> tuple[float, float]:
@@ -186,22 +186,22 @@ def _mean(values: "np.ndarray") -> float | None:
     return float(values.mean()) if len(values) else None
 
 
-def paired(networks: "dict[str, Distances]", reading: Reading) -> list[dict[str, Any]]:
+def paired(networks: "dict[str, Distances]", convention: Convention) -> list[dict[str, Any]]:
     """For each robust network, how often its attacked image lies nearer to the manifold than the standard network's."""
     from robint_tf import manifold
 
     (_, standard), *robust = networks.items()
     rows = []
     for name, distances in robust:
-        both = reading.valid(distances) & reading.valid(standard)
-        found = manifold.nearer(reading.values(distances), reading.values(standard), both)
-        interval = None if found is None else list(found.interval)
-        rows.append({"name": name, "share": found and found.share, "n": int(both.sum()), "interval": interval})
+        both = convention.valid(distances) & convention.valid(standard)
+        nearer = manifold.nearer(convention.values(distances), convention.values(standard), both)
+        interval = None if nearer is None else list(nearer.interval)
+        rows.append({"name": name, "share": nearer and nearer.share, "n": int(both.sum()), "interval": interval})
     return rows
 
 
-def report(dataset: str, figure: dict[str, Any]) -> None:
-    """Print the table: ours beside the authors'. Where the VAE-GAN is no manifold, only which attacks succeeded."""
+def print_table(dataset: str, figure: dict[str, Any]) -> None:
+    """Print our numbers and the authors', or only which attacks succeeded where the VAE-GAN has problems."""
     from robint_tf.paper.figures import plots_manifold
 
     click.echo(f"\n{dataset}: attacked by {figure['attack']}; {figure['n_attacked']} test images")

@@ -110,7 +110,7 @@ class ManifoldStudy:
 
     @property
     def standard(self) -> ClassifierSpec:
-        """The standard network, which also judges whether an attack succeeded."""
+        """The standard network, also the reference network that decides whether an attack succeeded."""
         return ClassifierSpec(dataset=self.source, training=self.training, n_train=self.n_train, variant=self.variant)
 
     def robust(self, norm: str, loss: str, eps: float) -> ClassifierSpec:
@@ -258,7 +258,7 @@ SECTION_2_1: Registry[dict[str, ManifoldStudy]] = Registry(
 
 
 @dataclass(frozen=True, kw_only=True)
-class Explained:
+class ExplainedNetwork:
     """One network of the grid: the loss and norm it was trained against (None: standard training), eps and seed."""
 
     loss: str | None
@@ -302,9 +302,9 @@ class InterpretabilityStudy:
         """The data set as `data.load` names it."""
         return sample_of(self.dataset) if self.sample else self.dataset
 
-    def networks(self) -> list[Explained]:
+    def networks(self) -> list[ExplainedNetwork]:
         """The explained networks: for each seed the standard one, then by loss and norm the weakest first."""
-        found = []
+        networks = []
         for seed in range(self.n_explained):
             standard = ClassifierSpec(
                 dataset=self.source,
@@ -312,7 +312,7 @@ class InterpretabilityStudy:
                 n_train=self.n_train,
                 variant=self.variant,
             )
-            found.append(Explained(loss=None, norm=None, eps=0.0, spec=standard))
+            networks.append(ExplainedNetwork(loss=None, norm=None, eps=0.0, spec=standard))
             for loss in self.losses:
                 for norm, radii in self.eps.items():
                     for eps in radii:
@@ -323,8 +323,10 @@ class InterpretabilityStudy:
                             n_steps=self.n_steps,
                             loss=LOSS_IN_TRAINING[self.variant][loss],
                         )
-                        found.append(Explained(loss=loss, norm=norm, eps=eps, spec=replace(standard, attack=attack)))
-        return found
+                        networks.append(
+                            ExplainedNetwork(loss=loss, norm=norm, eps=eps, spec=replace(standard, attack=attack))
+                        )
+        return networks
 
     def cells(self, source: ClassifierSpec | SavedNetwork | None) -> list[RetrainSpec]:
         """The retrainings of one explained network, or of the random baseline for None, best order for `Occluder`."""
@@ -409,7 +411,7 @@ DEMO_2_1 = replace(
     vae_gan_epochs=12,
     vae_gan_batch_size=10,
 )
-"""One panel of Figure 1 from a VAE-GAN that is still no manifold, which the demo says; enough for Figures 2 and 6."""
+"""One panel of Figure 1, and Figures 2 and 6. Its VAE-GAN is too weak to stand for the manifold, as the demo says."""
 
 DEMO_NETWORKS = {
     "standard": ClassifierSpec(dataset="mnist_sample", training=Training(epochs=5)),

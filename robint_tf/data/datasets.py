@@ -159,7 +159,7 @@ def load(
     location = sources.find(name, folder)
     if location is None:
         if offline:
-            raise DataUnavailable(sources.how_to_get(name, folder))
+            raise DataUnavailable(sources.how_to_get(name, folder), dataset=name)
         location = sources.download(name, folder)
     train, train_order, train_verified = _part(location, "train", 0 if all_train else info.held_back, n_train)
     test, test_order, test_verified = _part(location, "test", 0, n_test)

@@ -62,7 +62,9 @@ def data_folder(data_dir: str | os.PathLike | None = None) -> Path:
     try:
         return Path(choice or Path("~") / "tensorflow_datasets").expanduser()
     except RuntimeError as error:
-        raise InputError("this user has no home folder; give --data-dir, or set ROBINT_DATA_DIR.") from error
+        raise InputError(
+            "this user has no home folder; give data_dir, or set ROBINT_DATA_DIR.", argument="data_dir"
+        ) from error
 
 
 def find(name: str, folder: Path) -> Location | None:
@@ -81,15 +83,14 @@ def find(name: str, folder: Path) -> Location | None:
 
 def how_to_get(name: str, folder: Path) -> str:
     """One line on what was looked for under `folder`, and the ways to get it."""
-    spelt = name.replace("_", "-")
     files = ", ".join(file for pair in IDX_FILES.values() for file in pair)
     if DATASETS[name].folders:
         looked_for, put = ", and not all four published files", f", or put {files} (or .gz) into {folder / name}"
     else:
         looked_for, put = ", and no published archive", f", or put one of {', '.join(cifar.ARCHIVES)} into {folder}"
     return (
-        f"{name} is not in {folder}: no {folder / name}/<version> prepared by TFDS{looked_for}. Run `robint data "
-        f"--download {spelt}` where there is a network and copy the folder{put}; or use {spelt}-sample."
+        f"{name} is not in {folder}: no {folder / name}/<version> prepared by TFDS{looked_for}. Download it "
+        f"where there is a network and copy the folder{put}; or use {name}_sample."
     )
 
 
@@ -105,7 +106,7 @@ def download(name: str, folder: Path) -> Location:
     except requests.RequestException as error:
         host = urlsplit(DATASETS[name].url).hostname
         raise DataUnavailable(
-            f"{host} cannot be reached ({type(error).__name__}). {how_to_get(name, folder)}"
+            f"{host} cannot be reached ({type(error).__name__}). {how_to_get(name, folder)}", dataset=name
         ) from error
     try:
         _tensorflow()
@@ -121,7 +122,8 @@ def download(name: str, folder: Path) -> Location:
         if location is None:
             reason = (str(error).splitlines() or [""])[0][:200]
             raise DataUnavailable(
-                f"{name} could not be downloaded ({type(error).__name__}: {reason}). {how_to_get(name, folder)}"
+                f"{name} could not be downloaded ({type(error).__name__}: {reason}). {how_to_get(name, folder)}",
+                dataset=name,
             ) from error
         return location
     return Location(name, "tfds", next(p.parent for p in folder.glob(f"{name}/*/dataset_info.json")))

@@ -111,7 +111,7 @@ class Correlation:
     """How two quantities go together over n networks.
 
     pearson_interval: Fisher's z; spearman_interval: z with the variance of Bonett and Wright (2000). The bootstrap
-    intervals resample networks (percentile method), and assume no distribution.
+    intervals resample networks (percentile method), and assume no distribution; None where nothing was resampled.
     """
 
     n: int
@@ -119,12 +119,14 @@ class Correlation:
     spearman: float
     pearson_interval: Interval
     spearman_interval: Interval
-    pearson_bootstrap: Interval
-    spearman_bootstrap: Interval
+    pearson_bootstrap: Interval | None
+    spearman_bootstrap: Interval | None
 
 
 def correlation(x: np.ndarray, y: np.ndarray, *, n_resamples: int = 10_000, seed: int = 0) -> Correlation | None:
-    """Linear and rank correlation of x and y (n,), with intervals; seed: of the bootstrap.
+    """Linear and rank correlation of x and y (n,), with intervals.
+
+    n_resamples, seed: of the bootstrap; 0 resamples leave its intervals out, which takes most of the time.
 
     None where it is not defined: fewer than three points, or x or y constant. `ValueError` for shapes that differ and
     for values that are not finite.
@@ -148,8 +150,8 @@ def correlation(x: np.ndarray, y: np.ndarray, *, n_resamples: int = 10_000, seed
         spearman=spearman,
         pearson_interval=fisher_interval(pearson, n),
         spearman_interval=bonett_wright_interval(spearman, n),
-        pearson_bootstrap=_middle(_pearson(xs, ys)),
-        spearman_bootstrap=_middle(_spearman(xs, ys)),
+        pearson_bootstrap=_middle(_pearson(xs, ys)) if n_resamples else None,
+        spearman_bootstrap=_middle(_spearman(xs, ys)) if n_resamples else None,
     )
 
 
@@ -159,12 +161,6 @@ def fisher_interval(r: float, n: int) -> Interval:
     The whole of [-1, 1] for n of 3 or less.
     """
     return _z_interval(r, n, 1.0)
-
-
-def coefficients(x: np.ndarray, y: np.ndarray) -> tuple[float, float] | None:
-    """Linear and rank correlation of x and y (n,) without intervals; None and `ValueError` as in `correlation`."""
-    x, y = _paired(x, y)
-    return None if _undefined(x, y) else (float(_pearson(x, y)), float(_spearman(x, y)))
 
 
 def bonett_wright_interval(r: float, n: int) -> Interval:

@@ -133,8 +133,8 @@ def check_network(network: Network, x: np.ndarray, y: np.ndarray | None = None) 
     if rescales(network):
         _warn_once(
             network,
-            "the network begins by scaling its images, so it may take others than those in [-1, 1]; say which: "
-            "Bounded(network, bounds=(0, 255)) or --bounds 0,255, and (-1, 1) if that is what it takes.",
+            "the network begins by scaling its images, so it may take others than those in [-1, 1]; give its "
+            "bounds: Bounded(network, bounds=(0, 255)), for example, and (-1, 1) if that is what it takes.",
         )
     logits = called(network, x[:EXAMINED])
     check_finite(logits)

@@ -8,6 +8,5 @@ Modules:
     protocols                              which results decide, and the words for what they say
     comparison                             from a folder of results to a verdict per claim
     report, report_markdown                the page and the tables that show it
-    result_tables                          our own numbers as tables for documents
     figures                                the paper's figures, drawn from results files
 """

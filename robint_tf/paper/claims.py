@@ -15,7 +15,7 @@ from robint_tf.paper.verdicts import Finding, Results
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement of the paper. `needs`: name of the results file that decides, made by `command`.
+    """A statement of the paper. `needs`: name of the results file that decides, without .json.
 
     evaluate: from that file's content to a finding; `ValueError` if the file is of something else. authors: the same
     from the published numbers, None where these do not decide. rule, authors_rule: how either is judged, in words; ""
@@ -27,7 +27,6 @@ class Claim:
     group: str  # claims of one kind, e.g. a figure's panels; one pair of rules judges all of them
     statement: str
     needs: str
-    command: str
     rule: str
     evaluate: Callable[[Results], Finding]
     authors: Callable[[], Finding] | None = None
@@ -115,7 +114,6 @@ def _panel_claim(
         group=f"Figure 1, {DATASETS[dataset]}: {group}",
         statement=f"{DATASETS[dataset]}, {NORMS[norm]} {LOSSES[loss]}: {statement}",
         needs=f"section_2_1_{dataset}_xent",
-        command=f"robint section-2-1 --dataset {dataset} --preset paper",
         rule=rule,
         evaluate=_of(ours, figure="manifold_distances", dataset=dataset),
         authors=authors,
@@ -130,7 +128,6 @@ def _figure_3() -> Iterator[Claim]:
         group="Figure 3: tilt of the boundary",
         statement="adversarial training takes the tilt out of the boundary, a stronger adversary more of it",
         needs="section_2_2",
-        command="robint section-2-2 --preset paper",
         rule=TILT_RULE,
         evaluate=_of(verdicts.tilt_order, figure="section_2_2"),
         authors=verdicts.authors_tilt_order,
@@ -147,7 +144,6 @@ def _accuracies() -> Iterator[Claim]:
             group="Accuracy of standard training",
             statement=f"standard training on {DATASETS.get(dataset, 'the toy data')} reaches {stated:.1%}",
             needs="section_2_2" if toy else f"{dataset}_standard",
-            command="robint section-2-2 --preset paper" if toy else f"robint train --dataset {dataset}",
             rule=ACCURACY_RULE,
             evaluate=_of(verdicts.toy_accuracy, figure="section_2_2")
             if toy
@@ -241,14 +237,12 @@ def _grid_claim(
     question: bool = False,
     axis: str = "strength",
 ) -> Claim:
-    command = "section-3-2" if axis == "strength" else "section-3-3"
     return Claim(
         key=key,
         section=section,
         group=group,
         statement=statement,
-        needs=f"{command.replace('-', '_')}_{loss}",
-        command=f"robint {command} --preset paper --losses {loss}",
+        needs=f"section_{GRID_FIGURES[axis][0].replace('.', '_')}_{loss}",
         rule=rule,
         evaluate=_of(lambda results: ours(grid.points(results)), figure="interpretability", loss=loss, axis=axis),
         authors=lambda: (theirs or ours)(grid.authors_points(loss)),

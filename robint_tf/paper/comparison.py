@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -44,7 +44,7 @@ def collect(folder: Path) -> Collection:
     Of two files of one name that with the shorter path counts, the first by name among equals; the other is left out.
     """
     if not folder.is_dir():
-        raise results.ResultsError(f"{folder} is not a folder; run a section first, or name the folder of its figures.")
+        raise results.ResultsError(f"{folder} is not a folder; name one that holds results files.")
     content: dict[str, dict[str, Any]] = {}
     paths: dict[str, str] = {}
     left_out: dict[str, str] = {}
@@ -75,38 +75,51 @@ def differences(collection: Collection, names: Iterable[str]) -> dict[str, dict[
     return {key: values for key, values in seen.items() if len(values) > 1}
 
 
-def compare(collection: Collection, *, allow_mixed: bool = False) -> dict[str, Any]:
-    """Verdicts on every claim, with what is missing and the command that makes it; plain data for `report.json`.
+def compare(
+    collection: Collection, *, allow_mixed: bool = False, commands: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """Verdicts on every claim, and which results are missing; plain data for `report.json`.
 
     Files that decide by their name and do not hold what that takes are left out and listed. `MixedError` if those that
-    decide differ in variant or version, unless `allow_mixed`; then they are listed.
+    decide differ in variant or version, unless `allow_mixed`; then they are listed. commands: by the name of a results
+    file, the command that makes it, which is told where the file is missing.
     """
     wanted = claims.all_claims()
-    collection, findings = _evaluated(collection, wanted)
+    commands = commands or {}
+    collection, findings = _evaluated(collection, wanted, commands)
     deciding = sorted({claim.needs for claim in wanted if claim.needs in collection.content})
     mixed = differences(collection, deciding)
     if mixed and not allow_mixed:
         listed = "; ".join(f"{key}: {', '.join(sorted(values))}" for key, values in mixed.items())
-        raise MixedError(f"the results differ in {listed}; run them alike, or give --allow-mixed to list them.")
-    rows = [_row(claim, findings[claim.key], collection) for claim in wanted]
-    missing = {claim.needs: claim.command for claim in wanted if claim.needs not in collection.content}
+        raise MixedError(
+            f"the results differ in {listed}; make them alike, or allow mixed ones, which are then listed."
+        )
+    rows = [_row(claim, findings[claim.key], collection, commands) for claim in wanted]
+    missing = dict.fromkeys(claim.needs for claim in wanted if claim.needs not in collection.content)
     return {
         "claims": rows,
         "groups": groups(rows),
-        "missing": [{"results": name, "command": command} for name, command in missing.items()],
+        "missing": [{"results": name, "command": commands.get(name)} for name in missing],
         "mixed": mixed,
         "left_out": collection.left_out,
         "sources": [_source(name, collection) for name in deciding],
     }
 
 
-def _evaluated(collection: Collection, wanted: list[Claim]) -> tuple[Collection, dict[str, Finding]]:
+def _evaluated(
+    collection: Collection, wanted: list[Claim], commands: Mapping[str, str]
+) -> tuple[Collection, dict[str, Finding]]:
     """The findings by claim, and the collection without the files that have none because of their form."""
+
+    def remedy(claim: Claim) -> str:
+        command = commands.get(claim.needs)
+        return f"make {claim.needs}.json" if command is None else f"run `{command}`"
+
     reasons: dict[str, str] = {}
     findings: dict[str, Finding] = {}
     for claim in wanted:
         content = collection.content.get(claim.needs)
-        findings[claim.key] = Finding("not run", f"run `{claim.command}`")
+        findings[claim.key] = Finding("not run", remedy(claim))
         if content is None or claim.needs in reasons:
             continue
         try:
@@ -114,10 +127,10 @@ def _evaluated(collection: Collection, wanted: list[Claim]) -> tuple[Collection,
             findings[claim.key] = _finite(claim.evaluate(content))
         except ODD as error:
             cause = results.printable(f"{type(error).__name__}: {error}".replace("\n", " "))[:200]
-            reasons[claim.needs] = f"it does not hold what its name promises ({cause}); run `{claim.command}`."
+            reasons[claim.needs] = f"it does not hold what its name promises ({cause}); {remedy(claim)}."
     for claim in wanted:
         if claim.needs in reasons:
-            findings[claim.key] = Finding("not run", f"run `{claim.command}`")
+            findings[claim.key] = Finding("not run", remedy(claim))
     return collection.without(reasons), findings
 
 
@@ -149,7 +162,7 @@ def _data(content: dict[str, Any]) -> dict[str, str]:
     return {key: content[key]["sha256"][:12] for key in ("data", "train_data", "test_data") if key in content}
 
 
-def _row(claim: Claim, finding: Finding, collection: Collection) -> dict[str, Any]:
+def _row(claim: Claim, finding: Finding, collection: Collection, commands: Mapping[str, str]) -> dict[str, Any]:
     found = collection.content.get(claim.needs)
     scale = "decides" if found is None or protocols.decides(found) else "scale"
     authors = None if claim.authors is None else claim.authors()
@@ -162,7 +175,7 @@ def _row(claim: Claim, finding: Finding, collection: Collection) -> dict[str, An
         "rule": claim.rule,
         "authors_rule": None if authors is None else claim.authors_rule or claim.rule,
         "results": collection.paths.get(claim.needs),
-        "command": claim.command if found is None else found["provenance"]["command"],
+        "command": commands.get(claim.needs) if found is None else found["provenance"]["command"],
         "preset": None if found is None else protocols.scale(found),
         "decides": found is not None and scale == "decides",
         "ours": _worded(finding, scale, claim.question),

@@ -118,7 +118,8 @@ def html(comparison: dict[str, Any], header: dict[str, str], pictures: list[Pict
         )
     if comparison["missing"]:
         items = "".join(
-            f"<li>{escape(item['results'])}: <code>{escape(item['command'])}</code></li>"
+            f"<li>{escape(item['results'])}"
+            + (f": <code>{escape(item['command'])}</code></li>" if item["command"] else "</li>")
             for item in comparison["missing"]
         )
         body.append(f"<h2>Missing</h2><ul>{items}</ul>")

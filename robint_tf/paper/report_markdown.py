@@ -102,7 +102,10 @@ def markdown(comparison: dict[str, Any], header: dict[str, str]) -> str:
         parts += ["", f"## Section {section}: {HEADINGS[section]}", "", table(heads, [_cells(row) for row in rows])]
     if comparison["missing"]:
         parts += ["", "## Missing", ""]
-        parts += [f"- {code(item['results'])}: {code(item['command'])}" for item in comparison["missing"]]
+        parts += [
+            f"- {code(item['results'])}" + (f": {code(item['command'])}" if item["command"] else "")
+            for item in comparison["missing"]
+        ]
     if comparison["left_out"]:
         parts += ["", "## Left out", ""]
         parts += [f"- {code(place)}: {text(reason)}" for place, reason in comparison["left_out"].items()]

@@ -35,7 +35,7 @@ class Finding:
     interval: tuple[float, float] | None = None
 
 
-def judge(value: float, interval: tuple[float, float] | None, *, sign: int = 1) -> Outcome:
+def sign_rule(value: float, interval: tuple[float, float] | None, *, sign: int = 1) -> Outcome:
     """Whether a number is above 0 (sign 1) or below (-1), as far as its interval allows; without one, as it stands."""
     low, high = (value, value) if interval is None else interval
     low, high = (low, high) if sign > 0 else (-high, -low)
@@ -84,7 +84,7 @@ def tilt_order(results: Results) -> Finding:
     """Figure 3: whether more than half of the seeds have the paper's order."""
     hits, n = results["seeds_with_tilt_standard_over_weak_over_strong"], results["n_seeds"]
     ends = wilson(hits, n)
-    outcome = judge(hits / n - 0.5, (ends[0] - 0.5, ends[1] - 0.5))
+    outcome = sign_rule(hits / n - 0.5, (ends[0] - 0.5, ends[1] - 0.5))
     return Finding(outcome, f"tilt standard > weak > strong in {hits} of {n} seeds", hits / n, ends)
 
 
@@ -93,7 +93,7 @@ def authors_tilt_order() -> Finding:
     tilts = published.TOY_TILT_DEGREES
     least = min(tilts["standard"] - tilts["weak"], tilts["weak"] - tilts["strong"])
     text = "tilts about " + ", ".join(f"{v:.0f}°" for v in tilts.values()) + ", one network each"
-    return Finding(judge(least, None), text)
+    return Finding(sign_rule(least, None), text)
 
 
 NOT_AMONG = Finding("not run", "these networks are not among the results")
@@ -149,7 +149,7 @@ def manifold_nearer(norm: str, loss: str, results: Results) -> Finding:
     if any(row["share"] is None for row in rows):
         return Finding("inconclusive", "a network has no successful attack")
     least = min(rows, key=lambda row: row["interval"][0])
-    outcomes = {judge(r["share"] - 0.5, (r["interval"][0] - 0.5, r["interval"][1] - 0.5)) for r in rows}
+    outcomes = {sign_rule(r["share"] - 0.5, (r["interval"][0] - 0.5, r["interval"][1] - 0.5)) for r in rows}
     outcome: Outcome = "inconclusive"
     if outcomes == {"holds"}:
         outcome = "holds"

@@ -9,7 +9,7 @@ from robint_tf.interpretability import scores
 from robint_tf.intervals import LEVEL, Interval
 from robint_tf.labels import ATTRIBUTIONS, NORMS
 from robint_tf.paper import published
-from robint_tf.paper.verdicts import NOT_AMONG, Finding, Outcome, Results, judge, mean_and_half_width
+from robint_tf.paper.verdicts import NOT_AMONG, Finding, Outcome, Results, mean_and_half_width, sign_rule
 
 N_RESAMPLES = 2000
 
@@ -70,13 +70,17 @@ def correlation(key: Key, axis: str, series: dict[Key, Points]) -> Finding:
     if key not in series:
         return NOT_AMONG
     p = series[key]
-    found = scores.coefficients(_axis(p, axis), p.score)
+    found = _correlation(_axis(p, axis), p.score)
     if found is None:
         return Finding("inconclusive", f"{len(p.eps)} networks are too few")
-    linear, rank = found
-    low, high = scores.fisher_interval(linear, len(p.eps))
-    text = f"linear {linear:.3f}, rank {rank:.3f}, {len(p.eps)} networks"
-    return Finding(judge(linear, (low, high), sign=USUAL[axis]), text, linear, (low, high))
+    low, high = found.pearson_interval
+    text = f"linear {found.pearson:.3f}, rank {found.spearman:.3f}, {found.n} networks"
+    return Finding(sign_rule(found.pearson, (low, high), sign=USUAL[axis]), text, found.pearson, (low, high))
+
+
+def _correlation(x: np.ndarray, y: np.ndarray) -> scores.Correlation | None:
+    """As the figures show it, without the bootstrap, which no rule uses."""
+    return scores.correlation(x, y, n_resamples=0)
 
 
 STRONG = 0.5
@@ -99,8 +103,8 @@ def exception(key: Key, axis: str, series: dict[Key, Points]) -> Finding:
     if any(other not in series for other in others):
         return Finding("inconclusive", "the series that it would be an exception from are not all among the results")
     sign = USUAL[axis]
-    found = {k: scores.coefficients(_axis(series[k], axis), series[k].score) for k in (key, *others)}
-    r = {k: pair[0] for k, pair in found.items() if pair is not None}
+    found = {k: _correlation(_axis(series[k], axis), series[k].score) for k in (key, *others)}
+    r = {k: correlation.pearson for k, correlation in found.items() if correlation is not None}
     if len(r) < len(found):
         return Finding("inconclusive", "a series has too few networks for a correlation, or scores that are all alike")
     usual = {k: sign * value for k, value in r.items()}
@@ -126,8 +130,8 @@ def _mean_interval(correlations: list[float], n: int) -> Interval:
 
 def _between(one: Key, other: Key, series: dict[Key, Points]) -> float | None:
     """How the scores of two series go together; None for series of different networks."""
-    found = scores.coefficients(series[one].score, series[other].score) if one[0] == other[0] else None
-    return None if found is None else found[0]
+    found = _correlation(series[one].score, series[other].score) if one[0] == other[0] else None
+    return None if found is None else found.pearson
 
 
 def above_standard(key: Key, series: dict[Key, Points], *, exact: bool = False) -> Finding:
@@ -143,13 +147,13 @@ def above_standard(key: Key, series: dict[Key, Points], *, exact: bool = False) 
     text = f"lowest robust minus highest standard score {margin:.4f}"
     if p.errors is None:
         if exact:
-            return Finding(judge(margin, None), text, margin)
+            return Finding(sign_rule(margin, None), text, margin)
         return Finding("inconclusive", text + ", one retraining each: no interval", margin)
     degrees = len(p.errors) * (p.n_retrainings - 1)
     pooled = float(np.sqrt(np.mean(np.square(p.errors))))
     half = float(stats.t.ppf((1 + LEVEL) / 2, degrees)) * pooled
     interval = (margin - 2 * half, margin + 2 * half)
-    return Finding(judge(margin, interval), text, margin, interval)
+    return Finding(sign_rule(margin, interval), text, margin, interval)
 
 
 def gx_above_g(norm: str, occlusion: str, series: dict[Key, Points]) -> Finding:
@@ -161,7 +165,7 @@ def gx_above_g(norm: str, occlusion: str, series: dict[Key, Points]) -> Finding:
         return Finding("inconclusive", "one network is too few")
     mean, half = mean_and_half_width(gap)
     text = f"GX minus G: {mean:.4f} over {len(gap)} networks"
-    return Finding(judge(mean, (mean - half, mean + half)), text, mean, (mean - half, mean + half))
+    return Finding(sign_rule(mean, (mean - half, mean + half)), text, mean, (mean - half, mean + half))
 
 
 def l2_above_linf(occlusion: str, attribution: str, series: dict[Key, Points]) -> Finding:
@@ -186,7 +190,7 @@ def l2_above_linf(occlusion: str, attribution: str, series: dict[Key, Points]) -
     ends = np.quantile(draws[0][:n] - draws[1][:n], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     interval = (float(ends[0]), float(ends[1]))
     text = f"{' minus '.join(NORMS.values())} at accuracy {middle[0]:.1%}: {gap:.4f}"
-    return Finding(judge(gap, interval, sign=1 if occlusion == "remove" else -1), text, gap, interval)
+    return Finding(sign_rule(gap, interval, sign=1 if occlusion == "remove" else -1), text, gap, interval)
 
 
 def difference_interval(first: float, second: float, n: tuple[int, int], *, between: float | None = None) -> Interval:

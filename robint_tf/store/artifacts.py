@@ -61,7 +61,9 @@ def default_root() -> Path:
     try:
         return Path(choice).expanduser() if choice else Path(cache or "~/.cache").expanduser() / "robint_tf"
     except RuntimeError as error:
-        raise InputError("this user has no home folder; give --store, or set ROBINT_STORE to a folder.") from error
+        raise InputError(
+            "this user has no home folder; name a folder for the store, or set ROBINT_STORE to one.", argument="store"
+        ) from error
 
 
 class TakenError(Exception):

@@ -104,7 +104,7 @@ def unreadable(path: Path) -> str:
     seen = next((p for p in (path, *path.parents) if os.path.lexists(p)), path)
     return (
         f"{path} cannot be read by this user: {seen} belongs to {_owner(seen)}. Nothing was changed; have it opened "
-        "with chmod -R a+rX, or choose another --store."
+        "with chmod -R a+rX, or choose another store."
     )
 
 
@@ -113,12 +113,12 @@ def explained(error: OSError, folder: Path, size: int) -> OSError:
     if error.errno in FULL:
         return OSError(
             f"{os.strerror(error.errno)}: {folder} must take {size / 2**20:.1f} MiB more. Finished work is kept; free "
-            "some space, or name a --store on another disk, and repeat the command."
+            "some space, or name a store on another disk, and repeat the command."
         )
     if isinstance(error, PermissionError) and error.errno is not None:
         return PermissionError(
             f"{folder} cannot be written by this user: it belongs to {_owner(folder)}. Have it opened with chmod g+ws "
-            "and work with umask 002, or choose another --store."
+            "and work with umask 002, or choose another store."
         )
     return error
 

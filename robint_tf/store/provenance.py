@@ -15,11 +15,14 @@ Description = dict[str, Any]
 IGNORED = ("robint_tf", "numpy")
 """Named, but not compared: the arithmetic of this package has `specs.MATHEMATICS`, which is a part of every key."""
 
-REMEDY = "Run them alike, choose another --store, or give --allow-mixed, which names in the results what was mixed."
+REMEDY = "Make them alike, choose another store, or allow mixed parts; the results then name what was mixed."
 
 
 class MixedError(InputError):
     """Parts that were made differently, which no result should mix unasked."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, argument="allow_mixed")
 
 
 def differences(descriptions: Iterable[Description]) -> dict[str, list[Any]]:

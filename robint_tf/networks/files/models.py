@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from robint_tf.errors import InputError
+from robint_tf.errors import InputError, NetworkMissing
 from robint_tf.networks import inputs
 from robint_tf.networks.bounds import Bounded, Bounds
 from robint_tf.networks.classifiers import Network
@@ -39,13 +39,13 @@ def load(
     Keras model, or if its input or output does not fit x_shape (without the batch axis) and n_classes.
     """
     if not path.exists():
-        raise InputError(f"{path} does not exist; train one with `robint train --save {path}`.")
+        raise NetworkMissing(f"{path} does not exist; name a file that holds a network.", path=path)
     if path.is_dir():
         raise InputError(f"{path} is a folder; name a .keras file.")
     if not zipfile.is_zipfile(path):
         raise InputError(
             f"{path} is not a Keras model: it is not a whole zip archive, so it was cut off or is another kind of "
-            "file; copy it again, or train it with --overwrite."
+            "file; copy it again, or train it anew."
         )
     try:
         keras_file.check(path)

@@ -1,4 +1,4 @@
-"""One data set's share of section 2.1: its networks, its VAE-GAN, the distances between, and what is drawn of them."""
+"""Section 2.1 on one data set: its networks, its VAE-GAN, the distances of attacks, and what is drawn of them."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -9,16 +9,19 @@ from robint_tf.specs import ClassifierSpec, DistanceSpec
 from ..run import Run
 from .estimate import (
     Costs,
-    Load,
-    attack_passes,
+    Work,
+    Workload,
     classifier_flops,
     classifier_seconds,
+    training_work,
     vae_gan_bytes,
     vae_gan_flops,
     vae_gan_seconds,
+    workload,
 )
-from .manifold_results import Measured, figure_1, report
+from .manifold_results import Measured, figure_1, print_table
 from .presets import ManifoldStudy
+from .runner import Runner
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,12 +30,10 @@ if TYPE_CHECKING:
     from robint_tf.recipes import Distances, TrainedVAEGAN
 
 SHEET_IMAGES = 10
-VAE_GAN_PASSES = {"mnist": 7, "fashion_mnist": 7, "cifar10": 64}
-"""What an image costs in a VAE-GAN's training step, in passes through the data set's classifier, by `flops`."""
 
 
-class Work:
-    """Fetches or makes each part, and makes none twice."""
+class ManifoldRunner(Runner):
+    """Fetches each part from the store, or makes it; nothing is trained twice."""
 
     def __init__(
         self, study: ManifoldStudy, run: Run, loss: str, *, data_dir: Path | None = None, offline: bool = False
@@ -84,47 +85,33 @@ class Work:
         """As an estimate calls it."""
         return self.study.dataset
 
-    def loads(self) -> list[Load]:
-        """What the data set's share consists of, and what of it the store lacks."""
+    def workloads(self) -> list[Workload]:
+        """What the data set's part of the section consists of, and what of it the store lacks."""
         from robint_tf import recipes
         from robint_tf.training import vae_gan as vae_gan_training
 
-        study, store = self.study, self.run.store
-        train, images = self.dataset.train.take(study.n_train), self.dataset.train.take(study.vae_gan_n_train)
-        test = self.dataset.test.take(study.n_test)
-        networks = self.classifiers()
-        untrained = [spec for spec in networks if not store.has(spec, train.fingerprint.key)]
-        trained_before = store.has(study.vae_gan, images.fingerprint.key)
-        batches = vae_gan_training.n_batches(len(images.y), study.vae_gan.batch_size)
-        attack = study.test_attack(self.loss)
-        shown = {spec for panel in study.panels().values() for spec in panel.values()}
-        inputs = self.dataset.train.fingerprint.key, test.fingerprint.key
-        unmeasured = [spec for spec in shown if not store.has(self.distance_spec(spec, attack=attack), *inputs)]
+        study = self.study
+        n_train, n_test = len(self.dataset.train.take(study.n_train).y), len(self.dataset.test.take(study.n_test).y)
+        n_images = len(self.dataset.train.take(study.vae_gan_n_train).y)
         weights = 4 * recipes.build(study.standard).count_params()
         return [
-            Load(
-                name="networks to train",
-                total=len(networks),
-                missing=len(untrained),
-                updates=len(untrained) * study.training.epochs * len(train.y),
-                attack_steps=sum(0 if s.attack is None else s.attack.n_steps for s in untrained)
-                * study.training.epochs
-                * len(train.y),
-                size=len(untrained) * weights,
+            workload(
+                "networks to train", self.classifiers(), self.has, lambda spec: training_work(spec, n_train, weights)
             ),
-            Load(
-                name="VAE-GANs to train",
-                total=1,
-                missing=int(not trained_before),
-                vae_gan_steps=0 if trained_before else study.vae_gan.epochs * batches,
-                size=0 if trained_before else vae_gan_bytes(study.vae_gan),
+            workload(
+                "VAE-GANs to train",
+                [study.vae_gan],
+                self.has,
+                lambda spec: Work(
+                    vae_gan_steps=spec.epochs * vae_gan_training.n_batches(n_images, spec.batch_size),
+                    size=vae_gan_bytes(spec),
+                ),
             ),
-            Load(
-                name="networks to attack",
-                total=len(shown),
-                missing=len(unmeasured),
-                attack_steps=len(unmeasured) * len(test.y) * attack.n_steps,
-                size=len(unmeasured) * 16 * len(test.y),
+            workload(
+                "networks to attack",
+                self.attacked(),
+                self.has,
+                lambda spec: Work(attack_steps=n_test * spec.attack.n_steps if spec.attack else 0, size=16 * n_test),
             ),
         ]
 
@@ -148,7 +135,7 @@ class Work:
 
     def figures(self, scale: str) -> list[tuple[str, str, dict[str, Any]]]:
         """Everything this section draws of the data set: file name, kind of figure, content."""
-        self._announce()
+        self.announce([*self.classifiers(), self.study.vae_gan, *self.attacked()])
         measured = self.measure()
         vae_gan = self.vae_gan_sheet()
         about = self.about()
@@ -164,27 +151,14 @@ class Work:
             (f"section_2_1_vae_gan_{dataset}", "vae_gan", about | vae_gan),
         ]
         self.run.display.end()
-        report(dataset, figures[0][2])
+        print_table(dataset, figures[0][2])
         return figures
 
-    def _announce(self) -> None:
-        """Tell the display what is going to be fetched or made, in passes of an image through a classifier."""
-        study, store, networks = self.study, self.run.store, self.classifiers()
-        train, images = self.dataset.train.take(study.n_train), self.dataset.train.take(study.vae_gan_n_train)
-        test = self.dataset.test.take(study.n_test)
-        attack = study.test_attack(self.loss)
-        shown = {spec for panel in study.panels().values() for spec in panel.values()}
-        passes: dict[Any, float] = {
-            spec: len(train.y) * spec.training.epochs * (2 + attack_passes(spec.attack))
-            for spec in networks
-            if not store.has(spec, train.fingerprint.key)
-        }
-        if not store.has(study.vae_gan, images.fingerprint.key):
-            passes[study.vae_gan] = len(images.y) * study.vae_gan.epochs * VAE_GAN_PASSES[study.dataset]
-        for spec in (self.distance_spec(spec, attack=attack) for spec in shown):
-            if not store.has(spec, self.dataset.train.fingerprint.key, test.fingerprint.key):
-                passes[spec] = len(test.y) * attack_passes(attack)
-        self.run.display.job("piece", len(networks) + 1 + len(shown), passes)
+    def attacked(self) -> list[DistanceSpec]:
+        """The distances of Figure 1's attacks, one for each network in its panels."""
+        attack = self.study.test_attack(self.loss)
+        shown = {spec: None for panel in self.study.panels().values() for spec in panel.values()}
+        return [self.distance_spec(spec, attack=attack) for spec in shown]
 
     def about(self) -> dict[str, Any]:
         """What every file says of its networks and data."""

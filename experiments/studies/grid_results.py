@@ -1,4 +1,4 @@
-"""Sections 3.2 and 3.3 in numbers: from retrained accuracies to scores, correlations, and the authors' beside them."""
+"""Sections 3.2 and 3.3 in numbers: from retrained accuracies to scores and correlations, with the authors'."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -84,7 +84,7 @@ def _series(
     key: tuple[str, str],
 ) -> dict[str, Any]:
     occlusion, attribution = key
-    found = [
+    scored = [
         score_of(study, cells[attribution, occlusion], baseline["random", occlusion], occlusion) for *_, cells in rows
     ]
     return series(
@@ -92,8 +92,8 @@ def _series(
         axis,
         eps=[explained.eps for explained, *_ in rows],
         accuracy=[clean.value for _, clean, *_ in rows],
-        y=[score for score, _ in found],
-        errors=[error for _, error in found],
+        y=[score for score, _ in scored],
+        errors=[error for _, error in scored],
     )
 
 
@@ -185,10 +185,10 @@ def score_of(
     return float(per_seed.mean()), error
 
 
-def report(found: dict[str, Any]) -> None:
-    """Print the table: ours beside the authors'."""
-    against = {"strength": "attack strength", "accuracy": "test accuracy"}[found["axis"]]
-    for panel in found["panels"]:
+def print_table(figure: dict[str, Any]) -> None:
+    """Print our correlations and the authors'."""
+    against = {"strength": "attack strength", "accuracy": "test accuracy"}[figure["axis"]]
+    for panel in figure["panels"]:
         click.echo(f"\n{panel['title']}: correlation with {against}")
         click.echo(
             f"{'series':16} {'linear (95% interval)':>26} {'authors':>8} {'rank (95% interval)':>26} {'authors':>8}"
@@ -207,3 +207,34 @@ def report(found: dict[str, Any]) -> None:
             )
         above = sum((s["margin_over_standard"] or 0) > 0 for s in panel["series"])
         click.echo(f"every robust network above every standard one: in {above} of {len(panel['series'])} series")
+
+
+def scores_of(study: InterpretabilityStudy, cells: "Cells", baseline: "Cells") -> list[dict[str, Any]]:
+    """Accuracies and scores by test (ROAR, KAR)."""
+    tests = []
+    for occlusion, title in labels.TESTS_IN_FULL.items():
+        random = baseline["random", occlusion]
+        attributions = []
+        for attribution in ATTRIBUTIONS:
+            score, error = score_of(study, cells[attribution, occlusion], random, occlusion)
+            accuracies = cells[attribution, occlusion].tolist()
+            attributions.append(
+                {"attribution": attribution, "score": score, "standard_error": error, "accuracies": accuracies}
+            )
+        tests.append({"test": title, "occlusion": occlusion, "random": random.tolist(), "attributions": attributions})
+    return tests
+
+
+def print_retrainings(study: InterpretabilityStudy, tests: list[dict[str, Any]]) -> None:
+    """Print accuracies by fraction, means over the retrainings, and the scores."""
+    import numpy as np
+
+    for test in tests:
+        verb = "removed" if test["occlusion"] == "remove" else "kept"
+        click.echo(f"\n{test['test']}: test accuracy by fraction of pixels {verb}, mean of {study.n_seeds}")
+        click.echo(f"{'':8}" + "".join(f"{fraction:8.0%}" for fraction in study.fractions) + "    score")
+        for row in test["attributions"]:
+            error = "" if row["standard_error"] is None else f" ± {row['standard_error']:.4f}"
+            means = "".join(f"{value:8.2%}" for value in np.mean(row["accuracies"], axis=1))
+            click.echo(f"{labels.ATTRIBUTIONS[row['attribution']]:8}{means} {row['score']:8.4f}{error}")
+        click.echo(f"{'random':8}" + "".join(f"{value:8.2%}" for value in np.mean(test["random"], axis=1)))

@@ -1,0 +1,83 @@
+"""The figures of a report: those of a folder of results, drawn again, and the authors' Figures 4 and 5."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from robint_tf.paper.comparison import Collection
+    from robint_tf.paper.report import Picture
+
+DPI = 90
+
+
+def pictures(collection: "Collection", left_out: set[str]) -> "tuple[list[Picture], dict[str, str]]":
+    """The figures of the results and the authors' Figures 4 and 5; and why others cannot be drawn.
+
+    left_out: paths of files that the comparison did not take.
+    """
+    from robint_tf.paper import comparison, report
+    from robint_tf.paper.figures import plots
+    from robint_tf.store import results
+
+    from .grid_results import authors_figure
+
+    drawn, undrawn = [], {}
+    drawable = [
+        (name, content)
+        for name, content in collection.content.items()
+        if name.startswith("section_") and _kind(content) and collection.paths[name] not in left_out
+    ]
+    for name, content in sorted(drawable, key=lambda item: (list(KINDS).index(item[1]["figure"]), item[0])):
+        section = ".".join(name.split("_")[1:3])
+        try:
+            png = _png(plots.FIGURES[content["figure"]](content))
+            drawn.append(report.Picture(section, _title(name, content), _alt(name, content), png))
+        except comparison.ODD as error:
+            cause = results.printable(f"{type(error).__name__}: {error}")[:200]
+            undrawn[collection.paths[name]] = f"its figure cannot be drawn ({cause}); run its command again."
+    for section, figure, axis in (("3.2", 4, "strength"), ("3.3", 5, "accuracy")):
+        for loss in ("xent", "cw"):
+            theirs = plots.FIGURES["interpretability"](authors_figure(loss, axis))
+            title = f"Figure {figure}, the authors' numbers, networks trained with {loss} (read back from their figure)"
+            drawn.append(report.Picture(section, title, title, _png(theirs)))
+    return drawn, undrawn
+
+
+def _kind(content: dict[str, Any]) -> str | None:
+    """What kind of figure a results file is of; None for one that has none."""
+    figure = content.get("figure")
+    return figure if isinstance(figure, str) and figure in KINDS else None
+
+
+KINDS = {
+    "manifold_distances": "Figure 1: distances of adversarial examples to the image manifold",
+    "adversarial_examples": "Figure 2: adversarial examples by network",
+    "loss_gradients": "Figure 6: loss gradients by network",
+    "vae_gan": "what the VAE-GAN makes of test images and of noise",
+    "interpretability": "ROAR and KAR scores",
+    "section_2_2": "Figure 3b: decision boundaries of three toy networks",
+    "section_2_2_sketch": "Figure 3a: why a tilted boundary sends attacks off the manifold",
+}
+
+
+def _title(name: str, content: dict[str, Any]) -> str:
+    preset = content.get("provenance", {}).get("preset")
+    where = content.get("dataset", "")
+    return f"{KINDS[content['figure']]}{f', {where}' if where else ''}, ours (preset {preset}; {name}.json)"
+
+
+def _alt(name: str, content: dict[str, Any]) -> str:
+    if content["figure"] == "manifold_distances":
+        from robint_tf.paper.figures import plots_manifold
+
+        orders = (f"{p['title']}: {plots_manifold.order_words(p['order'])}" for p in content["panels"])
+        return f"{KINDS[content['figure']]}, {content['dataset']}. " + "; ".join(orders)
+    return _title(name, content)
+
+
+def _png(figure: Any) -> str:
+    import base64
+    import io
+
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=DPI, format="png", bbox_inches="tight", metadata={"Software": None})
+    return base64.b64encode(buffer.getvalue()).decode()
