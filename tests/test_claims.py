@@ -255,7 +255,7 @@ def card(**spec):
     spec = {"kind": "ClassifierSpec", "dataset": "mnist", "n_train": None, "attack": None, **spec}
     return {
         "spec": spec,
-        "clean_accuracy": {"value": 0.986, "interval_95": [0.984, 0.988]},
+        "clean_accuracy": {"value": 0.986, "n": 10_000, "interval_95": [0.984, 0.988]},
     }
 
 
@@ -348,6 +348,12 @@ def test_only_the_authors_training_decides_about_an_accuracy(changes, decided, s
     found["spec"] |= changes
     assert protocols.decides(found) is decided
     assert protocols.scale(found) == scale
+
+
+def test_a_full_training_measured_on_a_part_of_the_test_images_decides_nothing():
+    found = card(training=FULL) | provenance()
+    found["clean_accuracy"]["n"] = 1000
+    assert not protocols.decides(found)
 
 
 def grid_results(**changes):

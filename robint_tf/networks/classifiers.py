@@ -141,7 +141,7 @@ def _configuration(network: Network) -> str:
     Beside Keras' configuration: shapes and types of the variables; the values of those that training does not start
     anew, such as the statistics of a `Normalization`; and the source of classes and functions that are not Keras'.
     """
-    if not network.built:
+    if not network.built and not network.variables:
         raise InputError(f"the network {network.name!r} has no weights yet; give it an Input, or call it once.")
     try:
         config = keras.saving.serialize_keras_object(network)

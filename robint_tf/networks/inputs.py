@@ -5,6 +5,7 @@ Images are float32 in [-1, 1], labels whole numbers from 0; a network is any Ker
 
 import warnings
 import weakref
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -190,15 +191,25 @@ def check_finite(values: np.ndarray, first: int = 0, what: str = "logits") -> No
 
 
 def rescales(network: Network) -> bool:
-    """Whether a network begins by scaling its images and nobody has said in which bounds they are."""
-    for layer in () if isinstance(network, Bounded) else network._flatten_layers(include_self=False):
-        if isinstance(layer, Bounded):
-            return False
+    """Whether a network scales its images before its first weights, and nobody has said in which bounds they are."""
+    for layer in _in_order(network):
         if isinstance(layer, layers.Rescaling | layers.Normalization):
             return True
-        if layer.trainable_variables and not isinstance(layer, keras.Model):
+        if isinstance(layer, Bounded) or layer.trainable_variables:
             return False
     return False
+
+
+def _in_order(network: Network) -> Iterator[layers.Layer]:
+    """The layers of a network, those of networks within it in their place; a `Bounded` one as a whole."""
+    if isinstance(network, Bounded):
+        yield network
+        return
+    for layer in network.layers:
+        if isinstance(layer, keras.Model):
+            yield from _in_order(layer)
+        else:
+            yield layer
 
 
 _SAID: "weakref.WeakKeyDictionary[Network, set[str]]" = weakref.WeakKeyDictionary()
