@@ -117,10 +117,14 @@ def test_bad_idx_files_are_refused_in_one_line(tmp_path, case, gz):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("content", [gzip.compress(LABELS)[:-9], LABELS, gzip.compress(LABELS)[:5]])
+@pytest.mark.parametrize(
+    "content",
+    [gzip.compress(LABELS)[:-9], LABELS, gzip.compress(LABELS)[:5]],
+    ids=["cut", "plain", "five bytes"],
+)
 def test_broken_gzip_is_refused(tmp_path, content):
     (tmp_path / "labels.gz").write_bytes(content)
-    with pytest.raises(ValueError, match=r"no complete gzip file"):
+    with pytest.raises(ValueError, match=r"is not a complete gzip file"):
         idx.read(tmp_path / "labels.gz", n_dims=1)
 
 

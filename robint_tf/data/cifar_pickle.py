@@ -40,12 +40,17 @@ def read(content: bytes) -> dict[bytes, np.ndarray]:
         raise InputError("it takes more than it has given") from error
     if not isinstance(batch, dict):
         raise InputError("it does not hold a dictionary")
-    arrays = {}
+    arrays: dict[bytes, np.ndarray] = {}
+    lists: dict[int, np.ndarray | None] = {}  # by identity: a list that stands under many keys is looked at once
     for key, value in batch.items():
         if isinstance(value, _Array) and value.array is not None:
             arrays[key] = value.array
-        elif isinstance(value, list) and all(type(number) is int for number in value):
-            arrays[key] = np.array(value, np.int64)
+        elif isinstance(value, list):
+            if id(value) not in lists:
+                whole = all(type(number) is int for number in value)
+                lists[id(value)] = np.array(value, np.int64) if whole else None
+            if (found := lists[id(value)]) is not None:
+                arrays[key] = found
     return arrays
 
 

@@ -52,9 +52,33 @@ def _files(folder: Path, name: str, *, largest: int) -> list[Path]:
     complete = [f"{name}.tfrecord-{i:05d}-of-{len(found):05d}" for i in range(len(found))]
     if not found or [path.name for path in found] != complete:
         raise InputError(f"{folder} does not hold all of {name}.tfrecord-*; remove it and get it again.")
+    if not all(path.is_file() and path.stat().st_size for path in found):
+        raise InputError(f"{folder} holds {name} files that are empty or not files; remove it and get it again.")
     if (size := sum(path.stat().st_size for path in found)) > largest:
         raise InputError(f"{folder} holds {size} bytes of {name}, more than the {largest} of all images; get it again.")
+    for path in found:
+        _check_framing(path)
     return found
+
+
+def _check_framing(path: Path) -> None:
+    """`ValueError` unless the lengths in the headers of a file's records lead to its end.
+
+    A record is its length (8 bytes), a checksum of that (4), its content and a checksum (4). TensorFlow takes a length
+    at its word once its checksum fits.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        position = 0
+        while position < size:
+            header = file.read(12)
+            length = int.from_bytes(header[:8], "little")
+            position += 16 + length
+            if len(header) < 12 or position > size:
+                raise InputError(
+                    f"{path.parent} is damaged (a record leads beyond the end of {path.name}); remove it and get it again."
+                )
+            file.seek(position)
 
 
 def _parsed(records: Any, shape: tuple[int, ...]) -> dict[str, Any]:

@@ -103,6 +103,7 @@ def jit_compile() -> bool:
 def describe() -> dict[str, Any]:
     """What a result is made with: versions, device, processor, threads, determinism, whether loops go through XLA."""
     details = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.get_visible_devices("GPU")]
+    switches = {name: os.environ[name] for name in SWITCHES if os.environ.get(name)}
     return {
         "robint_tf": __version__,
         "mathematics": MATHEMATICS,
@@ -111,10 +112,31 @@ def describe() -> dict[str, Any]:
         "numpy": np.__version__,
         "device": ", ".join(d.get("device_name", "GPU") for d in details) or "CPU",
         "processor": processor(),
-        "threads": tf.config.threading.get_intra_op_parallelism_threads() or n_cores(),
+        "threads": tf.config.threading.get_intra_op_parallelism_threads() or _threads_by_environment() or n_cores(),
         "deterministic": _settings.deterministic,
         "jit": jit_compile(),
+        **({"environment": " ".join(f"{k}={v}" for k, v in switches.items())} if switches else {}),
     }
+
+
+SWITCHES = (
+    "TF_ENABLE_ONEDNN_OPTS",
+    "ONEDNN_MAX_CPU_ISA",
+    "DNNL_MAX_CPU_ISA",
+    "TF_NUM_INTEROP_THREADS",
+    "NVIDIA_TF32_OVERRIDE",
+    "TF_XLA_FLAGS",
+    "XLA_FLAGS",
+)
+"""Variables of the environment that change the arithmetic of TensorFlow's kernels."""
+
+
+def _threads_by_environment() -> int:
+    """What TensorFlow takes from TF_NUM_INTRAOP_THREADS where no number of threads is set; 0 if it says none."""
+    try:
+        return max(int(os.environ.get("TF_NUM_INTRAOP_THREADS", "0")), 0)
+    except ValueError:
+        return 0
 
 
 def n_cores() -> int:

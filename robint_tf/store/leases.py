@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import socket
+import stat
 import threading
 import time
 import uuid
@@ -42,7 +43,8 @@ class Holder:
 
     def is_dead(self) -> bool:
         """Whether it is known to be dead; False for processes of other machines."""
-        return bool(self.machine) and self.machine == _machine() and _started(self.pid) != self.started
+        here = bool(self.machine) and self.machine == _machine()
+        return here and _started(self.pid) not in (self.started, HIDDEN)
 
 
 def _machine() -> str:
@@ -54,10 +56,27 @@ def _machine() -> str:
 
 def _started(pid: int) -> str:
     """When a process of this machine started; empty if there is none or it has ended."""
-    with contextlib.suppress(OSError, IndexError):
+    try:
         state, *rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         return "" if state in "ZX" else rest[18]
-    return ""
+    except (OSError, IndexError):
+        return HIDDEN if _runs(pid) else ""
+
+
+HIDDEN = "hidden"
+
+
+def _runs(pid: int) -> bool:
+    """Whether there is such a process, also one of another user that may not be looked at."""
+    if pid < 1:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # not permitted: it runs
+        return True
+    return True
 
 
 def holder(path: Path) -> Holder | None:
@@ -78,12 +97,20 @@ def _look(path: Path) -> tuple[Holder, int] | None:
         return Holder(id=""), touched
 
 
-def _read(path: Path) -> tuple[str, int]:
+def _read(path: Path) -> tuple[bytes, int]:
+    """The content of a lease and when it was touched; nothing where something else lies in its place."""
+    about = path.lstat()
+    if not stat.S_ISREG(about.st_mode):  # a link, a folder, a pipe that nobody writes
+        return b"", about.st_mtime_ns
     try:
-        with open(path) as file:  # opening a file has a network's file system ask its server again
-            return file.read(4096), os.fstat(file.fileno()).st_mtime_ns
+        # opening a file has a network's file system ask its server again
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except PermissionError:
-        return "", path.stat().st_mtime_ns
+        return b"", about.st_mtime_ns
+    try:
+        return os.read(file, 4096), os.fstat(file).st_mtime_ns
+    finally:
+        os.close(file)
 
 
 class Lease:
@@ -109,6 +136,7 @@ class Lease:
         try:
             while not self.acquire():
                 if (seen := _look(self.path)) is None:
+                    time.sleep(FIRST_POLL_SECONDS)
                     continue
                 if seen[0].is_dead() or watch.lapsed(*seen):
                     self._evict(seen[0])

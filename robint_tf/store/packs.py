@@ -28,7 +28,7 @@ KINDS = ("AccuracySpec", "CurveSpec", "RetrainSpec", "DistanceSpec")
 READABLE = 40
 """Arrays of at most this many numbers are written as numbers."""
 LARGEST = 2**26
-"""Bytes of an array; a pack that says more is refused before it is unpacked."""
+"""Bytes of all arrays of a pack together; one that says more is refused before it is unpacked."""
 TYPES = ("float64", "float32", "int64", "int32", "bool")
 
 
@@ -75,6 +75,8 @@ def unpack(path: Path, store: Store) -> Moved:
     entries = content.get("entries")
     if not isinstance(entries, list):
         raise PackError(f"{path} is not a pack; write one with `packs.write`.")
+    if (size := sum(map(_stated_size, entries))) > LARGEST:
+        raise PackError(f"{path} says that it holds {size} bytes, more than the {LARGEST} of a pack; split it.")
     sound = [_unpacked(path, i, entry) for i, entry in enumerate(entries)]
     new = 0
     for manifest, arrays in sound:
@@ -125,12 +127,23 @@ def _written(array: np.ndarray) -> dict[str, Any]:
     return {**about, "zlib": base64.b64encode(zlib.compress(little.tobytes(), 9)).decode()}
 
 
+def _stated_size(entry: Any) -> int:
+    """Bytes of the arrays of an entry, as it says; 0 for one of another form, which `_unpacked` refuses."""
+    try:
+        arrays = entry["arrays"].values()
+        return sum(math.prod(map(int, a["shape"])) * np.dtype(a["type"]).itemsize for a in arrays if a["type"] in TYPES)
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError):
+        return 0
+
+
 def _unpacked(path: Path, i: int, entry: Any) -> tuple[dict[str, Any], Arrays]:
     """Manifest, with the key, and arrays of an entry, checked."""
     try:
         spec, inputs = specs.from_dict(entry["spec"]), tuple(map(str, entry["inputs"]))
         if type(spec).__name__ not in KINDS or entry["key"] != artifacts.spec_key(spec, *inputs):
             raise InputError(f"its recipe does not give the key {entry['key']!r}")
+        if not all(isinstance(entry.get(name, {}), dict) for name in ("notes", "made_with")):
+            raise InputError("its notes, or what it was made with, are of another form")
         arrays = {str(name): read_array(array) for name, array in entry["arrays"].items()}
     except (KeyError, TypeError, AttributeError, ValueError, zlib.error) as error:
         raise PackError(f"{path}: entry {i + 1} cannot be used ({error}); nothing was unpacked.") from error

@@ -7,6 +7,8 @@ the file's SHA-256, so that it is never taken for the card of another file.
 
 import contextlib
 import json
+import os
+import uuid
 import warnings
 import zipfile
 from pathlib import Path
@@ -41,10 +43,18 @@ def recipe_of(path: Path) -> Any:
 
 
 def remove_card(path: Path) -> None:
-    """Remove the card of a network that is going to be replaced; anything but a card is left to `results.write`."""
+    """Remove the card of a network that is going to be replaced.
+
+    A results file that is bound to no network is moved aside, with a warning; anything else is left to `results.write`.
+    """
+    card = card_path(path)
     with contextlib.suppress(results.ResultsError):
-        if "model" in results.read(card_path(path)):
-            card_path(path).unlink()
+        if "model" in results.read(card):
+            card.unlink()
+            return
+        aside = card.with_name(f"{card.name}.kept-{uuid.uuid4().hex[:8]}")
+        os.replace(card, aside)
+        warnings.warn(f"{card} is not the card of {path}; it is kept as {aside}.", stacklevel=3)
 
 
 def write_card(path: Path, card: dict[str, Any]) -> None:
@@ -55,9 +65,16 @@ def write_card(path: Path, card: dict[str, Any]) -> None:
 def warn_of_another(path: Path) -> None:
     """Warn if the card next to a file was written for another file."""
     try:
-        about = results.read(card_path(path)).get("model")
+        card = results.read(card_path(path))
     except results.ResultsError:
         return
+    about = card.get("model")
+    if about is None and "clean_accuracy" in card:
+        warnings.warn(
+            f"{card_path(path)} does not say of which file it is the card, as those of release 0.1.0 did not; it may "
+            f"tell of another network than {path}.",
+            stacklevel=3,
+        )
     if isinstance(about, dict) and about.get("sha256") != sha256_of(path):
         warnings.warn(
             f"{card_path(path)} is not the card of {path}, which has another hash; remove it, or repeat the training.",

@@ -1,5 +1,6 @@
 """Networks as `.keras` files, each with a JSON card beside it that says what it is."""
 
+import math
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -29,19 +30,34 @@ def save(network: Network, path: Path, card: dict[str, Any]) -> None:
     cards.write_card(path, card)
 
 
+LARGEST_ACTIVATION = 2**26
+"""Numbers that a layer may give for one image: more takes gigabytes for a batch."""
+
+
+def _classes(network: Network, shape: tuple[int, ...]) -> int:
+    """How many logits a network gives for images of a shape. `ValueError` for a layer that gives too much."""
+    for layer in network._flatten_layers():
+        outputs = [tensor for node in layer._inbound_nodes for tensor in node.output_tensors]
+        for tensor in outputs:
+            size = math.prod(side for side in tensor.shape[1:] if side is not None)
+            if size > LARGEST_ACTIVATION:
+                raise InputError(f"its layer {layer.name!r} gives {size} numbers for an image.")
+    return inputs.called(network, np.zeros((2, *shape), np.float32)).shape[1]
+
+
 def load(
     path: Path, *, x_shape: tuple[int, ...] | None = None, n_classes: int | None = None, bounds: Bounds | None = None
 ) -> Network:
     """A classifier from a `.keras` file, checked by `keras_file` and loaded in Keras' safe mode.
 
     bounds: what its images lie in, where that is not [-1, 1]; it is then loaded as a `Bounded` network. No code from
-    the file is run, and it takes no more memory than a few times its size. `ValueError` if the file is missing or not a
-    Keras model, or if its input or output does not fit x_shape (without the batch axis) and n_classes.
+    the file is run, and reading it takes no more memory than a few times its size. `ValueError` if the file is missing
+    or not a Keras model, or if its input or output does not fit x_shape (without the batch axis) and n_classes.
     """
     if not path.exists():
         raise NetworkMissing(f"{path} does not exist; name a file that holds a network.", path=path)
     if path.is_dir():
-        raise InputError(f"{path} is a folder; name a .keras file.")
+        raise InputError(f"{path} is not a Keras model: it is a folder; name a .keras file.")
     if not zipfile.is_zipfile(path):
         raise InputError(
             f"{path} is not a Keras model: it is not a whole zip archive, so it was cut off or is another kind of "
@@ -62,7 +78,7 @@ def load(
         sides = takes if x_shape is None else tuple(x_shape)
         shape = [side for side in sides or () if side is not None]
         if sides and len(shape) == len(sides):
-            gives = inputs.called(network, np.zeros((2, *shape), np.float32)).shape[1]
+            gives = _classes(network, tuple(shape))
             if n_classes is not None and gives != n_classes:
                 raise InputError(f"it knows {gives} classes, the data set has {n_classes}.")
     except InputError as error:
