@@ -75,9 +75,8 @@ def _check_framing(path: Path) -> None:
             length = int.from_bytes(header[:8], "little")
             position += 16 + length
             if len(header) < 12 or position > size:
-                raise InputError(
-                    f"{path.parent} is damaged (a record leads beyond the end of {path.name}); remove it and get it again."
-                )
+                why = f"a record leads beyond the end of {path.name}"
+                raise InputError(f"{path.parent} is damaged ({why}); remove it and get it again.")
             file.seek(position)
 
 

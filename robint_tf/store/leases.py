@@ -16,6 +16,7 @@ import stat
 import threading
 import time
 import uuid
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -194,6 +195,9 @@ class Lease:
             found = _look(taken)
             if found is not None and found[0].id != dead.id:
                 os.rename(taken, self.path)
+            elif taken.is_dir() and not taken.is_symlink():
+                # Nobody's lease is a folder, and what lies in one is not ours to take: it stays, under its new name.
+                warnings.warn(f"{self.path} was a folder where a lease belongs; it is kept as {taken}", stacklevel=2)
             else:
                 taken.unlink()
 
