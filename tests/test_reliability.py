@@ -26,6 +26,7 @@ from robint_tf.attacks import pgd as attacks
 from robint_tf.data import datasets as data
 from robint_tf.errors import InputError
 from robint_tf.interpretability import attributions
+from robint_tf.interpretability.attributions import maps as attribution_maps
 from robint_tf.networks import classifiers
 from robint_tf.runtime import batching
 from robint_tf.specs import PGD, Training
@@ -183,7 +184,7 @@ def small_device(monkeypatch):
 
         return limited
 
-    for module in (attacks, attributions):
+    for module in (attacks, attribution_maps):
         monkeypatch.setattr(module, "per_network", per_network)
 
 

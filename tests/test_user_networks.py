@@ -6,10 +6,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras.src.backend.common.global_state import set_global_attribute
+from keras.src.backend.common.variables import register_uninitialized_variable
 
 from robint_tf import attacks, data, recipes
 from robint_tf.errors import InputError
-from robint_tf.networks import classifiers
+from robint_tf.networks import classifiers, inputs
 from robint_tf.specs import PGD, ClassifierSpec, Training
 from robint_tf.store.artifacts import Store
 from robint_tf.training import AdversarialClassifier, fit_classifier
@@ -46,6 +48,19 @@ def test_a_network_without_weights_comes_back_trained_from_the_store(make, tmp_p
     np.testing.assert_array_equal(attacks.predict(first, X), attacks.predict(again, X))
     with pytest.raises(InputError, match="no weights yet"):
         classifiers.architecture_of(make())
+
+
+def test_a_network_gets_its_weights_after_another_could_not_be_traced(tmp_path):
+    """Keras then keeps a list of variables, which it cannot initialise, and no subclassed model's after it."""
+    in_the_way = keras.Variable(np.zeros(1, np.float32))
+    register_uninitialized_variable(in_the_way)
+    try:
+        network = Net()
+        inputs.called(network, X[:1])
+        classifiers.initialise(network, 0)
+        np.testing.assert_array_equal(attacks.predict(network, X), attacks.predict(network, X))
+    finally:
+        set_global_attribute("uninitialized_variables", [])
 
 
 def activation_a(x):

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from robint_tf.errors import InputError
 from robint_tf.specs import AccuracySpec, ClassifierSpec, RetrainSpec, SavedNetwork
 
 from ..run import Run
@@ -111,7 +112,7 @@ class Grid(Runner):
             with self._networks.lend(spec):
                 pass
         else:
-            raise TypeError(f"the grid has no {type(spec).__name__}")
+            raise InputError(f"the grid has no {type(spec).__name__}.")
 
     def complete(self, specs: Iterable[Artifact]) -> None:
         """Put all of these into the store, sharing the work with other processes that do the same.

@@ -154,6 +154,11 @@ def called(network: Network, x: np.ndarray) -> np.ndarray:
     except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:  # whatever its layers raise
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(f"the network cannot be called on images of shape {x.shape}: {first}") from error
+    for variable in network.variables:
+        # Keras gives a subclassed model's weights their values when it has traced the model, but no later one's in a
+        # process where that has failed for another model before; each call would draw new ones.
+        if getattr(variable, "_value", variable) is None:
+            variable._deferred_initialize()
     if isinstance(found, list | tuple | dict):
         raise InputError(f"the network returns {len(found)} outputs; give one that returns logits (N, classes) alone.")
     shape = tuple(found.shape)
