@@ -167,16 +167,7 @@ def run(axis: str, stem: str, options: Options) -> None:
     grid.announce(grid.everything())
     measured = measure(grid)
     here.display.end()
-    about = {
-        "dataset": study.source,
-        "train_data": grid.dataset.train.take(study.n_train).fingerprint.as_json(),
-        "test_data": grid.dataset.test.take(study.n_test).fingerprint.as_json(),
-        "test_data_verified": grid.dataset.verified,
-        "training": as_dict(study.training),
-        "training_attack_steps": study.n_steps,
-        "training_attack_step_sizes": study.step_sizes,
-        "retraining": as_dict(study.retraining),
-    }
+    about = grid.about() | {"retraining": as_dict(study.retraining)}
     for loss in study.losses:
         content = about | figure(study, measured, loss, axis)
         paths = here.save(f"{stem}_{loss}", content, figure="interpretability")

@@ -11,7 +11,7 @@ from robint_tf.specs import AccuracySpec, ClassifierSpec, RetrainSpec, SavedNetw
 from ..run import Run
 from .estimate import Costs, Work, Workload, classifier_flops, classifier_seconds, training_work, workload
 from .presets import ExplainedNetwork, InterpretabilityStudy
-from .runner import Artifact, Runner
+from .runner import Artifact, ImageRunner
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,8 +24,10 @@ Cells = dict[tuple[str, str], "np.ndarray"]
 """By attribution and occlusion: accuracies, (fractions, seeds) float64."""
 
 
-class Grid(Runner):
+class Grid(ImageRunner):
     """Fetches every number of the grid from the store, or makes it; nothing is trained twice."""
+
+    study: InterpretabilityStudy
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from robint_tf.specs import ClassifierSpec, DistanceSpec
+from robint_tf.specs import ClassifierSpec, DistanceSpec, as_dict
 
 from ..run import Run
 from .estimate import (
@@ -21,7 +21,7 @@ from .estimate import (
 )
 from .manifold_results import Measured, figure_1, print_table
 from .presets import ManifoldStudy
-from .runner import Runner
+from .runner import ImageRunner
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,8 +32,10 @@ if TYPE_CHECKING:
 SHEET_IMAGES = 10
 
 
-class ManifoldRunner(Runner):
+class ManifoldRunner(ImageRunner):
     """Fetches each part from the store, or makes it; nothing is trained twice."""
+
+    study: ManifoldStudy
 
     def __init__(
         self, study: ManifoldStudy, run: Run, loss: str, *, data_dir: Path | None = None, offline: bool = False
@@ -161,20 +163,8 @@ class ManifoldRunner(Runner):
         return [self.distance_spec(spec, attack=attack) for spec in shown]
 
     def about(self) -> dict[str, Any]:
-        """What every file says of its networks and data."""
-        from robint_tf.specs import as_dict
-
-        study = self.study
-        return {
-            "dataset": study.source,
-            "train_data": self.dataset.train.take(study.n_train).fingerprint.as_json(),
-            "test_data": self.dataset.test.take(study.n_test).fingerprint.as_json(),
-            "test_data_verified": self.dataset.verified,
-            "training": as_dict(study.training),
-            "training_attack_steps": study.n_steps,
-            "training_attack_step_sizes": study.step_sizes,
-            "vae_gan": as_dict(study.vae_gan),
-        }
+        """What every results file says of its networks, data and VAE-GAN."""
+        return super().about() | {"vae_gan": as_dict(self.study.vae_gan)}
 
     def measure(self) -> Measured:
         """Every distance of the data set, trained and attacked for where the store lacks it."""

@@ -78,8 +78,43 @@ SECTION_2_2: Registry[ToyStudy] = Registry(
 )
 
 
+class Study:
+    """What the studies on images share: the data set, the networks' training, and the attack in it. A base class."""
+
+    dataset: str
+    sample: bool
+    training: Training
+    n_steps: int
+    step_sizes: dict[str, float]
+    n_train: int | None
+    n_test: int | None
+    variant: Variant
+
+    @property
+    def source(self) -> str:
+        """The data set as `data.load` names it."""
+        return sample_of(self.dataset) if self.sample else self.dataset
+
+    @property
+    def standard(self) -> ClassifierSpec:
+        """The standard network; in section 2.1 also the reference that decides whether an attack succeeded."""
+        return ClassifierSpec(dataset=self.source, training=self.training, n_train=self.n_train, variant=self.variant)
+
+    def robust(self, norm: str, loss: str, eps: float, *, seed: int | None = None) -> ClassifierSpec:
+        """A network trained against PGD; seed: of the training, None for the study's own."""
+        attack = PGD(
+            norm=norm,
+            eps=eps,
+            step_size=self.step_sizes[norm],
+            n_steps=self.n_steps,
+            loss=LOSS_IN_TRAINING[self.variant][loss],
+        )
+        training = self.training if seed is None else replace(self.training, seed=seed)
+        return replace(self.standard, training=training, attack=attack)
+
+
 @dataclass(frozen=True, kw_only=True)
-class ManifoldStudy:
+class ManifoldStudy(Study):
     """Section 2.1 on one data set (notebooks 1.1 to 1.3, 2.1 to 2.3, 3.1 to 3.3): 13 networks and a VAE-GAN.
 
     eps: of the networks' training attacks, weakest first, by norm. attack: made on every network, with either loss.
@@ -102,27 +137,6 @@ class ManifoldStudy:
     losses: tuple[str, ...] = ("xent", "cw")
     sample: bool = False  # take the packaged sample instead of the data set
     variant: Variant = "authors"
-
-    @property
-    def source(self) -> str:
-        """The data set as `data.load` names it."""
-        return sample_of(self.dataset) if self.sample else self.dataset
-
-    @property
-    def standard(self) -> ClassifierSpec:
-        """The standard network, also the reference network that decides whether an attack succeeded."""
-        return ClassifierSpec(dataset=self.source, training=self.training, n_train=self.n_train, variant=self.variant)
-
-    def robust(self, norm: str, loss: str, eps: float) -> ClassifierSpec:
-        """A network trained against PGD."""
-        attack = PGD(
-            norm=norm,
-            eps=eps,
-            step_size=self.step_sizes[norm],
-            n_steps=self.n_steps,
-            loss=LOSS_IN_TRAINING[self.variant][loss],
-        )
-        return replace(self.standard, attack=attack)
 
     @property
     def vae_gan(self) -> VAEGANSpec:
@@ -273,7 +287,7 @@ class ExplainedNetwork:
 
 
 @dataclass(frozen=True, kw_only=True)
-class InterpretabilityStudy:
+class InterpretabilityStudy(Study):
     """Sections 3.2 and 3.3 (notebooks 3.4 and 3.5): ROAR and KAR of standard and adversarially trained networks.
 
     training: of the explained networks; retraining: of those that are trained on occluded images, with seeds of their
@@ -297,35 +311,17 @@ class InterpretabilityStudy:
     sample: bool = False
     variant: Variant = "authors"
 
-    @property
-    def source(self) -> str:
-        """The data set as `data.load` names it."""
-        return sample_of(self.dataset) if self.sample else self.dataset
-
     def networks(self) -> list[ExplainedNetwork]:
         """The explained networks: for each seed the standard one, then by loss and norm the weakest first."""
         networks = []
         for seed in range(self.n_explained):
-            standard = ClassifierSpec(
-                dataset=self.source,
-                training=replace(self.training, seed=seed),
-                n_train=self.n_train,
-                variant=self.variant,
-            )
+            standard = replace(self.standard, training=replace(self.training, seed=seed))
             networks.append(ExplainedNetwork(loss=None, norm=None, eps=0.0, spec=standard))
             for loss in self.losses:
                 for norm, radii in self.eps.items():
                     for eps in radii:
-                        attack = PGD(
-                            norm=norm,
-                            eps=eps,
-                            step_size=self.step_sizes[norm],
-                            n_steps=self.n_steps,
-                            loss=LOSS_IN_TRAINING[self.variant][loss],
-                        )
-                        networks.append(
-                            ExplainedNetwork(loss=loss, norm=norm, eps=eps, spec=replace(standard, attack=attack))
-                        )
+                        spec = self.robust(norm, loss, eps, seed=seed)
+                        networks.append(ExplainedNetwork(loss=loss, norm=norm, eps=eps, spec=spec))
         return networks
 
     def cells(self, source: ClassifierSpec | SavedNetwork | None) -> list[RetrainSpec]:

@@ -1,15 +1,16 @@
 """What the studies share: their specs, the data and the store that these need, and what of it the store lacks."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from robint_tf.catalogue import origin
-from robint_tf.specs import PGD, AccuracySpec, ClassifierSpec, DistanceSpec, RetrainSpec, VAEGANSpec
+from robint_tf.specs import PGD, AccuracySpec, ClassifierSpec, DistanceSpec, RetrainSpec, VAEGANSpec, as_dict
 
 if TYPE_CHECKING:
     from robint_tf.data.datasets import Dataset
 
     from ..run import Run
+    from .presets import Study
 
 Artifact = ClassifierSpec | VAEGANSpec | AccuracySpec | DistanceSpec | RetrainSpec
 """What the studies consist of."""
@@ -57,6 +58,25 @@ class Runner:
         if isinstance(spec, VAEGANSpec):
             return images * VAE_GAN_PASSES[origin(spec.dataset)]
         return images * (2 + attack_passes(spec.attack if isinstance(spec, ClassifierSpec) else None))
+
+
+class ImageRunner(Runner):
+    """A study on images, a base class too. study: set by those derived from it."""
+
+    study: "Study"
+
+    def about(self) -> dict[str, Any]:
+        """What every results file says of its networks and data."""
+        study = self.study
+        return {
+            "dataset": study.source,
+            "train_data": self.dataset.train.take(study.n_train).fingerprint.as_json(),
+            "test_data": self.dataset.test.take(study.n_test).fingerprint.as_json(),
+            "test_data_verified": self.dataset.verified,
+            "training": as_dict(study.training),
+            "training_attack_steps": study.n_steps,
+            "training_attack_step_sizes": study.step_sizes,
+        }
 
 
 def _epochs(spec: ClassifierSpec | VAEGANSpec | RetrainSpec) -> int:

@@ -83,12 +83,12 @@ class Block(keras.layers.Layer):
         self.batch_norm = batch_norm
 
     def kernel_shape(self, input_shape: Shape) -> Shape:
-        """Shape of the kernel for inputs of the given shape."""
-        raise NotImplementedError
+        """Shape of the kernel for inputs of the given shape; each kind of layer gives its own."""
+        raise NotImplementedError(f"{type(self).__name__} is a base class, or lacks its kernel_shape")
 
     def linear(self, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-        """The linear map of this layer, without bias."""
-        raise NotImplementedError
+        """The linear map of this layer, without bias; each kind of layer gives its own."""
+        raise NotImplementedError(f"{type(self).__name__} is a base class, or lacks its linear")
 
     def build(self, input_shape: Shape) -> None:
         self.kernel = self.add_weight(name="kernel", shape=self.kernel_shape(input_shape), initializer="glorot_uniform")

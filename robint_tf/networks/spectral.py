@@ -106,12 +106,12 @@ class SpectralBlock(Block):
         self.u_gradient = u_gradient
 
     def u_shape(self, input_shape: Shape) -> Shape:
-        """Shape of u for inputs of the given shape."""
-        raise NotImplementedError
+        """Shape of u for inputs of the given shape; each kind of layer gives its own."""
+        raise NotImplementedError(f"{type(self).__name__} is a base class, or lacks its u_shape")
 
     def linear_map(self) -> LinearMap:
-        """The linear map that this layer applies, for one feature map."""
-        raise NotImplementedError
+        """The linear map that this layer applies, for one feature map; each kind of layer gives its own."""
+        raise NotImplementedError(f"{type(self).__name__} is a base class, or lacks its linear_map")
 
     def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
