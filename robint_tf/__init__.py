@@ -13,6 +13,7 @@
     runtime             device, interruptions, batches, seeds
     catalogue           everything that has a name: norms, losses, attributions, architectures, data sets
     registry            how names are added from outside the package, and what recipes hold of them
+    settings            the settings of attributions, as recipes hold them
     labels              names as people read them
     intervals, checks, errors    what all of these share
 
@@ -36,6 +37,7 @@ __all__ = [
     "recipes",
     "registry",
     "runtime",
+    "settings",
     "specs",
     "store",
     "training",

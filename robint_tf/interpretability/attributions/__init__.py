@@ -2,17 +2,22 @@
 
 Modules:
 
-    protocol            what a method is, and the objective that is explained
-    gradient            the gradient
-    gradient_x_input    gradient * input
-    maps                maps of whole data sets by any method, what is made of channels, heat maps (Figure 6)
+    protocol                what a method is, and the objective that is explained
+    gradient                the gradient
+    gradient_x_input        gradient * input
+    integrated_gradients    gradients on the way from a baseline
+    smoothgrad              means, squares and variances of gradients at noisy images
+    by_layer                methods with rules for layers: guided backpropagation, DeepLIFT, LRP
+    maps                    maps of whole data sets by any method, what is made of channels, heat maps (Figure 6)
+    completeness            whether attributions add up to what they explain
 
-The methods are listed in `robint_tf.catalogue`. The random baseline g_Rand needs no network: it is
-`occlusion.random_mask`.
+The methods are listed in `robint_tf.catalogue`, their settings in `robint_tf.settings`. The random baseline g_Rand
+needs no network: it is `occlusion.random_mask`.
 """
 
 from robint_tf.attacks.losses import xent
 from robint_tf.catalogue import ATTRIBUTIONS
+from robint_tf.interpretability.attributions.completeness import Completeness, completeness
 from robint_tf.interpretability.attributions.gradient import gradient
 from robint_tf.interpretability.attributions.gradient_x_input import gradient_x_input
 from robint_tf.interpretability.attributions.maps import (
@@ -30,8 +35,10 @@ __all__ = [
     "OBJECTIVES",
     "RANKING",
     "REDUCTIONS",
+    "Completeness",
     "Method",
     "attribute",
+    "completeness",
     "gradient",
     "gradient_x_input",
     "heat_map",
