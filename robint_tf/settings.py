@@ -27,7 +27,7 @@ class Settings:
     @classmethod
     def of(cls, text: str) -> Self:
         """Settings from "steps=20,baseline=zero". `ValueError` for what there is not, or that has another type."""
-        kinds = {field.name: type(field.default) for field in fields(cls)}
+        kinds: dict[str, Any] = {field.name: type(field.default) for field in fields(cls)}
         found: dict[str, Any] = {}
         for part in filter(None, text.split(",")):
             key, equals, value = (piece.strip() for piece in part.partition("="))

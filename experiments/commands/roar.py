@@ -10,7 +10,7 @@ from robint_tf.catalogue import origin
 from robint_tf.specs import Training, as_dict
 
 from ..options import DataOptions, RunOptions, bounds_option, data_options, run_options, variant_option
-from ..parameters import NewFile, Place, Share
+from ..parameters import Method, NewFile, Place, Share
 from ..parsing import parsed
 from ..run import begin, sha256, today
 from ..studies.grid_results import print_retrainings, scores_of
@@ -30,6 +30,7 @@ class Options:
     bounds: tuple[float, float] | None
     epochs: int | None
     batch_size: int
+    attributions: tuple[str, ...]
     fractions: tuple[float, ...]
     n_seeds: int
     n_train: int | None
@@ -52,6 +53,7 @@ class Options:
             dataset=origin(name),
             sample=origin(name) != name,
             retraining=Training(epochs=self.epochs or epochs_of(name), batch_size=self.batch_size),
+            methods=tuple(dict.fromkeys(self.attributions)) or paper.methods,
             fractions=tuple(sorted(set(self.fractions))) or paper.fractions,
             n_seeds=self.n_seeds,
             n_train=self.n_train,
@@ -71,6 +73,14 @@ class Options:
     "--batch-size", type=click.IntRange(1), default=100, show_default=True, help="Images per batch of each retraining."
 )
 @click.option(
+    "--attribution",
+    "attributions",
+    multiple=True,
+    type=Method(),
+    help="How it is explained, such as deeplift or integrated_gradients:steps=20; repeatable.  "
+    "[default: gradient, gradient_x_input]",
+)
+@click.option(
     "--fractions",
     multiple=True,
     type=Share(),
@@ -87,7 +97,7 @@ class Options:
 @data_options
 @parsed(Options)
 def command(options: Options) -> None:
-    """How well the gradients of the classifier in the file MODEL tell which pixels matter: ROAR and KAR.
+    """How well attributions of the classifier in the file MODEL tell which pixels matter: ROAR and KAR.
 
     Any Keras 3 classifier of Keras' own layers that returns logits for float32 images will do; unless they are in
     [-1, 1], give --bounds. It is explained, not trained: the networks that are trained, on images without the pixels

@@ -215,7 +215,7 @@ def scores_of(study: InterpretabilityStudy, cells: "Cells", baseline: "Cells") -
     for occlusion, title in labels.TESTS_IN_FULL.items():
         random = baseline["random", occlusion]
         attributions = []
-        for attribution in ATTRIBUTIONS:
+        for attribution in study.methods:
             score, error = score_of(study, cells[attribution, occlusion], random, occlusion)
             accuracies = cells[attribution, occlusion].tolist()
             attributions.append(
@@ -229,12 +229,13 @@ def print_retrainings(study: InterpretabilityStudy, tests: list[dict[str, Any]])
     """Print accuracies by fraction, means over the retrainings, and the scores."""
     import numpy as np
 
+    width = max(8, *(1 + len(labels.ATTRIBUTIONS[name]) for name in study.methods))
     for test in tests:
         verb = "removed" if test["occlusion"] == "remove" else "kept"
         click.echo(f"\n{test['test']}: test accuracy by fraction of pixels {verb}, mean of {study.n_seeds}")
-        click.echo(f"{'':8}" + "".join(f"{fraction:8.0%}" for fraction in study.fractions) + "    score")
+        click.echo(" " * width + "".join(f"{fraction:8.0%}" for fraction in study.fractions) + "    score")
         for row in test["attributions"]:
             error = "" if row["standard_error"] is None else f" ± {row['standard_error']:.4f}"
             means = "".join(f"{value:8.2%}" for value in np.mean(row["accuracies"], axis=1))
-            click.echo(f"{labels.ATTRIBUTIONS[row['attribution']]:8}{means} {row['score']:8.4f}{error}")
-        click.echo(f"{'random':8}" + "".join(f"{value:8.2%}" for value in np.mean(test["random"], axis=1)))
+            click.echo(f"{labels.ATTRIBUTIONS[row['attribution']]:{width}}{means} {row['score']:8.4f}{error}")
+        click.echo(f"{'random':{width}}" + "".join(f"{value:8.2%}" for value in np.mean(test["random"], axis=1)))

@@ -60,9 +60,8 @@ class Occluder:
 
     def _occlude(self, spec: RetrainSpec) -> tuple[Split, Split]:
         train, test = self.dataset.train.take(spec.n_train), self.dataset.test.take(spec.n_test)
-        fills = occlusion.fill_values(occlusion.channel_mean(train.x), variant=spec.variant)
         masked = []
-        for part, split, fill in ((TRAIN, train, fills.train), (TEST, test, fills.test)):
+        for part, split, fill in zip((TRAIN, TEST), (train, test), self._fills(spec), strict=True):
             if spec.source is None:
                 seed = derive_seed(spec.mask_seed, part, OCCLUSIONS.index(spec.occlusion), round(1e6 * spec.fraction))
                 shape = (len(split.y), split.x.shape[1], split.x.shape[2])
@@ -73,6 +72,11 @@ class Occluder:
             masked.append(Split(x, split.y))
         return masked[TRAIN], masked[TEST]
 
+    def _fills(self, spec: RetrainSpec) -> occlusion.Fill:
+        """What replaced pixels become, which is what some attributions compare images with."""
+        mean = occlusion.channel_mean(self.dataset.train.take(spec.n_train).x)
+        return occlusion.fill_values(mean, variant=spec.variant)
+
     def _ranks(self, spec: RetrainSpec) -> tuple[np.ndarray, np.ndarray]:
         """Order of importance of the pixels of training and test images."""
         key = (spec.source, spec.attribution, spec.n_train, spec.n_test, spec.mask_seed, spec.variant)
@@ -82,12 +86,17 @@ class Occluder:
                 train, test = (
                     occlusion.ranks(
                         attributions.attribute(
-                            explained, split.x, spec.attribution, variant=spec.variant, progress=self.progress
+                            explained,
+                            split.x,
+                            spec.attribution,
+                            variant=spec.variant,
+                            baseline=fill,
+                            progress=self.progress,
                         ),
                         seed=derive_seed(spec.mask_seed, part),
                         variant=spec.variant,
                     )
-                    for part, split in enumerate(splits)
+                    for part, (split, fill) in enumerate(zip(splits, self._fills(spec), strict=True))
                 )
             self._ranked = key, (train, test)
         return self._ranked[1]

@@ -103,9 +103,11 @@ def chain(network: Network) -> list[Stage]:
                 f"layer {layer.name!r} ({type(layer).__name__}) has no rule in this attribution; it takes networks of "
                 f"Dense, Conv2D, ReLU, poolings, Flatten, Dropout and BatchNormalization. {INSTEAD}"
             )
-        if isinstance(layer, layers.BatchNormalization) and stages and isinstance(stages[-1], Weighted):
-            made = [stages.pop().normalised(*_scale_and_shift(layer))]
-        stages += made
+        before = stages[-1] if stages else None
+        if isinstance(layer, layers.BatchNormalization) and isinstance(before, Weighted):
+            stages[-1] = before.normalised(*_scale_and_shift(layer))
+        else:
+            stages += made
     return stages
 
 
