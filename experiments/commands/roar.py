@@ -115,7 +115,7 @@ def command(options: Options) -> None:
         return models.load(options.model, x_shape=shape, n_classes=n_classes, bounds=options.bounds)
 
     grid = Grid(study, run, data_dir=options.data.data_dir, offline=options.data.offline, own=own)
-    explained = grid.own
+    explained, completeness = grid.own, grid.tried()
     everything = [*study.cells(None), *study.cells(explained)]
     grid.announce(everything)
     grid.complete(everything)
@@ -123,7 +123,7 @@ def command(options: Options) -> None:
     cells = grid.cells(explained)
     run.display.end()
     tests = scores_of(study, cells, baseline)
-    print_retrainings(study, tests)
+    print_retrainings(study, tests, completeness)
     if options.json_path is not None:
         about = {
             "figure": None,
@@ -139,6 +139,7 @@ def command(options: Options) -> None:
             "retraining": as_dict(study.retraining),
             "n_seeds": study.n_seeds,
             "fractions": list(study.fractions),
+            "completeness": completeness,
         }
         results.write(options.json_path, about | {"tests": tests})
         click.echo(f"wrote {options.json_path}")

@@ -225,8 +225,10 @@ def scores_of(study: InterpretabilityStudy, cells: "Cells", baseline: "Cells") -
     return tests
 
 
-def print_retrainings(study: InterpretabilityStudy, tests: list[dict[str, Any]]) -> None:
-    """Print accuracies by fraction, means over the retrainings, and the scores."""
+def print_retrainings(
+    study: InterpretabilityStudy, tests: list[dict[str, Any]], completeness: dict[str, dict[str, float]]
+) -> None:
+    """Print accuracies by fraction, means over the retrainings, the scores, and how complete attributions are."""
     import numpy as np
 
     width = max(8, *(1 + len(labels.ATTRIBUTIONS[name]) for name in study.methods))
@@ -239,3 +241,8 @@ def print_retrainings(study: InterpretabilityStudy, tests: list[dict[str, Any]])
             means = "".join(f"{value:8.2%}" for value in np.mean(row["accuracies"], axis=1))
             click.echo(f"{labels.ATTRIBUTIONS[row['attribution']]:{width}}{means} {row['score']:8.4f}{error}")
         click.echo(f"{'random':{width}}" + "".join(f"{value:8.2%}" for value in np.mean(test["random"], axis=1)))
+    for name, off in completeness.items():
+        click.echo(
+            f"{labels.ATTRIBUTIONS[name]}: sums over an image are off by {off['median_error']:.2g} (median), "
+            f"{off['share']:.2%} of what they explain"
+        )

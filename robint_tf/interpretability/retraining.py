@@ -61,7 +61,7 @@ class Occluder:
     def _occlude(self, spec: RetrainSpec) -> tuple[Split, Split]:
         train, test = self.dataset.train.take(spec.n_train), self.dataset.test.take(spec.n_test)
         masked = []
-        for part, split, fill in zip((TRAIN, TEST), (train, test), self._fills(spec), strict=True):
+        for part, split, fill in zip((TRAIN, TEST), (train, test), self.fills(spec.n_train, spec.variant), strict=True):
             if spec.source is None:
                 seed = derive_seed(spec.mask_seed, part, OCCLUSIONS.index(spec.occlusion), round(1e6 * spec.fraction))
                 shape = (len(split.y), split.x.shape[1], split.x.shape[2])
@@ -72,16 +72,19 @@ class Occluder:
             masked.append(Split(x, split.y))
         return masked[TRAIN], masked[TEST]
 
-    def _fills(self, spec: RetrainSpec) -> occlusion.Fill:
-        """What replaced pixels become, which is what some attributions compare images with."""
-        mean = occlusion.channel_mean(self.dataset.train.take(spec.n_train).x)
-        return occlusion.fill_values(mean, variant=spec.variant)
+    def fills(self, n_train: int | None, variant: str) -> occlusion.Fill:
+        """What replaced pixels become in this variant, a colour of the first `n_train` training images.
+
+        Some attributions compare images with it.
+        """
+        return occlusion.fill_values(occlusion.channel_mean(self.dataset.train.take(n_train).x), variant=variant)
 
     def _ranks(self, spec: RetrainSpec) -> tuple[np.ndarray, np.ndarray]:
         """Order of importance of the pixels of training and test images."""
         key = (spec.source, spec.attribution, spec.n_train, spec.n_test, spec.mask_seed, spec.variant)
         if self._ranked is None or self._ranked[0] != key:
             splits = self.dataset.train.take(spec.n_train), self.dataset.test.take(spec.n_test)
+            fills = self.fills(spec.n_train, spec.variant)
             with self._explained(spec) as explained:
                 train, test = (
                     occlusion.ranks(
@@ -96,7 +99,7 @@ class Occluder:
                         seed=derive_seed(spec.mask_seed, part),
                         variant=spec.variant,
                     )
-                    for part, (split, fill) in enumerate(zip(splits, self._fills(spec), strict=True))
+                    for part, (split, fill) in enumerate(zip(splits, fills, strict=True))
                 )
             self._ranked = key, (train, test)
         return self._ranked[1]

@@ -17,7 +17,7 @@ needs no network: it is `occlusion.random_mask`.
 
 from robint_tf.attacks.losses import xent
 from robint_tf.catalogue import ATTRIBUTIONS
-from robint_tf.interpretability.attributions.completeness import Completeness, completeness
+from robint_tf.interpretability.attributions.completeness import Completeness, compares, completeness
 from robint_tf.interpretability.attributions.gradient import gradient
 from robint_tf.interpretability.attributions.gradient_x_input import gradient_x_input
 from robint_tf.interpretability.attributions.maps import (
@@ -38,6 +38,7 @@ __all__ = [
     "Completeness",
     "Method",
     "attribute",
+    "compares",
     "completeness",
     "gradient",
     "gradient_x_input",

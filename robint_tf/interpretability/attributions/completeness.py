@@ -29,13 +29,18 @@ class Completeness(NamedTuple):
         return np.abs(self.sums - self.explained)
 
     @property
+    def median(self) -> float:
+        """Of the errors."""
+        return float(np.median(self.error))
+
+    @property
     def share(self) -> float:
         """The error of all images together as a share of what is explained; 0 is complete. NaN if that is nothing."""
         whole = np.abs(self.explained).sum()
         return float(self.error.sum() / whole) if whole else float("nan")
 
     def __str__(self) -> str:
-        return f"completeness error {self.share:.2%}, median {np.median(self.error):.2g} an image"
+        return f"completeness error {self.share:.2%}, median {self.median:.2g} an image"
 
 
 class Sums(NamedTuple):
@@ -52,6 +57,12 @@ SUMS = {
     "lrp_composite": Sums(logit_of, False),
 }
 """What the attributions of an image add up to, by method; the others make no such promise."""
+
+
+def compares(attribution: str | Settings) -> bool:
+    """Whether an attribution adds up to a difference from a baseline, networks with biases included."""
+    settings = settings_of(ATTRIBUTIONS.full_name(attribution))
+    return settings is not None and settings.name in SUMS and SUMS[settings.name].less_baseline
 
 
 def completeness(
