@@ -47,6 +47,10 @@ class Attributions(Registry[Callable]):
         return partial(super().__getitem__(settings.name), settings=settings)
 
     def full_name(self, name: str | Settings, *others: str) -> str:
+        """The name that a recipe holds, with every setting; others: names that stand for themselves, as "random" does.
+
+        `ValueError` for a name that is not registered, and for settings that cannot be used.
+        """
         settings = name if isinstance(name, Settings) else settings_of(name)
         if settings is not None:
             return str(settings)

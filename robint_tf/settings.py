@@ -2,6 +2,8 @@
 
 A recipe holds "integrated_gradients(steps=50,baseline=fill)": every setting, so that a default that changes one day is
 another recipe. On command lines, "integrated_gradients:steps=20" names the settings that differ from the defaults.
+
+name: of the attribution, in `robint_tf.catalogue`. Settings that cannot be used raise `ValueError`, in one line.
 """
 
 import re
@@ -17,7 +19,7 @@ BASELINES = ("fill", "zero")
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the attribution `name` can be told. `str` gives the full name, and `of` reads it."""
+    """What the attribution `name` can be told; `str` gives the full name."""
 
     name: ClassVar[str]
 
@@ -26,7 +28,10 @@ class Settings:
 
     @classmethod
     def of(cls, text: str) -> Self:
-        """Settings from "steps=20,baseline=zero". `ValueError` for what there is not, or that has another type."""
+        """Settings from a text such as "steps=20,baseline=zero".
+
+        `ValueError` for a setting that there is not, and for a value of another type.
+        """
         kinds: dict[str, Any] = {field.name: type(field.default) for field in fields(cls)}
         found: dict[str, Any] = {}
         for part in filter(None, text.split(",")):
@@ -54,7 +59,7 @@ class Settings:
 class IntegratedGradients(Settings):
     """steps: points between baseline and image, each in the middle of its part of the way."""
 
-    name: ClassVar[str] = "integrated_gradients"
+    name = "integrated_gradients"
     steps: int = 50
     baseline: str = "fill"
 
@@ -67,7 +72,7 @@ class IntegratedGradients(Settings):
 class SmoothGrad(Settings):
     """noise: standard deviation on pixels in [-1, 1], 0.2 being a tenth of their range; samples; seed of the noise."""
 
-    name: ClassVar[str] = "smoothgrad"
+    name = "smoothgrad"
     samples: int = 50
     noise: float = 0.2
     seed: int = 0
@@ -82,14 +87,14 @@ class SmoothGrad(Settings):
 class SmoothGradSquared(SmoothGrad):
     """As `SmoothGrad`."""
 
-    name: ClassVar[str] = "smoothgrad_squared"
+    name = "smoothgrad_squared"
 
 
 @dataclass(frozen=True, kw_only=True)
 class VarGrad(SmoothGrad):
     """As `SmoothGrad`; at least two samples, one has no variance."""
 
-    name: ClassVar[str] = "vargrad"
+    name = "vargrad"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -100,7 +105,7 @@ class VarGrad(SmoothGrad):
 class DeepLIFT(Settings):
     """baseline: the image that everything is compared with."""
 
-    name: ClassVar[str] = "deeplift"
+    name = "deeplift"
     baseline: str = "fill"
 
     def __post_init__(self) -> None:
@@ -111,7 +116,7 @@ class DeepLIFT(Settings):
 class LRPEpsilon(Settings):
     """epsilon: added to what is divided by, with its sign."""
 
-    name: ClassVar[str] = "lrp_epsilon"
+    name = "lrp_epsilon"
     epsilon: float = 1e-6
 
     def __post_init__(self) -> None:
@@ -122,7 +127,7 @@ class LRPEpsilon(Settings):
 class LRPComposite(LRPEpsilon):
     """gamma: by how much more positive weights of convolutions count; 0 is the epsilon rule."""
 
-    name: ClassVar[str] = "lrp_composite"
+    name = "lrp_composite"
     gamma: float = 0.25
 
     def __post_init__(self) -> None:

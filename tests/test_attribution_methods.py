@@ -1,6 +1,8 @@
 """Attributions beyond the paper's, by hand and by what they promise; `test_attribution_oracles.py` has the oracles."""
 
+import re
 import warnings
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -384,3 +386,12 @@ def test_layers_without_a_rule_are_named_in_one_line_and_gradients_explain_them(
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert attributions.attribute(network, x, "integrated_gradients:steps=2").any()
+
+
+def test_the_code_of_the_document_runs(capsys):
+    text = (Path(__file__).parents[1] / "docs" / "attributions.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    made = {}
+    exec(code, made)
+    assert made["maps"].shape == (6, 8, 8)
+    assert capsys.readouterr().out.startswith("completeness error ")

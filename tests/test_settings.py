@@ -1,7 +1,10 @@
 """Settings of attributions: read from text, checked, and written out in the names that recipes hold."""
 
+import re
 import subprocess
 import sys
+from dataclasses import asdict
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +13,9 @@ from robint_tf.catalogue import ATTRIBUTIONS
 from robint_tf.settings import KINDS, IntegratedGradients, LRPComposite, SmoothGrad, VarGrad, settings_of
 from robint_tf.specs import ClassifierSpec, RetrainSpec, Training, as_dict, from_dict
 from robint_tf.store.artifacts import spec_key
+
+
+TABLE = (Path(__file__).parents[1] / "docs" / "attributions.md").read_text(encoding="utf-8")
 
 
 def cell(attribution):
@@ -105,3 +111,12 @@ def test_settings_need_no_tensorflow():
         "assert not {'tensorflow', 'numpy'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_document_lists_every_method_with_its_defaults():
+    rows = dict(re.findall(r"^\| `(\w+)` \|[^|]*\|([^|]*)\|", TABLE, re.MULTILINE))
+    assert set(rows) == set(ATTRIBUTIONS)
+    for name, cell in rows.items():
+        told = rows["smoothgrad"] if "as `smoothgrad`" in cell else cell
+        defaults = {key: str(value) for key, value in asdict(KINDS[name]()).items()} if name in KINDS else {}
+        assert dict(re.findall(r"`(\w+)=([^`]+)`", told)) == defaults

@@ -13,6 +13,9 @@ Modules:
 
 The methods are listed in `robint_tf.catalogue`, their settings in `robint_tf.settings`. The random baseline g_Rand
 needs no network: it is `occlusion.random_mask`.
+
+Of every method: network: from images to logits. x: images (N, H, W, C) float32 in [-1, 1]. variant: of the
+objective, see `maps`; settings: of the method, see `robint_tf.settings`; baseline: the image (H, W, C) to compare with.
 """
 
 from robint_tf.attacks.losses import xent

@@ -74,10 +74,10 @@ def completeness(
     batch_size: int = 500,
     progress: Progress | None = None,
 ) -> Completeness:
-    """The sums of an attribution over images x (N, H, W, C), and what they should be; arguments as of `attribute`.
+    """The sums of an attribution over images x (N, H, W, C), and what they should be.
 
-    LRP adds up to the logit in networks without biases only; elsewhere the biases keep the rest. `ValueError` for
-    methods that promise no sum.
+    baseline, batch_size, progress: as of `maps.attribute`. LRP adds up to the logit in networks without biases only;
+    elsewhere the biases keep the rest. `ValueError` for methods that promise no sum.
     """
     full = ATTRIBUTIONS.full_name(attribution)
     settings = settings_of(full)

@@ -86,7 +86,10 @@ def attribute(
 
 
 def baseline_image(baseline: np.ndarray | float, shape: tuple[int, ...]) -> np.ndarray:
-    """A baseline as an image (H, W, C) float32. `ValueError` unless it is one, a colour or a number, in [-1, 1]."""
+    """A baseline as an image (H, W, C) float32; shape: of an image.
+
+    `ValueError` unless it is one, a colour (C,) or a number, in [-1, 1].
+    """
     given = np.asarray(baseline, np.float32)
     if given.shape not in ((), shape[-1:], shape):
         raise InputError(

@@ -66,12 +66,12 @@ def logit_of(logits: tf.Tensor, label: tf.Tensor) -> tf.Tensor:
 
 
 def predicted(logits: tf.Tensor) -> tf.Tensor:
-    """The label with the largest logit, (N,) int32."""
+    """The label with the largest of the logits (N, classes), (N,) int32."""
     return tf.argmax(logits, axis=-1, output_type=tf.int32)
 
 
 def slope(forward: Forward, x: tf.Tensor, label: tf.Tensor) -> tf.Tensor:
-    """dJ / dx of the labels, like x."""
+    """dJ / dx, like x; forward: from x to logits (N, classes); label: whose cross entropy J is, (N,) int32."""
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(x)
         loss = steady_xent(tf.cast(forward(x), tf.float32), label)

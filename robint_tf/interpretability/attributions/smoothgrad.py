@@ -48,7 +48,7 @@ def vargrad(
 
 
 def noise(i: tf.Tensor | int, shape: tuple[int, ...], settings: SmoothGrad) -> tf.Tensor:
-    """Draw i of the noise, of the shape of one image: the same on every device and for every image."""
+    """The noise of draw i, of the shape of one image: the same on every device and for every image."""
     seed = tf.stack([settings.seed, i])
     return settings.noise * tf.random.stateless_normal(shape, seed, alg="philox")
 

@@ -8,4 +8,7 @@ Modules:
     lrp                        layer-wise relevance propagation: the epsilon rule, and a composite of rules
 
 All begin with the logit of the predicted label, and compute in float32 whatever the network computes in.
+
+Of every method: network: from images to logits. x: images (N, H, W, C) float32 in [-1, 1]. variant: of the
+objective, see `maps`; settings: of the method, see `robint_tf.settings`; baseline: the image (H, W, C) to compare with.
 """

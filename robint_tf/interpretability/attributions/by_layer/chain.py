@@ -56,7 +56,10 @@ class Rectified(Stage):
 
 @dataclass(frozen=True, eq=False)
 class Weighted(Stage):
-    """A linear map and a bias. product: from inputs and a kernel; the kernel's last axis is that of the outputs."""
+    """A linear map and a bias, (..., outputs) and (outputs,).
+
+    product: from inputs and a kernel; the kernel's last axis is that of the outputs. is_convolution: or a dense layer.
+    """
 
     product: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
     kernel: tf.Tensor
@@ -65,6 +68,7 @@ class Weighted(Stage):
 
     @classmethod
     def of(cls, layer: Any, product: Callable, *, is_convolution: bool) -> "Weighted":
+        """That of a layer with a kernel and perhaps a bias, which are read now; product, is_convolution: as above."""
         kernel = tf.cast(tf.convert_to_tensor(layer.kernel), tf.float32)
         bias = tf.cast(tf.convert_to_tensor(layer.bias), tf.float32) if layer.use_bias else tf.zeros(kernel.shape[-1])
         return cls(lambda x: product(x, kernel) + bias, product, kernel, bias, is_convolution)
@@ -75,7 +79,7 @@ class Weighted(Stage):
         return replace(self, call=lambda x: self.product(x, kernel) + bias, kernel=kernel, bias=bias)
 
     def normalised(self, scale: tf.Tensor, shift: tf.Tensor) -> "Weighted":
-        """The same map with a factor and a summand for each output."""
+        """The same map with a factor and a summand for each output: scale, shift (outputs,)."""
         kernel, bias = self.kernel * scale, self.bias * scale + shift
         return replace(self, call=lambda x: self.product(x, kernel) + bias, kernel=kernel, bias=bias)
 
@@ -112,7 +116,7 @@ def chain(network: Network) -> list[Stage]:
 
 
 def bounds_at(stages: list[Stage], low: tf.Tensor, high: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The least and the greatest values behind stages, each of which is monotonous; low, high: images."""
+    """The least and the greatest values behind stages, each of which is monotonous; low, high: images (1, H, W, C)."""
     for stage in stages:
         one, other = stage(low), stage(high)
         low, high = tf.minimum(one, other), tf.maximum(one, other)
