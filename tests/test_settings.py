@@ -14,7 +14,6 @@ from robint_tf.settings import KINDS, IntegratedGradients, LRPComposite, SmoothG
 from robint_tf.specs import ClassifierSpec, RetrainSpec, Training, as_dict, from_dict
 from robint_tf.store.artifacts import spec_key
 
-
 TABLE = (Path(__file__).parents[1] / "docs" / "attributions.md").read_text(encoding="utf-8")
 
 
