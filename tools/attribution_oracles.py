@@ -175,11 +175,10 @@ def _composite(network: Network, x: torch.Tensor, label: torch.Tensor) -> torch.
 @contextmanager
 def _draws(settings: SmoothGrad) -> Iterator[None]:
     """Captum's noise, drawn by PyTorch, becomes ours: draw i at its i-th call, the same for all images."""
-    draws = iter(range(settings.samples))
+    draws = iter(noise(SHAPE, settings))
 
     def normal(mean: float, std: torch.Tensor) -> torch.Tensor:
-        drawn = noise(next(draws), SHAPE, settings).numpy()
-        return torch.from_numpy(drawn).double().movedim(-1, 0).expand(std.shape)
+        return torch.from_numpy(next(draws)).double().movedim(-1, 0).expand(std.shape)
 
     with mock.patch.object(torch, "normal", normal):
         yield

@@ -1,5 +1,6 @@
 """SmoothGrad (Smilkov et al., 2017), its squared form (Hooker et al., 2019) and VarGrad (Adebayo et al., 2018)."""
 
+import numpy as np
 import tensorflow as tf
 
 from robint_tf.interpretability.attributions.protocol import predicted, slope
@@ -47,20 +48,26 @@ def vargrad(
     return _moments(network, x, settings)[1]
 
 
-def noise(i: tf.Tensor | int, shape: tuple[int, ...], settings: SmoothGrad) -> tf.Tensor:
-    """The noise of draw i, of the shape of one image: the same on every device and for every image."""
-    seed = tf.stack([settings.seed, i])
-    return settings.noise * tf.random.stateless_normal(shape, seed, alg="philox")
+def noise(shape: tuple[int, ...], settings: SmoothGrad) -> np.ndarray:
+    """All draws of the noise, (samples, *shape) float32, shape: of one image.
+
+    NumPy's, the same everywhere: XLA makes other normal numbers of a seed than TensorFlow's kernels do. A draw depends
+    on the seed and its place alone, not on how many there are.
+    """
+    draws = [np.random.default_rng([settings.seed, i]).standard_normal(shape) for i in range(settings.samples)]
+    return (settings.noise * np.stack(draws)).astype(np.float32)
 
 
 def _moments(network: Network, x: tf.Tensor, settings: SmoothGrad) -> tuple[tf.Tensor, tf.Tensor]:
     """Mean and variance of the gradients, one sample after the other (Welford, 1962), so that nothing cancels."""
     forward = for_attack(network)
     label = predicted(forward(x))
+    with tf.init_scope():  # an input of the graph, not a constant in it
+        draws = tf.constant(noise(x.shape[1:], settings))
 
     @loop_body
     def sample(i: tf.Tensor, mean: tf.Tensor, squares: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        gradient = slope(forward, x + noise(i, x.shape[1:], settings), label)
+        gradient = slope(forward, x + draws[i], label)
         off = gradient - mean
         mean += off / tf.cast(i + 1, tf.float32)
         return i + 1, mean, squares + off * (gradient - mean)
