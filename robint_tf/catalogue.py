@@ -1,7 +1,7 @@
-"""Everything that has a name: norms, losses, attributions, architectures, data sets. One line here adds one.
+"""Everything that has a name: norms, losses, attributions, fills, architectures, VAE-GANs, data sets.
 
-Light: neither TensorFlow nor NumPy is imported before something is used. docs/extending.md shows how to add things from
-outside the package.
+One line here adds one. Light: neither TensorFlow nor NumPy is imported before something is used. docs/extending.md
+shows how to add things from outside the package.
 """
 
 from collections.abc import Callable
@@ -40,6 +40,15 @@ ATTRIBUTIONS: Registry[Callable] = Registry(
 )
 """How much each pixel matters, each an `attributions.protocol.Method`."""
 
+FILLS: Registry[Callable] = Registry(
+    "fill",
+    {
+        "authors_mean": "robint_tf.interpretability.occlusion:authors_mean",
+        "mean": "robint_tf.interpretability.occlusion:mean_fill",
+    },
+)
+"""What replaced pixels become: from the mean (C,) of the training images on the 0..255 scale to an `occlusion.Fill`."""
+
 ARCHITECTURES: Registry[Any] = Registry(
     "architecture",
     {
@@ -49,6 +58,16 @@ ARCHITECTURES: Registry[Any] = Registry(
     },
 )
 """Classifiers, each a `robint_tf.networks.classifiers.Architecture`."""
+
+VAE_GANS: Registry[Any] = Registry(
+    "VAE-GAN",
+    {
+        "mnist": "robint_tf.networks.vae_gan_networks:MNIST_VAE_GAN",
+        "fashion_mnist": "robint_tf.networks.vae_gan_networks:FASHION_MNIST_VAE_GAN",
+        "cifar10": "robint_tf.networks.vae_gan_networks:CIFAR10_VAE_GAN",
+    },
+)
+"""VAE-GANs, each a `robint_tf.networks.vae_gan_networks.Architecture`; the study's are named after their data sets."""
 
 
 class Block(NamedTuple):

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from robint_tf import checks
-from robint_tf.catalogue import ARCHITECTURES, ATTRIBUTIONS, DATASETS, LOSSES, NORMS
+from robint_tf.catalogue import ARCHITECTURES, ATTRIBUTIONS, DATASETS, LOSSES, NORMS, VAE_GANS
 from robint_tf.errors import InputError
 from robint_tf.registry import Registry
 
@@ -127,8 +127,8 @@ def _architecture(owner: Any, *, vae_gan: bool = False) -> None:
         if not own:
             raise InputError(f"the data set {owner.dataset!r} has no architecture of its own; name one.")
         object.__setattr__(owner, "architecture", own)
-    if not vae_gan and not owner.architecture.startswith(CUSTOM):
-        _registered(owner, "architecture", ARCHITECTURES)
+    if vae_gan or not owner.architecture.startswith(CUSTOM):
+        _registered(owner, "architecture", VAE_GANS if vae_gan else ARCHITECTURES)
 
 
 def _registered(owner: Any, name: str, registry: Registry, *others: str) -> None:

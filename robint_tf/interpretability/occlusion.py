@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from robint_tf import checks
+from robint_tf.catalogue import FILLS
 from robint_tf.checks import canonical
 from robint_tf.errors import InputError
 from robint_tf.specs import OCCLUSIONS, VARIANTS
@@ -165,24 +166,38 @@ def channel_mean(x: np.ndarray) -> np.ndarray:
 
 
 class Fill(NamedTuple):
-    """What replaced pixels become in training and in test images, (C,) float32 in [-1, 1] each."""
+    """What replaced pixels become: train, test: in training and in test images, (C,) float32 in [-1, 1] each."""
 
     train: np.ndarray
     test: np.ndarray
 
 
-def fill_values(mean: np.ndarray, *, variant: str = "authors") -> Fill:
-    """The replacement values that belong to the training images' mean (C,) on the 0..255 scale.
+def mean_fill(mean: np.ndarray) -> Fill:
+    """The mean (C,) of the training images, on the 0..255 scale, in both ("a constant value" in the text)."""
+    both = np.asarray(mean, np.float32) / np.float32(127.5) - np.float32(1)
+    return Fill(both, both)
 
-    In the authors' code the test images are 8-bit integers, which truncate the mean on assignment: CIFAR-10 becomes
-    [125, 122, 113], another colour than in training. The other variants use the mean itself on both ("a constant value"
-    in the text).
+
+def authors_mean(mean: np.ndarray) -> Fill:
+    """The mean (C,) of the training images, on the 0..255 scale, which the test images truncate.
+
+    In the authors' code these are 8-bit integers: CIFAR-10's mean becomes [125, 122, 113], another colour than in
+    training.
+    """
+    return Fill(mean_fill(mean).train, (np.trunc(mean).astype(np.float64) / 127.5 - 1).astype(np.float32))
+
+
+FILL_OF: dict[str, str] = {"authors": "authors_mean", "paper": "mean", "corrected": "mean"}
+"""The fill of each variant, a name in `catalogue.FILLS`: a recipe of retraining names its variant, and so its fill."""
+
+
+def fill_values(mean: np.ndarray, *, variant: str = "authors", fill: str | None = None) -> Fill:
+    """What replaced pixels become, from the mean (C,) of the training images on the 0..255 scale (`channel_mean`).
+
+    fill: a name in `catalogue.FILLS`, by default the variant's. `ValueError` for an unknown variant or fill.
     """
     checks.one_of("variant", variant, VARIANTS)
-    train = np.asarray(mean, np.float32) / np.float32(127.5) - np.float32(1)
-    if variant != "authors":
-        return Fill(train, train)
-    return Fill(train, (np.trunc(mean).astype(np.float64) / 127.5 - 1).astype(np.float32))
+    return FILLS[FILLS.full_name(fill or FILL_OF[variant])](mean)
 
 
 def _chunks(n: int) -> Iterator[slice]:

@@ -271,19 +271,19 @@ class VAEGAN(keras.Model):
         self.compile(**{name: keras.saving.deserialize_keras_object(value) for name, value in config.items()})
 
 
-def build(dataset: str, variant: str = "authors", seed: int = 0) -> VAEGAN:
-    """The VAE-GAN of a data set, freshly initialised and compiled with its three Adams.
+def build(architecture: str, variant: str = "authors", seed: int = 0) -> VAEGAN:
+    """A VAE-GAN, freshly initialised and compiled with its three Adams.
 
-    dataset: "mnist", "fashion_mnist" or "cifar10". variant: see `vae_gan_networks`.
-    seed: of the initial weights and the noise. `ValueError` for an unknown data set or variant.
+    architecture: a name in `catalogue.VAE_GANS`; the study's are "mnist", "fashion_mnist" and "cifar10". variant: see
+    `vae_gan_networks`. seed: of the initial weights and the noise. `ValueError` for an unknown architecture or variant.
     """
-    settings = settings_for(dataset, variant)
+    settings = settings_for(architecture, variant)
     model = VAEGAN(
-        **networks_for(dataset, settings, seed),
+        **networks_for(architecture, settings, seed),
         reconstruction_weight=settings.reconstruction_weight,
         n_dis=settings.n_dis,
         seed=seed,
-        name=f"vae_gan_{dataset}",
+        name=f"vae_gan_{architecture.partition('@')[0]}",
     )
     adam = partial(
         keras.optimizers.Adam, settings.learning_rate, settings.beta_1, settings.beta_2, epsilon=ADAM_EPSILON
