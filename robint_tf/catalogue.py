@@ -71,7 +71,7 @@ VAE_GANS: Registry[Any] = Registry(
 
 
 class Block(NamedTuple):
-    """A stretch of a published file, and the SHA-1 of its examples written as in CIFAR-10's binary files."""
+    """Examples start to stop - 1 of a published file; sha1: of these, written as in CIFAR-10's binary files."""
 
     start: int
     stop: int
@@ -105,7 +105,9 @@ class DatasetInfo:
     sample_of: str = ""
 
     def sample(self, dataset: str, start: int, train_sha1: str, test_sha1: str) -> "DatasetInfo":
-        """The packaged sample: 1,000 training images from `start` on, and the first 200 test images."""
+        """The packaged sample of the data set `dataset`: 1,000 training images from `start` on, and the first 200 test
+        images; train_sha1, test_sha1: as in `Block`.
+        """
         blocks: dict[str, tuple[Block, ...]] = {
             "train": (Block(start, start + 1000, train_sha1),),
             "test": (Block(0, 200, test_sha1),),
@@ -209,11 +211,19 @@ DATASETS: Registry[DatasetInfo] = Registry(
 
 
 def origin(dataset: str) -> str:
-    """The data set that a packaged sample was taken from; other names as they are."""
+    """The data set that a packaged sample was taken from; `dataset` itself for other names.
+
+    >>> origin("mnist_sample"), origin("mnist")
+    ('mnist', 'mnist')
+    """
     return (dataset in DATASETS and DATASETS[dataset].sample_of) or dataset
 
 
 def sample_of(dataset: str) -> str:
-    """The name of a data set's packaged sample. `ValueError` if it has none."""
+    """The name of the packaged sample of `dataset`. `ValueError` if it has none.
+
+    >>> sample_of("cifar10")
+    'cifar10_sample'
+    """
     samples = {info.sample_of: name for name, info in DATASETS.items() if info.sample_of}
     return samples[checks.one_of("data set", dataset, samples)]

@@ -95,7 +95,7 @@ class Registry(Mapping[str, T], Generic[T]):
         return thing
 
     def added(self, name: str, *, version: str = "") -> Callable[[T], T]:
-        """`register` as a decorator of a function."""
+        """`register` as a decorator of a function; name, version: as there. Returns the decorator."""
         if self.versioned and not version:
             version = _source_hash(sys._getframe(1).f_code.co_filename, sys._getframe(1).f_globals)
         return lambda thing: self.register(name, thing, version=version)

@@ -2,6 +2,8 @@
 
 All channels of a pixel are replaced together. "remove" (ROAR) replaces the top `fraction` of the pixels, "keep" (KAR)
 all but the top `fraction`. The functions are pure and safe to call from several threads.
+
+fraction: of the pixels, in [0, 1]. occlusion: "remove" or "keep". variant: "authors", "paper" or "corrected".
 """
 
 import math
@@ -55,7 +57,7 @@ def replace(images: np.ndarray, mask: np.ndarray, fill: np.ndarray) -> np.ndarra
 
 
 def occlusion_mask(scores: np.ndarray, fraction: float, occlusion: str = "remove") -> np.ndarray:
-    """Which pixels are replaced, (N, H, W) bool.
+    """Which pixels are replaced, (N, H, W) bool, by scores (N, H, W). `ValueError` as in `occlude`.
 
     The authors replace what lies strictly above ("remove") or below ("keep") the (1 - fraction) quantile of an image,
     interpolated linearly. No score lies between the two that it is interpolated from, so the mask needs only the lower
@@ -71,7 +73,11 @@ def occlusion_mask(scores: np.ndarray, fraction: float, occlusion: str = "remove
 
 
 def n_replaced(n_pixels: int, fraction: float, occlusion: str = "remove") -> int:
-    """How many of an image's pixels `occlusion_mask` marks if no two scores are equal."""
+    """How many of an image's `n_pixels` pixels `occlusion_mask` marks if no two scores are equal.
+
+    >>> n_replaced(1024, 0.1), n_replaced(1024, 0.1, "keep")
+    (103, 921)
+    """
     position = _position(n_pixels, fraction, occlusion)
     return n_pixels - 1 - math.floor(position) if occlusion == "remove" else math.ceil(position)
 
@@ -105,8 +111,8 @@ def break_ties(scores: np.ndarray, *, seed: int) -> np.ndarray:
     """Scores (N, H, W) plus uniform noise in [0, 1e-8), float64, as the authors add it before ranking.
 
     In float32 the noise would be rounded away in scores above 0.25. It does more than break ties where scores are not
-    much larger than itself, as the gradients of confident networks are: see the variants of `ranks`. Warns if a map is
-    constant.
+    much larger than itself, as the gradients of confident networks are: see the variants of `ranks`. seed: of the
+    noise. Warns if a map is constant.
     """
     _check_scores(scores)
     _warn_of_constant_maps(scores)
@@ -120,9 +126,9 @@ def ranks(scores: np.ndarray, *, seed: int, variant: str = "authors") -> np.ndar
     occluding by the scores after `break_ties` with the same seed, at a quarter of their size. Warns if a map is
     constant. `ValueError` for NaN scores and for more than 65,536 pixels an image.
 
-    The authors' noise orders scores closer than 1e-8 at random. For a standard CIFAR-10 network, trained for 20 epochs,
-    that is all scores of about 30% of the training and 20% of the test images. The other variants use chance for equal
-    scores only.
+    seed: of the noise. The authors' noise orders scores closer than 1e-8 at random. For a standard CIFAR-10 network,
+    trained for 20 epochs, that is all scores of about 30% of the training and 20% of the test images. The other
+    variants use chance for equal scores only.
     """
     checks.one_of("variant", variant, VARIANTS)
     n_pixels = _check_scores(scores)

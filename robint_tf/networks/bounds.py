@@ -60,7 +60,11 @@ def taking(network: Network, bounds: Bounds) -> Network:
 
 
 def checked(bounds: Bounds) -> Bounds:
-    """Bounds as floats. `ValueError` unless they are two finite numbers that rise."""
+    """The bounds as floats. `ValueError` unless they are two finite numbers that rise.
+
+    >>> checked((0, 255))
+    (0.0, 255.0)
+    """
     try:
         low, high = map(float, bounds)
     except (TypeError, ValueError) as error:

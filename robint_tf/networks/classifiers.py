@@ -1,6 +1,8 @@
 """The three classifiers of the study, as Keras models that return logits (appendix A.2, the authors' `classifiers.py`).
 
 Convolutions and pooling pad with zeros to the same size, kernels start Glorot uniform, biases at zero.
+
+variant: "authors", "paper" (appendix A.2's tables) or "corrected"; precision: "float32" or "mixed_bfloat16".
 """
 
 import functools
