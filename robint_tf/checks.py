@@ -1,4 +1,4 @@
-"""The numbers of a spec as they are held and told, and checks of its fields: one sentence that says what is allowed.
+"""The numbers of a spec as they are held and written, and checks of its fields: one sentence that says what is allowed.
 
 Of every check, owner: a frozen dataclass; name: of its field, names: of several.
 """
@@ -21,10 +21,10 @@ def canonical(value: float) -> float:
     return float(f"{value:.12g}")
 
 
-def told(value: float) -> str:
+def as_written(value: float) -> str:
     """A length between pixels, `value`, as users write it: 0.4, or 8/255 where six decimal digits are not the number.
 
-    >>> told(0.4), told(8 / 255)
+    >>> as_written(0.4), as_written(8 / 255)
     ('0.4', '8/255')
     """
     by_255 = round(2 * 255 * value) / 2

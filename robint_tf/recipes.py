@@ -1,6 +1,6 @@
 """From a spec and a store to a network or numbers. This module alone knows both.
 
-progress: told how far a training is, or how many images are done and how many there are. log_dir: folder for
+progress: called with how far a training is, or how many images are done and how many there are. log_dir: folder for
 TensorBoard. batch_size: images at a time, halved where memory runs out.
 """
 
@@ -116,7 +116,7 @@ class Networks:
         announce: Callable[[ClassifierSpec], None] = lambda spec: None,
         progress: Callable[[Position], None] | None = None,
     ) -> None:
-        """dataset: to train on; announce: told a spec before its network is trained or read."""
+        """dataset: to train on; announce: called with a spec before its network is trained or read."""
         self.dataset, self.store = dataset, store
         self._announce, self._progress = announce, progress
         self._slots: list[_Slot] = []
@@ -247,7 +247,7 @@ def distances(
 
     projector: gives the trained VAE-GAN when it is needed. The noise of the projection of test image i depends on
     `spec.seed` and i alone, so that networks are compared under equal noise, whatever the batch size. The authors draw
-    anew for every network; each distance has the same distribution.
+    again for every network; each distance has the same distribution.
     """
     dataset, store = networks.dataset, networks.store
     test = dataset.test.take(spec.n_test)

@@ -19,6 +19,7 @@ from typing import Any, Literal, get_args
 
 from robint_tf import checks
 from robint_tf.catalogue import ARCHITECTURES, ATTRIBUTIONS, DATASETS, LOSSES, NORMS, VAE_GANS
+from robint_tf.checks import as_written
 from robint_tf.errors import InputError
 from robint_tf.registry import Registry
 
@@ -78,8 +79,8 @@ class PGD:
     def __str__(self) -> str:
         start = f", random start (seed {self.seed})" if self.random_start else ""
         return (
-            f"{self.norm} PGD, eps {checks.told(self.eps)} on [-1, 1] pixels ({checks.told(self.eps / 2)} on [0, 1]), "
-            f"{self.n_steps} steps of {checks.told(self.step_size)}, loss {self.loss}{start}"
+            f"{self.norm} PGD, eps {as_written(self.eps)} on [-1, 1] pixels ({as_written(self.eps / 2)} on [0, 1]), "
+            f"{self.n_steps} steps of {as_written(self.step_size)}, loss {self.loss}{start}"
         )
 
 
@@ -182,7 +183,7 @@ class VAEGANSpec:
 class DistanceSpec:
     """Distances to the manifold of the first `n_test` test images, attacked on a classifier (section 2.1).
 
-    attack: None leaves the images as they are. reference: the network by whose predictions the authors tell which
+    attack: None leaves the images as they are. reference: the network by whose predictions the authors decide which
     attacks succeeded, the standard one. vae_gan: what stands for the manifold. seed: of the noise of the projections.
     """
 
@@ -265,7 +266,7 @@ class RetrainSpec:
         if self.fraction >= 1:
             raise InputError(f"fraction is {self.fraction!r}; give a number between 0 and 1.")
         if (self.source is None) != (self.attribution == RANDOM):
-            raise InputError(f"attribution is {self.attribution!r}; `random` and no other has no source network.")
+            raise InputError(f"attribution is {self.attribution!r}; give a source network, or none for `random`.")
         checks.amounts(self, "n_train", "n_test")
 
 

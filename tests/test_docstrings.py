@@ -15,7 +15,7 @@ KERAS |= {"get_compile_config", "train_step", "update_step"}
 
 ARRAYS = re.compile(r"ndarray|Tensor\b|\bMaps\b")
 SHAPE = re.compile(r"\([A-Za-z0-9.*][^()]*,[^()]*\)|\(\.\.\.\)|\blike\b|\bshape|\bscalar")
-"""How a docstring tells the shape of an array: (N, classes), like x, scalar."""
+"""How a docstring gives the shape of an array: (N, classes), like x, scalar."""
 
 TO_DO = re.compile(
     r"(Add|Apply|Attack|Call|Check|Choose|Continue|Do|Draw|Evaluate|Examine|Fetch|Fill|Find|Forget|Go|Have|Hold|Keep|Let|"
@@ -92,7 +92,7 @@ def parameters(function):
     return {a.arg: ast.unparse(a.annotation) if a.annotation else "" for a in named if a.arg not in ("self", "cls")}
 
 
-def untold(item):
+def undocumented(item):
     """Parameters that neither the docstring names nor, as `name:`, those of class, module or room."""
     own = f"{item.own}\n{item.around}" if item.node.name == "__init__" else item.own
     return [
@@ -131,11 +131,11 @@ def of_all(items, find):
     return {item.name: missing for item in items if (missing := find(item))}
 
 
-def test_every_parameter_is_told():
-    assert of_all(FUNCTIONS, untold) == {}
+def test_every_parameter_is_documented():
+    assert of_all(FUNCTIONS, undocumented) == {}
 
 
-def test_every_field_is_told():
+def test_every_field_is_documented():
     def find(item):
         fields = [
             n.target.id for n in item.node.body if isinstance(n, ast.AnnAssign) and isinstance(n.target, ast.Name)
@@ -145,7 +145,7 @@ def test_every_field_is_told():
     assert of_all(CLASSES, find) == {}
 
 
-def test_what_is_returned_is_told():
+def test_what_is_returned_is_documented():
     def find(item):
         if not item.own:
             return "" if item.node.name == "__init__" else "a docstring"
@@ -154,7 +154,7 @@ def test_what_is_returned_is_told():
     assert of_all(FUNCTIONS, find) == {}
 
 
-def test_shapes_of_arrays_are_told():
+def test_shapes_of_arrays_are_documented():
     def find(item):
         kinds = [kind for kind in (*parameters(item.node).values(), result(item.node)) if ARRAYS.search(kind)]
         return [] if SHAPE.search(item.own + item.around) else kinds
@@ -162,7 +162,7 @@ def test_shapes_of_arrays_are_told():
     assert of_all(FUNCTIONS, find) == {}
 
 
-def test_what_is_raised_is_told():
+def test_what_is_raised_is_documented():
     def find(item):
         words = f"{item.own}\n{item.around}" if item.node.name == "__init__" else item.own
         return [name for name in sorted(set(raised(item.node))) if name not in words]
@@ -179,10 +179,12 @@ def test_what_is_missing_is_found():
     source = 'def f(x: np.ndarray, size: int) -> int:\n    """Take x."""\n    raise InputError("no")\n'
     node = ast.parse(source).body[0]
     item = Item("f", node, docstring(node), "A module. size_of: another.")
-    assert untold(item) == ["size"]
+    assert undocumented(item) == ["size"]
     assert not says_what_is_returned(item)
     assert not SHAPE.search(item.own)
     assert set(raised(node)) == {"ValueError"}
-    told = item._replace(own="Take x (N,) and size.\n\nReturns how many.", around="")
-    assert (untold(told), says_what_is_returned(told), bool(SHAPE.search(told.own))) == ([], True, True)
-    assert untold(item._replace(around="size: in bytes.")) == []
+    complete = item._replace(own="Take x (N,) and size.\n\nReturns how many.", around="")
+    assert undocumented(complete) == []
+    assert says_what_is_returned(complete)
+    assert SHAPE.search(complete.own)
+    assert undocumented(item._replace(around="size: in bytes.")) == []

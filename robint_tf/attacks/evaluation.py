@@ -50,9 +50,9 @@ def accuracy(
     """Accuracy of a network on x (N, ...) float32 in [-1, 1] with labels y (N,) or (N, 1), clean or under an attack.
 
     network: x to logits (N, classes). attack: None for clean images. batch_size: images at a time, halved where memory
-    runs out. progress: told how many images are done, and how many there are.
-    Warns where clean accuracy cannot be told from guessing, which is what images in another range or labels in another
-    order bring about; warn=False leaves that out. `ValueError` for inputs or networks that `inputs.check` refuses.
+    runs out. progress: called with how many images are done, and how many there are. Warns where clean accuracy cannot
+    be distinguished from guessing, which is what images in another range or labels in another order bring about;
+    warn=False leaves that out. `ValueError` for inputs or networks that `inputs.check` refuses.
 
     >>> from robint_tf import data, networks
     >>> digits = data.load("mnist_sample", n_test=20).test

@@ -174,8 +174,8 @@ def attack_dataset(
     """Adversarial examples of a whole data set, made in batches, in bounded memory beyond inputs and outputs.
 
     network: x to logits (N, classes). x: (N, ...) float32 in [-1, 1]; y: integer labels (N,) or (N, 1); NumPy or
-    TensorFlow. batch_size: images at a time, halved where memory runs out. progress: told how many images are done, and
-    how many there are. With `check`, inputs and network are examined (`inputs.check`), with one sentence in a
+    TensorFlow. batch_size: images at a time, halved where memory runs out. progress: called with how many images are
+    done, and how many there are. With `check`, inputs and network are examined (`inputs.check`), with one sentence in a
     `ValueError` for what would make the result meaningless; `inputs.NotFiniteError` in any case for logits that are NaN
     or infinite. The random start of example i depends on the attack's seed and on i alone, not on the batch size.
 

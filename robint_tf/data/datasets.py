@@ -101,7 +101,7 @@ class Dataset:
     """Training and test examples, train and test, and where they come from.
 
     name: as `load` takes it. class_names: in the order of the labels. source: where the examples are from, in words.
-    `order`: "original", that of the published files; "tfds", TFDS's own, where the original could not be told;
+    `order`: "original", that of the published files; "tfds", TFDS's own, where the original is not known;
     "generated" for the toy data; "given" for arrays. `verified`: whether every example is known by hash to be the
     published one; None where nothing is published to compare with.
     """

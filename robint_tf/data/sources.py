@@ -133,7 +133,7 @@ def download(name: str, folder: Path) -> Location:
 
 
 def read(location: Location, split: str) -> tuple[Raw, Order]:
-    """The images of a split, "train" or "test", in the order of the published file where that can be told.
+    """The images of a split, "train" or "test", in the order of the published file where that is known.
 
     location: where `find` or `download` say that they are. The second value is "tfds" where it cannot: a prepared
     folder without `id`s whose content is not the published one. `DataUnavailable` if the files are damaged.

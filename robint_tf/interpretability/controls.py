@@ -1,9 +1,9 @@
 """Controls of ROAR and KAR: what their scores owe to the shape of a map rather than to what the map knows.
 
-Retraining rewards maps for more than finding pixels that matter. A mask may tell the class by its outline (leakage),
-and smooth maps leave other information than scattered ones. So a score is reported with how clustered and how sparse
-its maps are, with what a linear classifier reads from the masks alone, and with the scores of maps that were blurred,
-which adds no information, or that do not depend on any network.
+Retraining rewards maps for more than finding pixels that matter. A mask may give the class away by its outline
+(leakage), and smooth maps leave other information than scattered ones. So a score is reported with how clustered and
+how sparse its maps are, with what a linear classifier reads from the masks alone, and with the scores of maps that were
+blurred, which adds no information, or that do not depend on any network.
 """
 
 from collections.abc import Callable, Iterator
@@ -79,14 +79,14 @@ def centre(x: np.ndarray) -> Maps:
 
 
 IGNORANT: dict[str, Callable[[np.ndarray], Maps]] = {"edges": edges, "centre": centre}
-"""Maps that know no network, from images x (N, H, W, C)."""
+"""Maps that do not depend on any network, from images x (N, H, W, C)."""
 
 RIDGES = (1e1, 1e2, 1e3, 1e4)
 HELD_OUT = 10  # one image in so many chooses the ridge
 
 
 def leakage(train: np.ndarray, train_y: np.ndarray, test: np.ndarray, test_y: np.ndarray, *, n_classes: int) -> float:
-    """Test accuracy of a linear classifier that sees the masks alone: how far they tell the class, in [0, 1].
+    """Test accuracy of a linear classifier that sees the masks alone: how well they predict the class, in [0, 1].
 
     Ridge regression onto the classes, the ridge chosen on every tenth training mask (after Rong et al., 2022, who train
     a network on them). train, test: (N, H, W) bool; train_y, test_y: (N,) labels from 0 to n_classes - 1.

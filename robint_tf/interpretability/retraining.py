@@ -42,7 +42,7 @@ class Occluder:
     def __init__(self, networks: Networks, *, own: Network | None = None, progress: Progress | None = None) -> None:
         """networks: lends the explained networks, and has the data; own: a user's, for cells whose source is saved.
 
-        progress: told how many images are explained, and how many there are.
+        progress: called with how many images are explained, and how many there are.
         """
         self.networks, self.own, self.progress = networks, own, progress
         self.dataset = networks.dataset
@@ -121,10 +121,10 @@ def retrained_accuracy(
 ) -> float:
     """Test accuracy after training on occluded images, in [0, 1]; trained only if the store lacks the cell.
 
-    spec: the cell; progress: told how far its training is; occluder: knows the data, the explained network and the
-    store. network: one of the spec's architecture to train in place of a new one, which spares the trace, and memory
-    (see `recipes.classifier`); `ValueError` if it is another. An interrupted training leaves a checkpoint and continues
-    from it. The store keeps the accuracy after every epoch, too.
+    spec: the cell; progress: called with how far its training is; occluder: knows the data, the explained network and
+    the store. network: one of the spec's architecture to train in place of a new one, which spares the trace, and
+    memory (see `recipes.classifier`); `ValueError` if it is another. An interrupted training leaves a checkpoint and
+    continues from it. The store keeps the accuracy after every epoch, too.
     """
     inputs = cell_inputs(spec, occluder.dataset)
     variant, precision = spec.variant, spec.training.precision

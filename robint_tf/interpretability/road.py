@@ -169,7 +169,7 @@ def road(
 
     x: (N, H, W, C) float32 in [-1, 1]; y: (N,) labels; scores: (N, H, W), or their `occlusion.ranks`, by which ties are
     broken. noise, seed, batch_size: as of `impute`, the noise the same for every fraction and both orders. progress:
-    told how many images are done, and how many there are, over all fractions and both orders. `ValueError` for
+    called with how many images are done, and how many there are, over all fractions and both orders. `ValueError` for
     fractions that are not rising inside (0, 1), and what `impute` refuses.
     """
     if not fractions or not np.all(np.diff([0.0, *fractions, 1.0]) > 0):

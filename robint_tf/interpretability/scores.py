@@ -174,7 +174,7 @@ def bonett_wright_interval(r: float, n: int) -> Interval:
     r = 1, where the formula would claim certainty, the lower end is that of the next smaller r that ranks without ties
     can have, 1 - 12 / (n^3 - n); the same holds at -1.
     """
-    if abs(r) > 1 - 1e-12 and n > 3:  # ranks in perfect order, but for rounding
+    if abs(r) > 1 - 1e-12 and n > 3:  # ranks in perfect order, up to rounding
         inner = bonett_wright_interval(1 - 12 / (n**3 - n), n).low
         return Interval(inner, 1.0) if r > 0 else Interval(-1.0, -inner)
     return _z_interval(r, n, 1 + r**2 / 2)

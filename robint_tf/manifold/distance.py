@@ -247,7 +247,7 @@ class Health:
 
 LEAST_SPREAD = 0.05
 LEAST_GAIN = 0.1
-"""Of the distance to the mean image. What is to be told apart is of this size: on MNIST, attacks on the most robust
+"""Of the distance to the mean image. The differences in question are of this size: on MNIST, attacks on the most robust
 network end a tenth nearer than those on the standard one (preset quick). Where the VAE-GAN fits the images better than
 one fixed image by less than that, distances to that image could tell as much."""
 LEAST_DISCRIMINATOR_LOSS = 1e-3

@@ -88,7 +88,7 @@ def compare(
 
     Files that decide by their name and do not hold what that takes are left out and listed. `MixedError` if those that
     decide differ in variant or version, unless `allow_mixed`; then they are listed. commands: by the name of a results
-    file, the command that makes it, which is told where the file is missing.
+    file, the command that makes it, which is named where the file is missing.
     """
     wanted = claims.all_claims()
     commands = commands or {}

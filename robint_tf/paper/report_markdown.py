@@ -83,7 +83,7 @@ def _tally(verdicts: list[str]) -> str:
 
 
 def source_table(comparison: dict[str, Any]) -> str:
-    """The results files that decide, and how to make each again, as a Markdown table."""
+    """The results files that decide, and the command that makes each, as a Markdown table."""
     return table(
         ["results", "command", "preset", "made with", "data (SHA-256)"],
         [

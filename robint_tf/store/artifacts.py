@@ -89,7 +89,7 @@ class Store:
         """root: folder of the store, made on first use. `OSError` where it cannot be made or written.
 
         allow_mixed: whether artifacts made with different versions, devices or settings may be used together.
-        waiting: told whom a `fetch` waits for, e.g. "process 4711 on node3"; by default that is a warning.
+        waiting: called with whom a `fetch` waits for, e.g. "process 4711 on node3"; by default that is a warning.
         """
         self.root = default_root() if root is None else Path(root).expanduser()
         self.parts = Parts(allow_mixed=allow_mixed)

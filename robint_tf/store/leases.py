@@ -128,7 +128,7 @@ class Lease:
     """
 
     def __init__(self, path: Path, *, waiting: Callable[[str], None] = lambda who: None) -> None:
-        """waiting: told once whom this process waits for, e.g. "process 4711 on node3"."""
+        """waiting: called once with whom this process waits for, e.g. "process 4711 on node3"."""
         self.path = path
         self._waiting = waiting
         self._me = Holder(uuid.uuid4().hex, socket.gethostname(), os.getpid(), _machine(), _started(os.getpid()))
@@ -206,7 +206,7 @@ class Lease:
                 taken.unlink()
 
     def _beat(self) -> None:
-        """Touch the lease until it is given back, make it again if it vanished, and stop if it is another's now."""
+        """Touch the lease until it is given back, create it again if it vanished, and stop if it is another's now."""
         while not self._ended.wait(BEAT_SECONDS):
             with self._changing, contextlib.suppress(OSError):
                 if self._ended.is_set():

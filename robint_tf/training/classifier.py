@@ -111,12 +111,12 @@ def fit_classifier(
     """Train a network in place. Returns how loss and accuracy went.
 
     x: (N, ...) float32 in [-1, 1]; y: integer labels (N,) or (N, 1); NumPy or TensorFlow. training: how; attack: the
-    adversary, None for standard training. progress: told about twice a second how far it is. `ValueError` for images,
-    labels and networks that `inputs` refuses. The last batch of an epoch may be smaller. initialise: True begins
-    from the initial weights that belong to `training.seed`, whatever the network holds; False goes on from its own
-    weights, with a new optimiser. It may be left out for a network as `classifiers.build` made it, which
-    begins from those of the seed; for any other, `ValueError`, since weights would be lost or kept unasked.
-    test: images and labels on which right answers are counted after every epoch. log_dir: folder for TensorBoard.
+    adversary, None for standard training. progress: called about twice a second with how far it is. `ValueError` for
+    images, labels and networks that `inputs` refuses. The last batch of an epoch may be smaller. initialise: True
+    begins from the initial weights that belong to `training.seed`, whatever the network holds; False goes on from its
+    own weights, with a new optimiser. It may be left out for a network as `classifiers.build` made it, which begins
+    from those of the seed; for any other, `ValueError`, since weights would be lost or kept unasked. test: images and
+    labels on which right answers are counted after every epoch. log_dir: folder for TensorBoard.
 
     With a checkpoint the state is kept about once a minute and at an interruption (`Interrupted` is raised after
     saving), and a training that finds a state continues from it; the weights then equal those of an uninterrupted

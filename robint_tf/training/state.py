@@ -110,7 +110,7 @@ class State:
         if saved.keys() != self.arrays().keys():
             raise InputError(
                 f"the unfinished training in {folder} is of another version of robint_tf; finish it with that version, "
-                "or remove the folder to begin anew."
+                "or remove the folder to start again."
             )
         for i, variable in enumerate(self.variables):
             variable.assign(saved[f"v{i}"])

@@ -49,11 +49,11 @@ def fit_vae_gan(
 ) -> VAEGANHistory:
     """Train a model, a compiled VAE-GAN, in place, from the weights it has. Returns how its losses went.
 
-    x: (N, H, W, C) float32 in [-1, 1]; epochs, batch_size: as of `VAEGANSpec`. progress: told about twice a second how
-    far it is. log_dir: folder for TensorBoard. With a checkpoint the state is kept about once
-    a minute and at an interruption (`Interrupted` is raised after saving), and a training that finds a state continues
-    from it; the weights then equal those of an uninterrupted training. `ValueError` for images that
-    `inputs.check_pixels` refuses, `DivergedError` if a loss is not finite.
+    x: (N, H, W, C) float32 in [-1, 1]; epochs, batch_size: as of `VAEGANSpec`. progress: called about twice a second
+    with how far it is. log_dir: folder for TensorBoard. With a checkpoint the state is kept about once a minute and at
+    an interruption (`Interrupted` is raised after saving), and a training that finds a state continues from it; the
+    weights then equal those of an uninterrupted training. `ValueError` for images that `inputs.check_pixels` refuses,
+    `DivergedError` if a loss is not finite.
     """
     if not len(x):
         raise InputError("there are no images to train on.")

@@ -55,10 +55,10 @@ def attribute(
 
     x: (N, H, W, C) float32 in [-1, 1], NumPy or TensorFlow; attribution: a name in `catalogue.ATTRIBUTIONS`; reduction:
     a name in `REDUCTIONS`, by default the variant's in `RANKING`; batch_size: images at a time, halved where memory
-    runs out; progress: told how many images are done, and how many there are. Returns float32 (N, H, W), or (N, H, W,
-    C) for the reduction "none". With `check`, images and network are examined as for attacks. `ValueError` for unknown
-    names, inputs that are not images, and what `inputs.check` refuses; `inputs.NotFiniteError` for NaN or infinite
-    attributions.
+    runs out; progress: called with how many images are done, and how many there are. Returns float32 (N, H, W), or (N,
+    H, W, C) for the reduction "none". With `check`, images and network are examined as for attacks. `ValueError` for
+    unknown names, inputs that are not images, and what `inputs.check` refuses; `inputs.NotFiniteError` for NaN or
+    infinite attributions.
     """
     checks.one_of("variant", variant, VARIANTS)
     attribution = ATTRIBUTIONS.full_name(attribution)

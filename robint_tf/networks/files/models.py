@@ -61,7 +61,7 @@ def load(
     if not zipfile.is_zipfile(path):
         raise InputError(
             f"{path} is not a Keras model: it is not a whole zip archive, so it was cut off or is another kind of "
-            "file; copy it again, or train it anew."
+            "file; copy it again, or repeat the training."
         )
     try:
         keras_file.check(path)
