@@ -27,7 +27,9 @@ class Ends(NamedTuple):
 
 
 AUTHORS_ENDS = Ends(0.7366, 0.1)
-"""The authors write the accuracy of their standard network and chance into every curve; better measure both."""
+"""The authors write the accuracy of their standard network (`paper.published.series`) and chance into every curve.
+
+Better measure both."""
 
 
 def area_under_curve(fractions: np.ndarray, accuracies: np.ndarray, ends: Ends = AUTHORS_ENDS) -> np.ndarray:
