@@ -36,7 +36,7 @@ def test_a_vae_gan_step_costs_more_on_more_images():
     assert 4 < more / few < 10.5  # spectral normalisation costs the same for any batch
 
 
-@pytest.mark.parametrize("name, runs", [("mnist", 1), ("cifar10", 5)])
+@pytest.mark.parametrize(("name", "runs"), [("mnist", 1), ("cifar10", 5)])
 def test_flops_of_a_vae_gan_step_count_every_run_of_the_discriminator(name, runs):
     model, n = vae_gan.build(name), 50  # so many that the power iterations, once a run, hardly count
     shape = model.encoder.example_shape
