@@ -30,6 +30,11 @@ class Registry(Mapping[str, T], Generic[T]):
 
     what: the kind, as messages name it. built_in: by name the thing itself, or "module:attribute". versioned: whether
     recipes hold `name@version` of what is registered; not where the recipe holds all that matters by itself.
+
+    >>> things = Registry("thing", {"built_in": abs})
+    >>> twice = things.register("twice", lambda x: 2 * x, version="1")
+    >>> list(things), things.full_name("built_in"), things.full_name("twice")
+    (['built_in', 'twice'], 'built_in', 'twice@1')
     """
 
     def __init__(self, what: str, built_in: Mapping[str, T | str], *, versioned: bool = True) -> None:

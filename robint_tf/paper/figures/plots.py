@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
+from robint_tf.manifold.boundary import WINDOW
 from robint_tf.paper.figures import plots_interpretability, plots_manifold
-from robint_tf.paper.figures.boundary import WINDOW
 from robint_tf.store.folders import atomic_path
 
 CLASS_1, CLASS_2, ADVERSARIAL = "tab:blue", "tab:orange", "red"
