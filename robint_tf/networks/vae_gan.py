@@ -1,21 +1,13 @@
 """VAE-GANs (Larsen et al. 2016, with an l1 reconstruction): they approximate the data manifold (section 2.1).
 
-Losses, from the authors' code, for an image x, its reconstruction x' = dec(z) where
-z = mean + exp(log variance / 2) * noise, and a sample x* = dec(standard normal noise):
-
-    encoder         mean(|x - x'|_1 + KL(z | standard normal))
-    decoder         mean(weight * |x - x'|_1 - log D(x') - log D(x*))
-    discriminator   -mean(log D(x) + log(1 - D(x')) + log(1 - D(x*)))
-
-where every logarithm is log(. + 1e-8). A training step is an encoder run, a decoder run and `n_dis` discriminator runs,
-all on one batch, each with fresh noise and the weights that the runs before it left. All runs use batch statistics; the
+The losses are in `vae_gan_losses`. A training step is an encoder run, a decoder run and `n_dis` discriminator runs, all
+on one batch, each with fresh noise and the weights that the runs before it left. All runs use batch statistics; the
 moving averages of a network follow in its own runs only: the encoder's once, the decoder's twice (reconstruction,
 sample), the discriminator's three times per run (image, sample, reconstruction; TensorFlow 1 left the order undefined).
 A spectrally normalised discriminator makes one power iteration in every run that evaluates it, that is in all but the
 encoder's.
 
-x, reconstruction: images (N, H, W, C) float32 in [-1, 1]; z_mean, z_log_var: (N, latent_dim) float32, as a pair:
-latent; probability: of being real, (N, 1) float32.
+x: images (N, H, W, C) float32 in [-1, 1]; latent: z_mean and z_log_var of these, float32 (N, latent_dim) each.
 """
 
 from collections.abc import Callable
@@ -29,9 +21,8 @@ from robint_tf import checks
 from robint_tf.errors import InputError
 from robint_tf.networks.layers import Chain
 from robint_tf.networks.optimizers import ADAM_EPSILON
+from robint_tf.networks.vae_gan_losses import kl_divergence, mean_log, mean_log_complement, reconstruction_error
 from robint_tf.networks.vae_gan_networks import networks_for, settings_for
-
-LOG_OFFSET = 1e-8
 
 Latent = tuple[tf.Tensor, tf.Tensor]  # z_mean and z_log_var, float32 (N, latent_dim) each
 Draws = tuple[tf.Tensor, tf.Tensor]  # the noise of the reconstruction and that of the sample, of the same kind
@@ -53,29 +44,6 @@ def draw_noise(seed: int | tf.Tensor, stream: int | tf.Tensor, n: int | tf.Tenso
     key = tf.stack([tf.cast(seed, tf.int64), tf.cast(stream, tf.int64)])
     draws = tf.random.stateless_normal((2, n, latent_dim), key, alg="philox")
     return draws[0], draws[1]
-
-
-def reconstruction_error(x: tf.Tensor, reconstruction: tf.Tensor) -> tf.Tensor:
-    """Sum of absolute differences per image, (N,)."""
-    return tf.reduce_sum(tf.abs(x - reconstruction), axis=(1, 2, 3))
-
-
-def kl_divergence(z_mean: tf.Tensor, z_log_var: tf.Tensor) -> tf.Tensor:
-    """Kullback-Leibler divergence from the standard normal distribution, per image, (N,)."""
-    return -0.5 * tf.reduce_sum(1.0 + z_log_var - tf.square(z_mean) - tf.exp(z_log_var), axis=1)
-
-
-def mean_log(probability: tf.Tensor) -> tf.Tensor:
-    """Mean over the batch of log(p + 1e-8), a scalar.
-
-    The authors add arrays (B,) and (B, 1) and average the (B, B) result; a sum of means is the same number.
-    """
-    return tf.reduce_mean(tf.math.log(probability + LOG_OFFSET))
-
-
-def mean_log_complement(probability: tf.Tensor) -> tf.Tensor:
-    """Mean over the batch of log(1 - p + 1e-8), a scalar."""
-    return tf.reduce_mean(tf.math.log(1.0 - probability + LOG_OFFSET))
 
 
 def draw_z(latent: Latent, noise: tf.Tensor) -> tf.Tensor:
