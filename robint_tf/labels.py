@@ -4,7 +4,11 @@ from robint_tf.settings import settings_of
 
 
 class Labels(dict[str, str]):
-    """Labels by name; what has none, such as a norm that was registered, is called by its own name."""
+    """Labels by name; what has none, such as a norm that was registered, is called by its own name.
+
+    >>> NORMS["linf"], NORMS["l1@0a1b2c"]
+    ('L-Inf', 'l1')
+    """
 
     def __missing__(self, name: str) -> str:
         return name.partition("@")[0]

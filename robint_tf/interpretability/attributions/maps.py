@@ -23,12 +23,12 @@ from robint_tf.specs import VARIANTS
 
 
 def magnitude(attributions: tf.Tensor) -> tf.Tensor:
-    """Sum over the channels of absolute values, (N, H, W)."""
+    """Sum over the channels of the absolute values of attributions (N, H, W, C), (N, H, W)."""
     return tf.reduce_sum(tf.abs(attributions), axis=-1)
 
 
 def signed(attributions: tf.Tensor) -> tf.Tensor:
-    """Sum over the channels, (N, H, W)."""
+    """Sum over the channels of attributions (N, H, W, C), (N, H, W)."""
     return tf.reduce_sum(attributions, axis=-1)
 
 
@@ -59,11 +59,12 @@ def attribute(
 
     x: (N, H, W, C) float32 in [-1, 1], NumPy or TensorFlow; attribution: a name in `catalogue.ATTRIBUTIONS`, with
     settings where it has some ("integrated_gradients:steps=20"), or the settings themselves; reduction: a name in
-    `REDUCTIONS`, by default the variant's in `RANKING`. baseline: what some methods compare images with, a number, a
-    colour (C,) or an image (H, W, C) in [-1, 1]; retraining takes the colour that occluded pixels get. Returns float32
-    (N, H, W), or (N, H, W, C) for the reduction "none". With `check`, images and network are examined as for attacks.
-    `ValueError` for unknown names, inputs that are not images, what `inputs.check` refuses, and layers that a method
-    has no rule for; `inputs.NotFiniteError` for NaN or infinite attributions.
+    `REDUCTIONS`, by default the variant's in `RANKING`; baseline: what some methods compare images with, a number, a
+    colour (C,) or an image (H, W, C) in [-1, 1], in retraining the colour that occluded pixels get; batch_size: images
+    at a time, halved where memory runs out; progress: called with how many images are done, and how many there are.
+    Returns float32 (N, H, W), or (N, H, W, C) for the reduction "none". With `check`, images and network are examined
+    as for attacks. `ValueError` for unknown names, inputs that are not images, what `inputs.check` refuses, and layers
+    that a method has no rule for; `inputs.NotFiniteError` for NaN or infinite attributions.
     """
     checks.one_of("variant", variant, VARIANTS)
     attribution = ATTRIBUTIONS.full_name(attribution)
@@ -103,9 +104,10 @@ def baseline_image(baseline: np.ndarray | float, shape: tuple[int, ...]) -> np.n
 def heat_map(attributions: np.ndarray, *, low: float = 0.5, high: float = 99.5) -> np.ndarray:
     """Attributions (N, H, W, C) as Figure 6 draws them: summed over channels, capped at two percentiles of each image.
 
-    Returns (N, H, W) of the same dtype. Values below the lower percentile become 0 where that percentile is positive
-    (the authors' `utils.py`; the text does not say so). Figure 6 shows the gradient of *minus* J:
-    `heat_map(-attribute(network, x, "gradient", reduction="none"))`. `ValueError` unless 0 <= low <= high <= 100.
+    attributions: signed, of any floating dtype; low, high: the percentiles. Returns (N, H, W) of the same dtype. Values
+    below the lower percentile become 0 where that percentile is positive (the authors' `utils.py`; the text does not
+    say so). Figure 6 shows the gradient of *minus* J: `heat_map(-attribute(network, x, "gradient", reduction="none"))`.
+    `ValueError` unless 0 <= low <= high <= 100.
     """
     if not 0 <= low <= high <= 100:
         raise InputError(f"the percentiles are {low} and {high}; give 0 <= low <= high <= 100.")
