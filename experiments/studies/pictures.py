@@ -3,6 +3,7 @@
 Beside Figures 4 and 5 stands DiffROAR of the same networks, beyond the paper.
 """
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ def pictures(collection: "Collection", left_out: set[str]) -> "tuple[list[Pictur
     from robint_tf.paper.figures import plots
     from robint_tf.store import results
 
-    from .grid_results import authors_figure
-
     drawn, undrawn = [], {}
     drawable = [
         (name, content)
@@ -40,15 +39,27 @@ def pictures(collection: "Collection", left_out: set[str]) -> "tuple[list[Pictur
         except comparison.ODD as error:
             cause = results.printable(f"{type(error).__name__}: {error}")[:200]
             undrawn[collection.paths[name]] = f"its figure cannot be drawn ({cause}); run its command again."
+    return drawn + list(_authors()), undrawn
+
+
+@cache
+def _authors() -> "tuple[Picture, ...]":
+    """The authors' Figures 4 and 5, and DiffROAR of the same scores; they never change."""
+    from robint_tf.paper import report
+    from robint_tf.paper.figures import plots
+
+    from .grid_results import authors_figure
+
+    drawn = []
     for section, figure, axis in (("3.2", 4, "strength"), ("3.3", 5, "accuracy")):
         for loss in ("xent", "cw"):
             theirs = authors_figure(loss, axis)
             title = f"Figure {figure}, the authors' numbers, networks trained with {loss} (read back from their figure)"
             drawn.append(report.Picture(section, title, title, _png(plots.FIGURES["interpretability"](theirs))))
-            (beyond,) = plots.beside(theirs, section).values()
+            (beside,) = plots.beside(theirs, section).values()
             title = f"DiffROAR from the scores in {title}"
-            drawn.append(report.Picture("beyond", title, title, _png(beyond)))
-    return drawn, undrawn
+            drawn.append(report.Picture("beyond", title, title, _png(beside)))
+    return tuple(drawn)
 
 
 def _kind(content: dict[str, Any]) -> str | None:

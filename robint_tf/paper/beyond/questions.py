@@ -105,7 +105,7 @@ def _told(text: str, found: Estimate | None, n: int, *, few: str = "") -> Result
     return Result(f"{text.format(found.value)}, {found.n} networks", found)
 
 
-HOLM = "verdict by Holm's p < 0.05 in the family of 8"
+HOLM = "answered where Holm's p in the family of 8 is below 0.05"
 SLOPE_RULE = f"least-squares slope over networks, Student's t interval; {HOLM}"
 RANK_RULE = (
     "Spearman's rank correlation over networks, permutation test (all orders up to 8 networks), interval of Bonett and "
@@ -121,18 +121,18 @@ PARTIAL_RULE = f"linear correlation after a cubic in eps is taken out of both, F
 def all_questions() -> list[Question]:
     """Every question, in the order of the report."""
     found = [
-        Question("slope", "3.2", "keep", "rises with attack strength", SLOPE_RULE, slope, "section_3_2"),
-        Question("rank", "3.2", "remove", "rises with attack strength", RANK_RULE, rank, "section_3_2"),
+        Question("slope", "3.2", "keep", "does it rise with attack strength?", SLOPE_RULE, slope, "section_3_2"),
+        Question("rank", "3.2", "remove", "does it rise with attack strength?", RANK_RULE, rank, "section_3_2"),
         Question(
             "strong_slope",
             "3.2",
             "remove",
-            "still rises from half the attack strength on",
+            "does it still rise from half the attack strength on?",
             SLOPE_RULE,
             strong_slope,
             "section_3_2",
         ),
-        Question("rank", "3.2", DIFF, "rises with attack strength", RANK_RULE, rank, "section_3_2"),
+        Question("rank", "3.2", DIFF, "does it rise with attack strength?", RANK_RULE, rank, "section_3_2"),
     ]
     for test in TESTS:
         found.append(
@@ -140,7 +140,7 @@ def all_questions() -> list[Question]:
                 "above_standard",
                 "3.2",
                 test,
-                "the robust networks of every eps score above the standard ones",
+                "do the robust networks of every eps score above the standard ones?",
                 ABOVE_RULE,
                 above_standard,
                 "section_3_2",
@@ -152,7 +152,7 @@ def all_questions() -> list[Question]:
                 "partial",
                 "3.3",
                 test,
-                "falls with test accuracy at fixed attack strength",
+                "does it fall with test accuracy at fixed attack strength?",
                 PARTIAL_RULE,
                 partial,
                 "section_3_3",

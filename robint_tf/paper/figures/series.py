@@ -26,15 +26,17 @@ def series(
     accuracy: list[float],
     y: list[float],
     errors: list[float | None],
+    n_resamples: int = 10_000,
 ) -> dict[str, Any]:
     """One series of a panel: its points, correlations with intervals, the authors', line and band.
 
-    The standard networks are those with eps 0. axis: "strength" or "accuracy".
+    The standard networks are those with eps 0. axis: "strength" or "accuracy". n_resamples: of the correlations'
+    bootstrap intervals, which 0 leaves out.
     """
     loss, norm, _, attribution = key
     x = np.array(cells.strength(norm, eps) if axis == "strength" else accuracy, float)
     values = np.array(y)
-    correlation, line = scores.correlation(x, values), scores.fit_line(x, values)
+    correlation, line = scores.correlation(x, values, n_resamples=n_resamples), scores.fit_line(x, values)
     at = np.linspace(x.min(), x.max(), BAND_POINTS)
     band = scores.fit_band(x, values, at)
     standard = np.array(eps) == 0
@@ -73,10 +75,8 @@ def authors_panel(loss: str, axis: str, test: str) -> dict[str, Any]:
     for attribution in reversed(labels.ATTRIBUTIONS):
         for norm in labels.NORMS:
             eps, accuracy, y, _, _ = theirs[norm, test, attribution]
-            of = (loss, norm, test, attribution)
-            entries.append(
-                series(of, axis, eps=eps.tolist(), accuracy=accuracy.tolist(), y=y.tolist(), errors=[None] * len(y))
-            )
+            given = {"eps": eps.tolist(), "accuracy": accuracy.tolist(), "y": y.tolist(), "errors": [None] * len(y)}
+            entries.append(series((loss, norm, test, attribution), axis, **given, n_resamples=0))
     return {"occlusion": test, "title": cells.TITLES[test], "series": entries}
 
 
