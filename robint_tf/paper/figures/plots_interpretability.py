@@ -104,7 +104,8 @@ def _limits(panel: dict[str, Any]) -> tuple[float, float]:
     """The authors' axis, longer where a point lies beyond it; for DiffROAR, which they do not draw, the points'."""
     scores = [y for series in panel["series"] for y in series["y"]]
     if panel["occlusion"] not in AUTHORS_SCORES:
-        return min(scores) - 0.005, max(scores) + 0.005
+        lowest, highest = min(scores), max(scores)
+        return lowest - 0.005 - 0.4 * (highest - lowest), highest + 0.005  # the legend goes below
     low, high = AUTHORS_SCORES[panel["occlusion"]]
     lowest, highest = min(scores), max(scores)
     return low if lowest > low else lowest - 0.005, high if highest < high else highest + 0.005
