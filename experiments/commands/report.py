@@ -79,7 +79,7 @@ def write(folder: Path, out: Path, *, allow_mixed: bool = False, documents: tupl
         paths.append(path)
     compared = [row for row in found["groups"] if set(row["ours"]) != {"not run"}]
     for row in compared:
-        click.echo(f"{row['group']:70} {report.counts(row['ours'])}")
+        click.echo(f"{row['group']}: {report.counts(row['ours'])}")
     if len(compared) < len(found["groups"]):
         click.echo(
             f"not run: {len(found['groups']) - len(compared)} other kinds of claims; report.md names their commands"
