@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -68,7 +69,7 @@ def _networks(run: Run, out: Path) -> Path:
     digits = data.load("mnist_sample", offline=True)
     network = classifiers.build("mnist_cnn")
     x, y = digits.test.x, digits.test.y
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, spec in DEMO_NETWORKS.items():
         run.display.begin(f"training the {name} network")
         recipes.classifier(spec, digits, run.store, network=network, progress=run.display.training)
@@ -79,11 +80,11 @@ def _networks(run: Run, out: Path) -> Path:
         rows.append({"name": name, "spec": as_dict(spec), "clean": vars(clean), "robust": vars(robust)})
     click.echo(f"{'network':12} {'accuracy on clean images':26} under attack")
     for row in rows:
-        clean, robust = (
+        cells = [
             f"{found['value']:.1%} ({found['interval'][0]:.1%} to {found['interval'][1]:.1%})"
             for found in (row["clean"], row["robust"])
-        )
-        click.echo(f"{row['name']:12} {clean:26} {robust}")
+        ]
+        click.echo(f"{row['name']:12} {cells[0]:26} {cells[1]}")
     click.echo(wrapped(f"{len(y)} test images, with 95% intervals; the attack is {DEMO_ATTACK}"))
     path = out / "networks.json"
     results.write(
