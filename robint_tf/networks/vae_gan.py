@@ -207,12 +207,14 @@ class VAEGAN(keras.Model):
         latent = self._latent(x, training=True, update_averages=False)
         decoder_loss = self._descend("decoder", lambda: self.decoder_loss(x, latent, noise(1)))
 
-        def discriminator_run(run: tf.Tensor) -> tf.Tensor:
-            return self._descend("discriminator", lambda: self.discriminator_loss(x, latent, noise(run)))
+        def discriminator_run(i: tf.Tensor, losses: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
+            loss = self._descend("discriminator", lambda: self.discriminator_loss(x, latent, noise(2 + i)))
+            return i + 1, losses.write(i, loss)
 
-        runs = tf.range(2, 2 + self.n_dis)
-        losses = tf.map_fn(discriminator_run, runs, fn_output_signature=tf.float32, parallel_iterations=1)
-        return tf.concat([[encoder_loss, decoder_loss], losses], axis=0)
+        # Not `tf.map_fn`, of which XLA does not see how many runs there are, and asks before each.
+        first = (0, tf.TensorArray(tf.float32, self.n_dis, element_shape=[]))
+        _, losses = tf.while_loop(lambda i, _: i < self.n_dis, discriminator_run, first, parallel_iterations=1)
+        return tf.concat([[encoder_loss, decoder_loss], losses.stack()], axis=0)
 
     def descend(self, x: tf.Tensor) -> tf.Tensor:
         """One training step on the batch x (N, H, W, C) with the noise that belongs to the step.
