@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from robint_tf import __version__, checks
 from robint_tf.errors import DeviceError, InputError
+from robint_tf.runtime import cuda
 from robint_tf.specs import MATHEMATICS
 
 JIT_CHOICES = ("auto", "on", "off")
@@ -49,14 +50,11 @@ def configure(
     authors are not reached so. `ValueError` if the device does not exist, `DeviceError` if TensorFlow runs already with
     another device or number of threads: it cannot change these any more.
     """
-    match = re.fullmatch(r"auto|cpu|gpu(?::(\d+))?", device.lower())
-    if match is None:
-        raise InputError(f"device is {device!r}; choose auto, cpu, gpu or gpu:N.")
+    index = check_name(device)
     checks.one_of("jit", jit, JIT_CHOICES)
     if deterministic and jit == "on":
         raise InputError("jit is 'on' and deterministic is True, which exclude each other; choose one of them.")
     gpus = tf.config.list_physical_devices("GPU")
-    index = int(match[1] or 0)
     wants_gpu = device.lower().startswith("gpu")
     if wants_gpu and index >= len(gpus):
         raise InputError(
@@ -79,6 +77,14 @@ def configure(
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     return name()
+
+
+def check_name(device: str) -> int:
+    """The number of the GPU that a device's name means, 0 where it gives none. `ValueError` for what is no name."""
+    match = re.fullmatch(r"auto|cpu|gpu(?::(\d+))?", device.lower())
+    if match is None:
+        raise InputError(f"device is {device!r}; choose auto, cpu, gpu or gpu:N.")
+    return int(match[1] or 0)
 
 
 def _set(what: str, now: Any, wanted: Any, change: Callable[..., None], *arguments: Any) -> None:
@@ -106,10 +112,13 @@ def on_cpu() -> bool:
 
 
 def jit_compile() -> bool:
-    """Whether compiled loops go through XLA."""
+    """Whether compiled loops go through XLA: the one place that decides it.
+
+    Where nothing else was chosen, GPUs use it unless it is known to fail there (`cuda.xla_works`).
+    """
     if _settings.deterministic or _settings.jit == "off":
         return False
-    return _settings.jit == "on" or not on_cpu()
+    return _settings.jit == "on" or (not on_cpu() and cuda.xla_works())
 
 
 def training_block() -> int:
