@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 SECONDS = 600
 """For one process: drivers compile kernels at the first use, which may take minutes."""
@@ -142,8 +142,8 @@ def main() -> None:
         began = time.monotonic()
         try:
             STAGES[name](device)
-            outcome = {"ok": True, "seconds": round(time.monotonic() - began, 2)}
+            outcome = Outcome(True, round(time.monotonic() - began, 2))
         except Exception as error:
             first = (str(error).splitlines() or [""])[0]
-            outcome = {"ok": False, "error": f"{type(error).__name__}: {first}"[:400]}
-        print(json.dumps([name, outcome]), flush=True)
+            outcome = Outcome(False, error=f"{type(error).__name__}: {first}"[:400])
+        print(json.dumps([name, asdict(outcome)]), flush=True)
