@@ -208,13 +208,16 @@ class VAEGAN(keras.Model):
         decoder_loss = self._descend("decoder", lambda: self.decoder_loss(x, latent, noise(1)))
 
         def discriminator_run(i: tf.Tensor, losses: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
-            loss = self._descend("discriminator", lambda: self.discriminator_loss(x, latent, noise(2 + i)))
-            return i + 1, losses.write(i, loss)
+            return i + 1, losses.write(i, self.update_discriminator(x, latent, noise(2 + i)))
 
         # Not `tf.map_fn`, of which XLA does not see how many runs there are, and asks before each.
         first = (0, tf.TensorArray(tf.float32, self.n_dis, element_shape=[]))
         _, losses = tf.while_loop(lambda i, _: i < self.n_dis, discriminator_run, first, parallel_iterations=1)
         return tf.concat([[encoder_loss, decoder_loss], losses.stack()], axis=0)
+
+    def update_discriminator(self, x: tf.Tensor, latent: Latent, noise: Draws) -> tf.Tensor:
+        """One of the `n_dis` discriminator runs of a step on the batch x, whose latent points are given; its loss."""
+        return self._descend("discriminator", lambda: self.discriminator_loss(x, latent, noise))
 
     def descend(self, x: tf.Tensor) -> tf.Tensor:
         """One training step on the batch x (N, H, W, C) with the noise that belongs to the step.
