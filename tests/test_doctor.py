@@ -89,6 +89,7 @@ def test_the_cudnn_with_which_xla_aborts_is_known(tensorflow, cudnn, aborts):
 
 
 def test_the_library_goes_on_without_xla_where_it_is_known_to_abort(monkeypatch):
+    monkeypatch.setattr(device, "_settings", device._Settings())  # whatever was chosen before
     monkeypatch.setattr(device, "on_cpu", lambda: False)
     monkeypatch.setattr(cuda.tf, "__version__", "2.21.0")
     for version, works in (("9.3.0", False), ("9.24.0", True)):
