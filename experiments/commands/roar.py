@@ -13,7 +13,7 @@ from ..options import DataOptions, RunOptions, bounds_option, data_options, run_
 from ..parameters import NewFile, Place, Share
 from ..parsing import parsed
 from ..run import begin, sha256, today
-from ..studies.grid_results import print_retrainings, scores_of
+from ..studies.grid_results import diff_roar_of, print_retrainings, scores_of
 from ..studies.presets import SECTION_3_2, InterpretabilityStudy, epochs_of
 
 if TYPE_CHECKING:
@@ -113,7 +113,8 @@ def command(options: Options) -> None:
     cells = grid.cells(explained)
     run.display.end()
     tests = scores_of(study, cells, baseline)
-    print_retrainings(study, tests)
+    diff_roar = diff_roar_of(study, cells)
+    print_retrainings(study, tests, diff_roar)
     if options.json_path is not None:
         about = {
             "figure": None,
@@ -130,5 +131,5 @@ def command(options: Options) -> None:
             "n_seeds": study.n_seeds,
             "fractions": list(study.fractions),
         }
-        results.write(options.json_path, about | {"tests": tests})
+        results.write(options.json_path, about | {"tests": tests, "diff_roar": diff_roar})
         click.echo(f"wrote {options.json_path}")

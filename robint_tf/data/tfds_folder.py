@@ -22,8 +22,8 @@ def read(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Images (n, *shape) and labels (n,) as stored, both uint8, and the indices that sort them if each has an `id`.
 
-    folder: of a version of the set `name`; shape: of an image, (height, width, channels). `ValueError` if it does not
-    hold n such images of ten classes, or is damaged.
+    folder: of a version of the set `name`; split: "train" or "test"; shape: of an image, (height, width, channels).
+    `ValueError` if it does not hold n such images of ten classes, or is damaged.
     """
     import tensorflow as tf
 
@@ -99,5 +99,6 @@ def _parsed(records: Any, shape: tuple[int, ...]) -> dict[str, Any]:
     ]
     with tf.control_dependencies(checks):
         encoded = tf.identity(image)
-    decoded = tf.map_fn(lambda x: tf.ensure_shape(tf.io.decode_png(x, channels), shape), encoded, tf.uint8)
+    decode = lambda x: tf.ensure_shape(tf.io.decode_png(x, channels), shape)  # noqa: E731
+    decoded = tf.map_fn(decode, encoded, fn_output_signature=tf.uint8)
     return batch | {"image": decoded}

@@ -36,7 +36,7 @@ class DamagedError(Exception):
 
 
 def read_folder(folder: Path) -> tuple[Arrays, dict[str, Any]]:
-    """The arrays and the manifest of a folder.
+    """The arrays, by name, and the manifest of a folder.
 
     `DamagedError` unless they are there, can be parsed, and match: this alone says that the content is bad.
     `PermissionError` for what another user has not opened to this one; `OSError` where the disk fails, again and again
@@ -72,7 +72,10 @@ PARSING = (ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZ
 
 
 def persistently(action: Callable[[], T], path: Path) -> T:
-    """What `action` returns; tried again after errors that may pass, which are then raised with a name and a remedy."""
+    """What `action` returns, which is tried again after errors that may pass.
+
+    If they do not, `OSError` that names `path` and says what to do; other errors of `action` as they are.
+    """
     for pause in (*RETRY_SECONDS, None):
         try:
             return action()
@@ -89,7 +92,7 @@ def persistently(action: Callable[[], T], path: Path) -> T:
 
 
 def is_there(path: Path) -> bool:
-    """Whether something has this name, a link included. `PermissionError` where this user may not know."""
+    """Whether something, also a link, is at `path`. `PermissionError` where this user may not know."""
     try:
         persistently(path.lstat, path)
     except (FileNotFoundError, NotADirectoryError):
@@ -135,7 +138,8 @@ def _owner(path: Path) -> str:
 def write_folder(folder: Path, arrays: Arrays, manifest: dict[str, Any]) -> bool:
     """Publish a folder with arrays.npz and manifest.json atomically; if it exists already, the first one stays.
 
-    Returns whether it was this call that published it. `OSError` that names the size where the disk is full.
+    arrays: by name; manifest: JSON data. Returns whether it was this call that published it. `OSError` as `explained`
+    words it, with the size where the disk is full.
     """
     scratch = folder.with_name(f"{folder.name}.part-{uuid.uuid4().hex[:8]}")
     try:
@@ -148,11 +152,7 @@ def write_folder(folder: Path, arrays: Arrays, manifest: dict[str, Any]) -> bool
             json.dump({**manifest, "sha256": sha256_of(scratch / ARRAYS)}, file, indent=1)
             flush(file)
         flush_folder(scratch)
-        try:
-            os.rename(scratch, folder)
-        except OSError:  # a rename onto a folder that is not empty; asked afterwards, as others may publish meanwhile
-            if not folder.exists():
-                raise
+        if not _renamed(scratch, folder):
             return False
         flush_folder(folder.parent)
         return True
@@ -162,8 +162,31 @@ def write_folder(folder: Path, arrays: Arrays, manifest: dict[str, Any]) -> bool
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def _renamed(scratch: Path, folder: Path) -> bool:
+    """Whether a folder took its place, which it does unless something is there.
+
+    What was there may be gone when it is looked for, as another process moves what is damaged aside: then once more.
+    """
+    for _ in range(3):
+        try:
+            os.rename(scratch, folder)
+            return True
+        except OSError as error:
+            if os.path.lexists(folder):
+                return False
+            refused = error
+    raise refused
+
+
+def same(a: Arrays, b: Arrays) -> bool:
+    """Whether two folders' arrays are equal; NaN equals NaN."""
+    return a.keys() == b.keys() and all(
+        np.array_equal(a[name], b[name], equal_nan=np.asarray(a[name]).dtype.kind in "fc") for name in a
+    )
+
+
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, as far as they are missing."""
+    """Make a folder and those above it, as far as they are missing; `OSError` as `explained` words it."""
     if folder.is_dir():
         return
     make_folder(folder.parent)
@@ -202,23 +225,25 @@ def atomic_path(path: Path) -> Iterator[Path]:
         scratch.unlink(missing_ok=True)
 
 
-def sweep(folder: Path, names: str, now: float) -> None:
+def sweep(folder: Path, names: str, now: float, *, folders: bool = True) -> None:
     """Remove what killed processes left in a folder; what running ones write is younger than ABANDONED_SECONDS.
 
     names: a regular expression for the whole name. now: the time of a file just written there, since the clock of a
-    shared disk need not be that of this machine.
+    shared disk need not be that of this machine. folders: whether folders of that name are removed, too.
     """
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if not re.fullmatch(names, entry.name):
                 continue
             with contextlib.suppress(OSError):
+                if entry.is_dir(follow_symlinks=False) and not folders:
+                    continue
                 if now - entry.stat(follow_symlinks=False).st_mtime > ABANDONED_SECONDS:
                     remove(Path(entry.path))
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder as far as that is possible; of a link the link, never what it leads to."""
+    """Remove the file or folder at `path` as far as possible; of a link the link, never what it leads to."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -250,6 +275,6 @@ def flush_folder(folder: Path) -> None:
 
 
 def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal digits."""
+    """The SHA-256 of the file at `path`, in hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
