@@ -67,7 +67,7 @@ def ascend(
 
 
 def laid_down(n_steps: int) -> int | None:
-    """The number of steps where a program serves that number alone, as XLA's do; None where it is an argument."""
+    """n_steps where a program serves that number of steps alone, as XLA's do; None where it is an argument."""
     return n_steps if device.jit_compile() else None
 
 
