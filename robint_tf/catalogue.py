@@ -36,9 +36,20 @@ ATTRIBUTIONS: Registry[Callable] = Registry(
     {
         "gradient": "robint_tf.interpretability.attributions.gradient:gradient",
         "gradient_x_input": "robint_tf.interpretability.attributions.gradient_x_input:gradient_x_input",
+        "gradient_maximum": "robint_tf.interpretability.attributions.smoothed:gradient_maximum",
+        "gradient_gaussian": "robint_tf.interpretability.attributions.smoothed:gradient_gaussian",
     },
 )
 """How much each pixel matters, each an `attributions.protocol.Method`."""
+
+NETWORK_FREE: Registry[Callable] = Registry(
+    "attribution without a network",
+    {
+        "edges": "robint_tf.interpretability.controls:edges",
+        "centre": "robint_tf.interpretability.controls:centre",
+    },
+)
+"""Maps that know no network: from images (N, H, W, C) to (N, H, W)."""
 
 ARCHITECTURES: Registry[Any] = Registry(
     "architecture",

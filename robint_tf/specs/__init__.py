@@ -15,18 +15,23 @@ which training amplifies: such parts are the same recipe, and are not mixed unle
 Modules:
 
     networks        attacks, trainings, classifiers, VAE-GANs
-    measurements    accuracies, distances, cells of the grid
+    measurements    accuracies, distances, cells of the grid, controls, ROAD, measures of gradients
     plain           specs as JSON data, and back
 """
 
 from robint_tf.specs.measurements import (
     OCCLUSIONS,
+    ORDERS,
     RANDOM,
     AccuracySpec,
+    ControlSpec,
     CurveSpec,
     DistanceSpec,
+    GradientSpec,
     Occlusion,
+    Order,
     RetrainSpec,
+    RoadSpec,
     SavedNetwork,
 )
 from robint_tf.specs.networks import (
@@ -57,17 +62,22 @@ __all__ = [
     "KINDS",
     "MATHEMATICS",
     "OCCLUSIONS",
+    "ORDERS",
     "PGD",
     "PRECISIONS",
     "RANDOM",
     "VARIANTS",
     "AccuracySpec",
     "ClassifierSpec",
+    "ControlSpec",
     "CurveSpec",
     "DistanceSpec",
+    "GradientSpec",
     "Occlusion",
+    "Order",
     "Precision",
     "RetrainSpec",
+    "RoadSpec",
     "SavedNetwork",
     "Training",
     "VAEGANSpec",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from robint_tf import checks
-from robint_tf.catalogue import ATTRIBUTIONS
+from robint_tf.catalogue import ATTRIBUTIONS, NETWORK_FREE
 from robint_tf.errors import InputError
 from robint_tf.specs.networks import (
     PGD,
@@ -22,6 +22,10 @@ OCCLUSIONS: tuple[str, ...] = get_args(Occlusion)
 
 RANDOM = "random"
 """The baseline among the attributions: no network is explained, pixels are drawn."""
+
+Order = Literal["most", "least"]
+ORDERS: tuple[Order, ...] = get_args(Order)
+"""Which pixels ROAD takes away first: the most relevant (MoRF), or the least (LeRF)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,9 +86,10 @@ class SavedNetwork:
 class RetrainSpec:
     """One cell of the grid of sections 3.2 and 3.3: accuracy after retraining on images with pixels replaced.
 
-    source: the network that is explained, None for the random baseline. fraction: of the pixels removed ("remove",
-    ROAR) or kept ("keep", KAR), inside (0, 1). training: of the new network, with its seed; architecture: of the new
-    network, as in `ClassifierSpec`. mask_seed: of random masks and of the noise that breaks ties.
+    source: the network that is explained, None for `random` and for `catalogue.NETWORK_FREE`. fraction: of the pixels
+    removed ("remove", ROAR) or kept ("keep", KAR), inside (0, 1). training: of the new network, with its seed;
+    architecture: of the new network, as in `ClassifierSpec`. mask_seed: of random masks and of the noise that breaks
+    ties.
     """
 
     dataset: str
@@ -101,13 +106,90 @@ class RetrainSpec:
 
     def __post_init__(self) -> None:
         with_architecture(self)
-        registered(self, "attribution", ATTRIBUTIONS, RANDOM)
+        if self.source is None:
+            registered(self, "attribution", NETWORK_FREE, RANDOM)
+        else:
+            registered(self, "attribution", ATTRIBUTIONS)
         checks.choice(self, "occlusion", OCCLUSIONS)
         checks.choice(self, "variant", VARIANTS)
-        checks.number(self, "fraction", positive=True)
+        _share(self)
         checks.seed(self, "mask_seed")
-        if self.fraction >= 1:
-            raise InputError(f"fraction is {self.fraction!r}; give a number between 0 and 1.")
-        if (self.source is None) != (self.attribution == RANDOM):
-            raise InputError(f"attribution is {self.attribution!r}; `random` and no other has no source network.")
         checks.amounts(self, "n_train", "n_test")
+
+
+def _share(owner: "RetrainSpec | RoadSpec") -> None:
+    """`ValueError` unless the fraction lies inside (0, 1)."""
+    checks.number(owner, "fraction", positive=True)
+    if owner.fraction >= 1:
+        raise InputError(f"fraction is {owner.fraction!r}; give a number between 0 and 1.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ControlSpec:
+    """What is measured of an attribution's maps themselves: how clustered, how sparse, and what their masks give away.
+
+    source, attribution, mask_seed, variant: of cells (`RetrainSpec`) whose maps these are; without `random`.
+    """
+
+    dataset: str
+    source: ClassifierSpec | SavedNetwork | None
+    attribution: str
+    n_train: int | None = None
+    n_test: int | None = None
+    mask_seed: int = 0
+    variant: Variant = "authors"
+
+    def __post_init__(self) -> None:
+        checks.kinds(self)
+        registered(self, "attribution", NETWORK_FREE if self.source is None else ATTRIBUTIONS)
+        checks.choice(self, "variant", VARIANTS)
+        checks.seed(self, "mask_seed")
+        checks.amounts(self, "n_train", "n_test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoadSpec:
+    """One point of a curve of ROAD: which test images a network classifies rightly without some of their pixels.
+
+    fraction: of the pixels that are imputed, inside (0, 1), the most or the least relevant ones. noise: its standard
+    deviation on [-1, 1] pixels. seed: of the noise and of what breaks ties.
+    """
+
+    dataset: str
+    source: SavedNetwork
+    attribution: str
+    order: Order
+    fraction: float
+    noise: float
+    n_test: int | None = None
+    seed: int = 0
+    variant: Variant = "authors"
+
+    def __post_init__(self) -> None:
+        checks.kinds(self)
+        registered(self, "attribution", NETWORK_FREE if self.attribution in NETWORK_FREE else ATTRIBUTIONS)
+        checks.choice(self, "order", ORDERS)
+        checks.choice(self, "variant", VARIANTS)
+        checks.number(self, "noise")
+        _share(self)
+        checks.seed(self, "seed")
+        checks.amounts(self, "n_test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradientSpec:
+    """How the loss gradient of a classifier lies to the data manifold, on a few test images.
+
+    classifier: None for the difference to the nearest training image of the same class in the place of the gradient.
+    first: the place of the first of the images among the test images; with `seed` it decides the random directions.
+    """
+
+    classifier: ClassifierSpec | None
+    vae_gan: VAEGANSpec
+    first: int = 0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        checks.kinds(self)
+        checks.count(self, "first", 0)
+        checks.seed(self, "seed")

@@ -4,7 +4,16 @@ import dataclasses
 from typing import Any
 
 from robint_tf.errors import InputError
-from robint_tf.specs.measurements import AccuracySpec, CurveSpec, DistanceSpec, RetrainSpec, SavedNetwork
+from robint_tf.specs.measurements import (
+    AccuracySpec,
+    ControlSpec,
+    CurveSpec,
+    DistanceSpec,
+    GradientSpec,
+    RetrainSpec,
+    RoadSpec,
+    SavedNetwork,
+)
 from robint_tf.specs.networks import PGD, ClassifierSpec, Training, VAEGANSpec
 
 
@@ -17,7 +26,20 @@ def as_dict(spec: Any) -> dict[str, Any]:
     }
 
 
-KINDS = (PGD, Training, ClassifierSpec, VAEGANSpec, DistanceSpec, AccuracySpec, CurveSpec, SavedNetwork, RetrainSpec)
+KINDS = (
+    PGD,
+    Training,
+    ClassifierSpec,
+    VAEGANSpec,
+    DistanceSpec,
+    AccuracySpec,
+    CurveSpec,
+    SavedNetwork,
+    RetrainSpec,
+    ControlSpec,
+    RoadSpec,
+    GradientSpec,
+)
 
 
 def from_dict(data: dict[str, Any]) -> Any:

@@ -5,6 +5,7 @@ Modules:
     protocol            what a method is, and the objective that is explained
     gradient            the gradient
     gradient_x_input    gradient * input
+    smoothed            the gradient's map after a filter: controls
     maps                maps of whole data sets by any method, what is made of channels, heat maps (Figure 6)
 
 The methods are listed in `robint_tf.catalogue`. The random baseline g_Rand needs no network: it is
@@ -24,6 +25,7 @@ from robint_tf.interpretability.attributions.maps import (
     signed,
 )
 from robint_tf.interpretability.attributions.protocol import OBJECTIVES, Method, precise_xent
+from robint_tf.interpretability.attributions.smoothed import gradient_gaussian, gradient_maximum
 
 __all__ = [
     "ATTRIBUTIONS",
@@ -33,6 +35,8 @@ __all__ = [
     "Method",
     "attribute",
     "gradient",
+    "gradient_gaussian",
+    "gradient_maximum",
     "gradient_x_input",
     "heat_map",
     "magnitude",
@@ -40,5 +44,6 @@ __all__ = [
     "precise_xent",
     "protocol",
     "signed",
+    "smoothed",
     "xent",
 ]

@@ -17,7 +17,8 @@ from robint_tf.networks.classifiers import Network
 class Method(Protocol):
     """From a network, images x (N, H, W, C) float32 in [-1, 1] and a variant to signed values of the shape of x.
 
-    Unchecked, and called inside a `tf.function`, compiled with XLA on GPUs; images are explained independently.
+    Or to (N, H, W, 1), where a pixel has one value. Unchecked, and called inside a `tf.function`, compiled with XLA on
+    GPUs; images are explained independently.
     """
 
     def __call__(self, network: Network, x: tf.Tensor, variant: str = "authors") -> tf.Tensor: ...
