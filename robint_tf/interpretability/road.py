@@ -216,6 +216,10 @@ class Measurer:
         self.network, self.test, self.store, self.progress = network, test, store, progress
         self._ranked: tuple[object, np.ndarray] | None = None
 
+    def has(self, spec: RoadSpec) -> bool:
+        """Whether the store holds the point."""
+        return self.store.has(spec, self.test.take(spec.n_test).fingerprint.key)
+
     def hits(self, spec: RoadSpec) -> np.ndarray:
         """Which images are still classified rightly, (N,) bool."""
         test = self.test.take(spec.n_test)

@@ -131,7 +131,7 @@ class Directions:
 def random_directions(
     basis: np.ndarray, shape: tuple[int, ...], *, seed: int = 0, first: int = 0, draw: int = 0
 ) -> Directions:
-    """One direction an image, of bases (n, d, k). shape: of an image; that of image i derives from (seed, first + i)."""
+    """One direction an image, for bases (n, d, k). shape: of an image; image i's direction derives from first + i."""
     noise = np.stack([np.random.default_rng([seed, first + i, draw]).standard_normal(shape) for i in range(len(basis))])
     tangent = project(basis, noise)
     return Directions(*(v / _length(v).reshape(-1, 1, 1, 1) for v in (tangent, noise - tangent)))
