@@ -153,7 +153,7 @@ def test_a_killed_grid_loses_one_cell_and_section_3_3_trains_nothing(robint, tmp
     assert "Remove and Retrain (ROAR): correlation with attack strength" in text
     everything = artifacts(tmp_path)
     assert {p: everything[p] for p in finished} == finished
-    assert len(everything) == 3 * (1 + 1 + 2 + 8) + 4  # networks, their curves, accuracies, cells; the baseline
+    assert len(everything) == 3 * (1 + 1 + 2 + 2 + 8) + 4  # networks, curves, accuracies, shapes, cells; the baseline
     first = (tmp_path / "figures" / "section_3_2_xent.json").read_bytes()
 
     robint("section-3-3", *SMALL)

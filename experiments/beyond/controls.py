@@ -49,7 +49,8 @@ def controls(
     """
     shown = {network["name"] for network in content["networks"]}
     baseline = measured["baseline"]
-    rows, maps = [], []
+    rows: list[dict[str, Any]] = []
+    maps: list[dict[str, Any]] = []
     for attribution in [a for a in UNAWARE if (a, "keep") in baseline]:
         maps.append(_row(study, None, None, attribution, baseline, baseline, shapes[None]))
     for explained, *_, cells in measured["networks"]:

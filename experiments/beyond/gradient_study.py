@@ -37,10 +37,10 @@ class GradientRunner(ManifoldRunner):
         networks = [None, *self.classifiers()]
         n = len(self.dataset.test.take(n_test or study.n_test).y)
         self.announce([*self.classifiers(), study.vae_gan])
-        for spec in self.classifiers():  # trained one after the other, before anything is measured
-            with self._networks.lend(spec):
+        for classifier in self.classifiers():  # trained one after the other, before anything is measured
+            with self._networks.lend(classifier):
                 pass
-        sheet = self.vae_gan_sheet()
+        health = self.health()
         found: dict[ClassifierSpec | None, list[Arrays]] = {spec: [] for spec in networks}
         for first, block in self._blocks(n):
             self.run.display.begin(f"{study.dataset}: gradients at images {first + 1} to {first + len(block.y)} of {n}")
@@ -52,8 +52,8 @@ class GradientRunner(ManifoldRunner):
         return {
             **self.about(),
             "n_images": n,
-            "health": sheet["health"],
-            "problems": sheet["problems"],
+            "health": vars(health),
+            "problems": health.problems,
             "objective": OBJECTIVE,
             "steps": list(gradients.SENSITIVITY_EPS),
             "rare": gradients.RARE,
@@ -192,8 +192,8 @@ def print_table(results: dict[str, Any]) -> None:
         f"{'by chance':24}{chance['tangent_share']:26.3f}{chance['sensitivity']:26.3f}{chance['rare_share']:26.3f}"
     )
     click.echo(
-        f"The tangent share of a random direction is sqrt(k / d), k = {results['latent_dimensions']}. On a manifold that "
-        "is known: 0.31 standard, 0.675 robust (Bordt et al., 2022)."
+        f"The tangent share of a random direction is sqrt(k / d), k = {results['latent_dimensions']}. On a manifold "
+        "that is known: 0.31 standard, 0.675 robust (Bordt et al., 2022)."
     )
 
 

@@ -143,16 +143,16 @@ def _measured(specs: list[RoadSpec], measurer: "Measurer", run: Run) -> list[dic
 
     from robint_tf.interpretability.road import Road
 
-    run.display.job("point", len(specs), {s: 1.0 for s in specs if not measurer.has(s)})
-    hits: dict[str, dict[str, list]] = {}
+    run.display.job("point", len(specs), {spec: 1.0 for spec in specs if not measurer.has(spec)})
+    hits = {}
     for spec in specs:
         run.display.begin(f"{spec.attribution}, {spec.order} relevant {spec.fraction:g}", spec)
-        hits.setdefault(spec.attribution, {order: [] for order in ORDERS})[spec.order].append(measurer.hits(spec))
+        hits[spec.attribution, spec.order, spec.fraction] = measurer.hits(spec)
     run.display.end()
+    fractions = tuple(sorted({spec.fraction for spec in specs}))
     rows = []
-    for attribution, found in hits.items():
-        fractions = tuple(sorted({spec.fraction for spec in specs}))
-        road = Road(fractions, {order: np.array(found[order]) for order in ORDERS})
+    for attribution in dict.fromkeys(spec.attribution for spec in specs):
+        road = Road(fractions, {order: np.array([hits[attribution, order, f] for f in fractions]) for order in ORDERS})
         curves = {order: road.accuracies(order).tolist() for order in ORDERS}
         rows.append({"attribution": attribution, **curves, "area": road.area, "interval": list(road.interval)})
     return rows

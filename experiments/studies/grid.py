@@ -204,8 +204,10 @@ class Grid(ImageRunner):
     def _by_attribution(self, source: "ClassifierSpec | SavedNetwork | None") -> dict[str, list[Artifact]]:
         """The shape and the cells of each attribution, one after the other, so that its maps are made once."""
         made: dict[str, list[Artifact]] = {name: [] for name in self.study.attributions(source)}
-        for spec in (*self.study.shapes(source), *self.study.cells(source)):
-            made[spec.attribution].append(spec)
+        for shape in self.study.shapes(source):
+            made[shape.attribution].append(shape)
+        for cell in self.study.cells(source):
+            made[cell.attribution].append(cell)
         return made
 
     def everything(self) -> "list[Artifact]":
@@ -226,8 +228,9 @@ class Grid(ImageRunner):
         weights = sum(w.size * 4 for w in map(_array, self._scratch().weights))
         cells = [cell for source in (None, *(network.spec for network in networks)) for cell in study.cells(source)]
         retrainings = workload("retrainings", cells, self.has, lambda s: training_work(s, n_train, CELL_BYTES))
-        of_maps = [*cells, *(shape for network in networks for shape in study.shapes(network.spec))]
-        explained = {(c.source, c.attribution) for c in of_maps if c.source is not None and not self.has(c)}
+        shapes = [shape for network in networks for shape in study.shapes(network.spec)]
+        explained = {(c.source, c.attribution) for c in cells if c.source is not None and not self.has(c)}
+        explained |= {(s.source, s.attribution) for s in shapes if not self.has(s)}
         return [
             workload(
                 "networks to train",

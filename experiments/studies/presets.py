@@ -333,7 +333,7 @@ class InterpretabilityStudy(Study):
 
         Of the first seed and the first loss, in each norm.
         """
-        chosen = {self.networks()[0].spec}
+        chosen = {replace(self.standard, training=replace(self.training, seed=0))}
         for norm, radii in self.eps.items():
             half = min(radii, key=lambda eps: abs(eps - max(radii) / 2))
             chosen |= {self.robust(norm, self.losses[0], eps, seed=0) for eps in (half, max(radii))}

@@ -226,8 +226,10 @@ class Measurer:
 
         def make(_: Checkpoint) -> tuple[Arrays, dict]:
             missing = removed(self._ranks(spec, test), spec.fraction, spec.order)
-            options = {"noise": spec.noise, "seed": spec.seed, "progress": self.progress}
-            return {"hits": hits_without(self.network, test.x, test.y, missing, **options)}, {}
+            hits = hits_without(
+                self.network, test.x, test.y, missing, noise=spec.noise, seed=spec.seed, progress=self.progress
+            )
+            return {"hits": hits}, {}
 
         return self.store.fetch(spec, make, test.fingerprint.key, made_with=device.describe())["hits"]
 
