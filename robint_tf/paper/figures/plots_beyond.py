@@ -1,5 +1,6 @@
 """What the paper does not show: ROAD's curves, and measures of gradients against attack strength."""
 
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -59,16 +60,17 @@ def gradients(results: dict[str, Any]) -> Figure:
             level = results["nearest"][measure]["mean"]
             axes.axhline(level, color="0.3", linestyle="-.", linewidth=1, label=f"{reference}: {level:.3f}")
         axes.set(xlabel="Attack Strength", ylabel=label)
+        axes.set_ylim(bottom=0)
         axes.legend(fontsize=8)
     figure.axes[0].set_title(
         "on a manifold that is known (Bordt et al., 2022):\n0.31 standard, 0.675 trained against l2 attacks", fontsize=9
     )
-    figure.axes[1].set_title("below 1: gradients along the manifold", fontsize=9)
+    figure.axes[1].set_title("below 1: less sensitive off the manifold than on it", fontsize=9)
     figure.axes[2].set_title(f"directions that hold the last {results['rare']:.0%} of the images' variance", fontsize=9)
     heading = f"{DATASETS[origin(results['dataset'])]}: {results['n_images']} test images, 95% intervals over images"
     if results["problems"]:
         heading += "\nThe VAE-GAN cannot stand for the manifold (left and middle): " + "; ".join(results["problems"])
-    figure.suptitle(heading, fontsize=10)
+    figure.suptitle("\n".join(part for line in heading.splitlines() for part in textwrap.wrap(line, 190)), fontsize=10)
     return figure
 
 
@@ -90,4 +92,3 @@ def _measure(axes: Axes, results: dict[str, Any], measure: str) -> None:
         errors = np.abs(ends - y)
         label = f"{NORMS[key[0]]} {LOSSES[key[1]]}"
         axes.errorbar(x, y, errors, color=colour, marker=marker, linestyle=line, capsize=2, markersize=5, label=label)
-    axes.set_ylim(bottom=0)
