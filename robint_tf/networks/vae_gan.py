@@ -207,12 +207,16 @@ class VAEGAN(keras.Model):
         latent = self._latent(x, training=True, update_averages=False)
         decoder_loss = self._descend("decoder", lambda: self.decoder_loss(x, latent, noise(1)))
 
-        def discriminator_run(run: tf.Tensor) -> tf.Tensor:
-            return self._descend("discriminator", lambda: self.discriminator_loss(x, latent, noise(run)))
+        def run_of(run: tf.Tensor) -> tf.Tensor:
+            return self.update_discriminator(x, latent, noise(run))
 
         runs = tf.range(2, 2 + self.n_dis)
-        losses = tf.map_fn(discriminator_run, runs, fn_output_signature=tf.float32, parallel_iterations=1)
+        losses = tf.map_fn(run_of, runs, fn_output_signature=tf.float32, parallel_iterations=1)
         return tf.concat([[encoder_loss, decoder_loss], losses], axis=0)
+
+    def update_discriminator(self, x: tf.Tensor, latent: Latent, noise: Draws) -> tf.Tensor:
+        """One of the `n_dis` discriminator runs of a step on the batch x, whose latent points are given; its loss."""
+        return self._descend("discriminator", lambda: self.discriminator_loss(x, latent, noise))
 
     def descend(self, x: tf.Tensor) -> tf.Tensor:
         """One training step on the batch x (N, H, W, C) with the noise that belongs to the step.
