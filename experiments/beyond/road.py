@@ -143,7 +143,8 @@ def _measured(specs: list[RoadSpec], measurer: "Measurer", run: Run) -> list[dic
 
     from robint_tf.interpretability.road import Road
 
-    run.display.job("point", len(specs), {spec: 1.0 for spec in specs if not measurer.has(spec)})
+    missing: dict[Any, float] = {spec: 1.0 for spec in specs if not measurer.has(spec)}
+    run.display.job("point", len(specs), missing)
     hits = {}
     for spec in specs:
         run.display.begin(f"{spec.attribution}, {spec.order} relevant {spec.fraction:g}", spec)

@@ -229,8 +229,7 @@ class Grid(ImageRunner):
         cells = [cell for source in (None, *(network.spec for network in networks)) for cell in study.cells(source)]
         retrainings = workload("retrainings", cells, self.has, lambda s: training_work(s, n_train, CELL_BYTES))
         shapes = [shape for network in networks for shape in study.shapes(network.spec)]
-        explained = {(c.source, c.attribution) for c in cells if c.source is not None and not self.has(c)}
-        explained |= {(s.source, s.attribution) for s in shapes if not self.has(s)}
+        of_maps = [(spec.source, spec.attribution) for spec in (*cells, *shapes) if spec.source and not self.has(spec)]
         return [
             workload(
                 "networks to train",
@@ -244,7 +243,7 @@ class Grid(ImageRunner):
                 lambda specs: all(map(self.has, specs)),
                 lambda specs: Work(attack_steps=n_attacked * study.robust_attack.n_steps, size=CELL_BYTES),
             ),
-            replace(retrainings, attack_steps=len(explained) * (n_train + n_test)),  # the maps
+            replace(retrainings, attack_steps=len(set(of_maps)) * (n_train + n_test)),  # the maps
         ]
 
     def powers(self) -> list[dict[str, Any]]:
