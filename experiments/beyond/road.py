@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from robint_tf.catalogue import ATTRIBUTIONS, NETWORK_FREE
-from robint_tf.specs import ORDERS, RoadSpec, SavedNetwork
+from robint_tf.specs import ORDERS, Order, RoadSpec, SavedNetwork
 
 from ..options import DataOptions, RunOptions, bounds_option, data_options, out_option, run_options, variant_option
 from ..parameters import Place, Seed, Share
@@ -153,8 +153,9 @@ def _measured(specs: list[RoadSpec], measurer: "Measurer", run: Run) -> list[dic
     fractions = tuple(sorted({spec.fraction for spec in specs}))
     rows = []
     for attribution in dict.fromkeys(spec.attribution for spec in specs):
-        road = Road(fractions, {order: np.array([hits[attribution, order, f] for f in fractions]) for order in ORDERS})
-        curves = {order: road.accuracies(order).tolist() for order in ORDERS}
+        by_order: dict[Order, Any] = {o: np.array([hits[attribution, o, f] for f in fractions]) for o in ORDERS}
+        road = Road(fractions, by_order)
+        curves: dict[str, Any] = {order: road.accuracies(order).tolist() for order in ORDERS}
         rows.append({"attribution": attribution, **curves, "area": road.area, "interval": list(road.interval)})
     return rows
 

@@ -228,8 +228,9 @@ class Grid(ImageRunner):
         weights = sum(w.size * 4 for w in map(_array, self._scratch().weights))
         cells = [cell for source in (None, *(network.spec for network in networks)) for cell in study.cells(source)]
         retrainings = workload("retrainings", cells, self.has, lambda s: training_work(s, n_train, CELL_BYTES))
-        shapes = [shape for network in networks for shape in study.shapes(network.spec)]
-        of_maps = [(spec.source, spec.attribution) for spec in (*cells, *shapes) if spec.source and not self.has(spec)]
+        of_maps: list[RetrainSpec | ControlSpec] = [cell for cell in cells if cell.source is not None]
+        of_maps += [shape for network in networks for shape in study.shapes(network.spec)]
+        maps = {(spec.source, spec.attribution) for spec in of_maps if not self.has(spec)}
         return [
             workload(
                 "networks to train",
@@ -243,7 +244,7 @@ class Grid(ImageRunner):
                 lambda specs: all(map(self.has, specs)),
                 lambda specs: Work(attack_steps=n_attacked * study.robust_attack.n_steps, size=CELL_BYTES),
             ),
-            replace(retrainings, attack_steps=len(set(of_maps)) * (n_train + n_test)),  # the maps
+            replace(retrainings, attack_steps=len(maps) * (n_train + n_test)),  # the maps
         ]
 
     def powers(self) -> list[dict[str, Any]]:
