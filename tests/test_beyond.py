@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from robint_experiments.beyond import controls, gradient_study, power, schedules
-from robint_experiments.studies import grid_results
+from robint_experiments.studies import grid_results, pictures
 from robint_experiments.studies.presets import ATTRIBUTIONS, SECTION_2_1, SECTION_3_2, SMOOTHED, UNAWARE
 from robint_tf.data import datasets as data
 from robint_tf.interpretability import inference, scores
 from robint_tf.interpretability.controls import Controls
-from robint_tf.paper import published
+from robint_tf.paper import comparison, published
 from robint_tf.paper.figures import plots
 from robint_tf.specs import RANDOM, Training
 from robint_tf.store import results
@@ -339,6 +339,10 @@ def test_gradients_are_measured_once_and_drawn(robint, tiny_2_1, tmp_path, monke
     assert path.read_bytes() == before
     robint("redraw", path, "--out", "again")
     assert (tmp_path / "again" / "gradients_mnist.png").exists()
+    monkeypatch.setattr(pictures, "_png", lambda figure: "")
+    drawn, undrawn = pictures.pictures(comparison.collect(tmp_path / "figures"), set())
+    assert not undrawn
+    assert [(p.section, "gradients lie" in p.title) for p in drawn][0] == ("2.1", True)
 
 
 def test_the_nearest_image_is_of_the_same_class():
