@@ -226,7 +226,9 @@ def _checked(name: str, make: Callable[[Collection], str], collection: Collectio
         return make(collection)
     except ODD as error:
         cause = printable(f"{type(error).__name__}: {error}".replace("\n", " "))[:200]
-        raise InputError(f"the table {name} cannot be made of its results files ({cause}); make them again.") from None
+        raise InputError(
+            f"the table {name} cannot be made of its results files ({cause}); repeat their commands."
+        ) from None
 
 
 def _not_run(command: str) -> str:

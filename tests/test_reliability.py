@@ -141,9 +141,10 @@ def test_deterministic_runs_are_equal_byte_for_byte(tmp_path):
         process = start(tmp_path, *TOY, "--deterministic", "--store", name, "--out", f"{name}_figures")
         _, errors = process.communicate(timeout=300)
         assert process.returncode == 0, errors
-        found.append((tmp_path / f"{name}_figures" / "section_2_2.json").read_bytes())
+        found.append({p.name: p.read_bytes() for p in (tmp_path / f"{name}_figures").iterdir()})
     assert found[0] == found[1]
-    assert b'"deterministic": true' in found[0]
+    assert {"section_2_2.png", "section_2_2.pdf"} < found[0].keys()
+    assert b'"deterministic": true' in found[0]["section_2_2.json"]
 
 
 UNSEEDED = """

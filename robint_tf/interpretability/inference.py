@@ -24,7 +24,7 @@ EXACT_UP_TO = 8
 
 @dataclass(frozen=True)
 class Estimate:
-    """A statistic with its 95% interval, the two-sided p-value of no effect, and the number of networks."""
+    """A statistic, value, with its 95% interval, the two-sided p-value p of no effect, and the number n of networks."""
 
     value: float
     interval: Interval
@@ -51,8 +51,8 @@ def rank_trend(x: np.ndarray, y: np.ndarray, *, n_resamples: int = 2000, seed: i
     """Spearman's rank correlation of y with x (n,) each; the p-value by permutation, exact up to EXACT_UP_TO networks.
 
     The interval is Bonett and Wright's (2000) where every x is one network; where networks repeat an x, a percentile
-    bootstrap that draws networks within each x, which keeps the design. None for fewer than three networks, or where x
-    or y is constant.
+    bootstrap that draws networks within each x, which keeps the design: n_resamples times, from `seed`, which is also
+    that of the permutations. None for fewer than three networks, or where x or y is constant.
     """
     x, y = np.asarray(x, float), np.asarray(y, float)
     if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
@@ -154,7 +154,7 @@ def above_standard(eps: np.ndarray, score: np.ndarray) -> Estimate | None:
 
 
 def holm(ps: Sequence[float]) -> list[float]:
-    """p-values of a family, corrected by Holm's (1979) step-down method, in the order given.
+    """p-values of a family, ps, corrected by Holm's (1979) step-down method, in the order given.
 
     >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03])]
     [0.03, 0.06, 0.06]
@@ -168,7 +168,7 @@ def holm(ps: Sequence[float]) -> list[float]:
 
 
 def slope_power(eps: Sequence[float], networks: int, sd: float, true_slope: float, *, alpha: float = 0.05) -> float:
-    """Probability that a two-sided t-test finds a slope, from the noncentral t distribution.
+    """Probability that a two-sided t-test at level alpha finds the slope true_slope, by the noncentral t distribution.
 
     eps: the design points on the scale of the slope; networks: at each of them; sd: standard deviation of a network's
     score around the line.
@@ -182,7 +182,7 @@ def slope_power(eps: Sequence[float], networks: int, sd: float, true_slope: floa
 
 
 def least_slope(eps: Sequence[float], networks: int, sd: float, *, power: float = 0.8, alpha: float = 0.05) -> float:
-    """The smallest slope that `slope_power` finds with this probability."""
+    """The smallest slope that is found with probability `power`; eps, networks, sd, alpha: as of `slope_power`."""
     x = np.repeat(np.asarray(eps, float), networks)
     scale = sd / math.sqrt(float(np.sum(np.square(x - x.mean()))))
     high = scale

@@ -54,7 +54,10 @@ class Occluder:
     """
 
     def __init__(self, networks: Networks, *, own: Network | None = None, progress: Progress | None = None) -> None:
-        """networks: lends the explained networks, and has the data; own: a user's, for cells whose source is saved."""
+        """networks: lends the explained networks, and has the data; own: a user's, for cells whose source is saved.
+
+        progress: called with how many images are explained, and how many there are.
+        """
         self.networks, self.own, self.progress = networks, own, progress
         self.dataset = networks.dataset
         if own is not None:  # warns of one that only guesses, as a network does that takes images in another range
@@ -65,7 +68,7 @@ class Occluder:
         self._occluded: tuple[object, tuple[Split, Split]] | None = None
 
     def splits(self, spec: RetrainSpec) -> tuple[Split, Split]:
-        """Occluded training and test images of a cell. `ValueError` for a saved network other than `own`."""
+        """Occluded training and test images of the cell `spec`. `ValueError` for a saved network other than `own`."""
         key = replace(spec, training=replace(spec.training, seed=0))
         if self._occluded is None or self._occluded[0] != key:
             self._occluded = None  # one copy of the data at a time
@@ -90,7 +93,7 @@ class Occluder:
         return masked[TRAIN], masked[TEST]
 
     def ranked(self, spec: RetrainSpec | ControlSpec) -> Ranked:
-        """What the maps of a recipe say, made once for all recipes of one attribution of one network."""
+        """What the maps that `spec` names say, made once for all recipes of one attribution of one network."""
         key = (spec.source, spec.attribution, spec.n_train, spec.n_test, spec.mask_seed, spec.variant)
         if self._ranked is None or self._ranked[0] != key:
             splits = self.dataset.train.take(spec.n_train), self.dataset.test.take(spec.n_test)
@@ -128,7 +131,7 @@ class Occluder:
 
 
 def cell_inputs(spec: RetrainSpec | ControlSpec, dataset: Dataset) -> tuple[str, str]:
-    """Names of the data that a cell or its controls are made from; with the spec they name it in the store."""
+    """Names of the parts of `dataset` that `spec` is made from, a cell or controls; both name it in the store."""
     return dataset.train.take(spec.n_train).fingerprint.key, dataset.test.take(spec.n_test).fingerprint.key
 
 
@@ -141,9 +144,10 @@ def retrained_accuracy(
 ) -> float:
     """Test accuracy after training on occluded images, in [0, 1]; trained only if the store lacks the cell.
 
-    occluder: knows the data, the explained network and the store. network: one of the spec's architecture to train in
-    place of a new one, which spares the trace, and memory (see `recipes.classifier`); `ValueError` if it is another. An
-    interrupted training leaves a checkpoint and continues from it. The store keeps the accuracy after every epoch, too.
+    spec: the cell; progress: called with how far its training is; occluder: knows the data, the explained network and
+    the store. network: one of the spec's architecture to train in place of a new one, which spares the trace, and
+    memory (see `recipes.classifier`); `ValueError` if it is another. An interrupted training leaves a checkpoint and
+    continues from it. The store keeps the accuracy after every epoch, too.
     """
     inputs = cell_inputs(spec, occluder.dataset)
     variant, precision = spec.variant, spec.training.precision
@@ -179,7 +183,7 @@ def retrained_accuracy(
 
 
 def measured_controls(spec: ControlSpec, occluder: Occluder) -> Controls:
-    """What the maps of an attribution give away; measured only if the store lacks it.
+    """What the maps that `spec` names give away; measured only if the store lacks it.
 
     occluder: as for cells, whose maps these are; best asked beside the cells of the same attribution.
     """

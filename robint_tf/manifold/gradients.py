@@ -31,7 +31,7 @@ RARE = 0.01
 
 @dataclass(frozen=True, eq=False)
 class Measure:
-    """A measure of every image, (N,), and its value by chance, None where chance has no fixed value."""
+    """A measure of every image, values (N,), and its value by chance, None where chance has no fixed value."""
 
     values: np.ndarray
     chance: float | None = None
@@ -42,7 +42,7 @@ class Measure:
         return float(np.nanmean(self.values))
 
     def interval(self, *, n_resamples: int = 2000, seed: int = 0) -> Interval:
-        """The 95% interval of the mean, by percentile bootstrap over images. seed: of the bootstrap."""
+        """The 95% interval of the mean, by percentile bootstrap over images; n_resamples, seed: of it."""
         values = self.values[np.isfinite(self.values)]
         rng = np.random.default_rng(seed)
         means = [rng.choice(values, len(values)).mean() for _ in range(n_resamples)]
@@ -53,7 +53,8 @@ class Measure:
 def tangent_bases(vae_gan: VAEGAN, x: np.ndarray, *, batch_size: int = 20) -> Iterator[tuple[slice, np.ndarray]]:
     """Orthonormal bases of the tangent spaces at images x (N, H, W, C): batches (slice, (n, d, k) float32).
 
-    k: latent dimensions; one forward derivative of the decoder for each. A batch of CIFAR-10 takes 1.6 MB an image.
+    vae_gan: a trained one, whose decoder gives the manifold; k: latent dimensions; one forward derivative of the
+    decoder for each. batch_size: images at a time. A batch of CIFAR-10 takes 1.6 MB an image.
     """
     derive = _jacobian(vae_gan)
     for lo in range(0, len(x), batch_size):
@@ -90,7 +91,11 @@ def _jacobian(vae_gan: VAEGAN) -> Callable[[tf.Tensor], tf.Tensor]:
 
 
 def project(basis: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """QQ'v for bases Q (n, d, k) and vectors v (n, ...), like vectors."""
+    """QQ'v for each Q in basis (n, d, k), of orthonormal columns, and v in vectors (n, ...), like vectors.
+
+    >>> project(np.array([[[1.0], [0.0]]]), np.array([[3.0, 4.0]])).tolist()
+    [[3.0, 0.0]]
+    """
     flat = vectors.reshape(len(vectors), -1, 1)
     return (basis @ (basis.transpose(0, 2, 1) @ flat)).reshape(vectors.shape)
 
@@ -98,7 +103,7 @@ def project(basis: np.ndarray, vectors: np.ndarray) -> np.ndarray:
 def tangent_shares(vae_gan: VAEGAN, x: np.ndarray, gradients: dict[str, np.ndarray]) -> dict[str, Measure]:
     """Tangent share of gradients at images x, by name; gradients: (N, H, W, C) each, of any number of networks.
 
-    The bases are made once for all of them. NaN for an image whose gradient is zero.
+    vae_gan: a trained one. The bases are made once for all of them. NaN for an image whose gradient is zero.
     """
     found = {name: np.full(len(x), np.nan) for name in gradients}
     for part, basis in tangent_bases(vae_gan, x):
@@ -114,7 +119,7 @@ def chance_share(k: int, d: int) -> float:
 
 
 def shares_in(basis: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """|QQ'v| / |v| for bases Q (n, d, k) and vectors v (n, ...), (n,); NaN for a vector of zero."""
+    """|QQ'v| / |v|, (n,), of vectors v (n, ...) for the bases Q of `basis` (n, d, k); NaN for a vector of zero."""
     v = vectors.astype(np.float64)
     with np.errstate(invalid="ignore"):
         return _length(project(basis, v)) / _length(v)
@@ -122,7 +127,7 @@ def shares_in(basis: np.ndarray, vectors: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Directions:
-    """Random directions of length 1 at images, on the manifold and normal to it, like the images (n, H, W, C) each."""
+    """Random directions of length 1 at images: on the manifold, and off it, normal to it; (n, H, W, C) each."""
 
     on: np.ndarray
     off: np.ndarray
@@ -131,7 +136,11 @@ class Directions:
 def random_directions(
     basis: np.ndarray, shape: tuple[int, ...], *, seed: int = 0, first: int = 0, draw: int = 0
 ) -> Directions:
-    """One direction an image, for bases (n, d, k). shape: of an image; image i's direction derives from first + i."""
+    """One direction an image on the manifold, and one off it.
+
+    basis: bases of the tangent spaces (n, d, k); shape: of an image. The directions of image i derive from seed,
+    first + i, and draw.
+    """
     noise = np.stack([np.random.default_rng([seed, first + i, draw]).standard_normal(shape) for i in range(len(basis))])
     tangent = project(basis, noise)
     return Directions(*(v / _length(v).reshape(-1, 1, 1, 1) for v in (tangent, noise - tangent)))
@@ -139,7 +148,7 @@ def random_directions(
 
 @dataclass(frozen=True, eq=False)
 class Sensitivity:
-    """Mean l1 change of the softmax (N,) along random directions on the manifold, and normal to it."""
+    """Mean l1 change of the softmax (N,) along random directions on the manifold, on, and normal to it, off."""
 
     on: np.ndarray
     off: np.ndarray
@@ -153,7 +162,8 @@ class Sensitivity:
     def of_means(self, *, n_resamples: int = 2000, seed: int = 0) -> tuple[float, Interval] | None:
         """Mean off / mean on with its 95% interval, by percentile bootstrap over images; None where nothing changes.
 
-        The mean of ratios by image follows the few images whose softmax hardly moves at all.
+        n_resamples, seed: of the bootstrap. The mean of ratios by image follows the few images whose softmax hardly
+        moves at all.
         """
         if not self.on.mean() > 0:
             return None
@@ -176,8 +186,8 @@ def sensitivities(
 ) -> dict[str, Sensitivity]:
     """How the softmax of networks moves along and across the manifold at images x (N, H, W, C) in [-1, 1].
 
-    eps: l2 lengths of the steps, over which, and over n_draws directions, changes are averaged. The directions of image
-    i derive from (seed, i), the same for all networks.
+    networks: by name; vae_gan: a trained one. eps: l2 lengths of the steps, over which, and over n_draws directions,
+    changes are averaged. The directions of image i derive from (seed, i), the same for all networks.
     """
     on = {name: np.zeros(len(x)) for name in networks}
     off = {name: np.zeros(len(x)) for name in networks}
@@ -222,7 +232,10 @@ def rare_directions(x: np.ndarray, *, share: float = RARE) -> np.ndarray:
 
 
 def rare_shares(directions: np.ndarray, gradients: np.ndarray) -> Measure:
-    """Share of |g|² of each gradient (N, H, W, C) in `rare_directions`; NaN for a gradient of zero."""
+    """Share of |g|² of each of the gradients (N, H, W, C) in some directions; NaN for a gradient of zero.
+
+    directions: (d, m) with orthonormal columns, as `rare_directions` gives them.
+    """
     g = gradients.reshape(len(gradients), -1).astype(np.float64)
     with np.errstate(invalid="ignore"):
         values = np.square(g @ directions).sum(axis=1) / np.square(g).sum(axis=1)

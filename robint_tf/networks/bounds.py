@@ -1,4 +1,4 @@
-"""Networks whose images are not in [-1, 1], the one range that everything else in this package is told in."""
+"""Networks whose images are not in [-1, 1], the one range that everything else in this package is given in."""
 
 import math
 from typing import Any
@@ -16,7 +16,7 @@ Bounds = tuple[float, float]
 
 @keras.saving.register_keras_serializable("robint_tf")
 class Bounded(keras.Model):
-    """A network of images in `bounds` as one of images in [-1, 1], so that eps is told in one range for all networks.
+    """A network of images in `bounds` as one of images in [-1, 1], so that eps is given in one range for all networks.
 
     network: images (N, ...) in bounds to logits (N, classes). Gradients pass through the scaling. With bounds (-1, 1)
     the network is as it was, and said to be so.
@@ -60,7 +60,11 @@ def taking(network: Network, bounds: Bounds) -> Network:
 
 
 def checked(bounds: Bounds) -> Bounds:
-    """Bounds as floats. `ValueError` unless they are two finite numbers that rise."""
+    """The bounds as floats. `ValueError` unless they are two finite numbers that rise.
+
+    >>> checked((0, 255))
+    (0.0, 255.0)
+    """
     try:
         low, high = map(float, bounds)
     except (TypeError, ValueError) as error:

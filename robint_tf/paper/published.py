@@ -90,7 +90,10 @@ def series(loss: str, norm: str) -> Series:
 
 
 def printed_correlation(loss: str, norm: str, occlusion: str, attribution: str, axis: str) -> PrintedCorrelation:
-    """Correlation of scores with attack strength (axis "strength", Figure 4) or accuracy ("accuracy", Figure 5)."""
+    """Correlation of scores with attack strength (axis "strength", Figure 4) or accuracy ("accuracy", Figure 5).
+
+    loss, norm: of the networks, as of `series`; occlusion, attribution: of the scores, as in `Series`.
+    """
     tables = _tables()["figures_4_and_5_printed_correlations"]
     found = tables[loss][_OCCLUSION[occlusion]][axis][f"{norm}_{_ATTRIBUTION[attribution]}"]
     return PrintedCorrelation(found["linear"], found["rank"])

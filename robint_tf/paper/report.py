@@ -1,4 +1,7 @@
-"""The comparison as one self-contained HTML page, and what it shares with the Markdown of `report_markdown`."""
+"""The comparison as one self-contained HTML page, and what it shares with the Markdown of `report_markdown`.
+
+comparison: what `comparison.compare` gives; header: what the report says at its top, by name.
+"""
 
 import re
 from dataclasses import dataclass
@@ -37,7 +40,7 @@ CODE = re.compile("`([^`]+)`")
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure of the page: PNG as base64."""
+    """A figure of the page: its section and title, a text alt in its place, and png, its file as base64."""
 
     section: str
     title: str
@@ -46,7 +49,11 @@ class Picture:
 
 
 def counts(found: dict[str, int]) -> str:
-    """A phrase such as "3 reproduced, 1 inconclusive", a dash for none."""
+    """How many of each verdict were found, in words; a dash for none.
+
+    >>> counts({"reproduced": 3, "inconclusive": 1})
+    '3 reproduced, 1 inconclusive'
+    """
     return ", ".join(f"{n} {verdict}" for verdict, n in found.items()) or "–"
 
 
@@ -74,12 +81,16 @@ def sections(comparison: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 
 def pairs(found: dict[str, Any]) -> str:
-    """A phrase such as "keras 3.15.1, device CPU"."""
+    """What was found by name, in words.
+
+    >>> pairs({"device": "CPU", "threads": 2})
+    'device CPU, threads 2'
+    """
     return ", ".join(f"{key} {value}" for key, value in found.items())
 
 
 def html(comparison: dict[str, Any], header: dict[str, str], pictures: list[Picture]) -> str:
-    """The whole report as one page: nothing is loaded from elsewhere."""
+    """The whole report as one page with its pictures: nothing is loaded from elsewhere."""
     body = [
         "<h1>Comparison with the published results</h1>",
         "<p class='paper'>Kim, Seo and Jeon (2019), <cite>Bridging Adversarial Robustness and Gradient "

@@ -1,4 +1,7 @@
-"""The comparison as Markdown. What comes from results files is escaped, so that no file can write into the document."""
+"""The comparison as Markdown. What comes from results files is escaped, so that no file can write into the document.
+
+comparison, header: as in `report`.
+"""
 
 import re
 from html import escape
@@ -15,13 +18,17 @@ PLAIN_CODE = re.compile(r"[^`<>&|]*")
 
 
 def text(value: str) -> str:
-    """A text as Markdown shows it, on one line: no markup, no HTML, no end of a cell; our `commands` as code."""
+    """The text `value` as Markdown shows it, on one line: no markup, no HTML, no end of a cell; our `commands` as code.
+
+    >>> print(text("a|b, see `c|d`"))
+    a\\|b, see <code>c\\|d</code>
+    """
     pieces = CODE.split(_on_a_line(value))
     return "".join(code(piece) if i % 2 else _escaped(piece) for i, piece in enumerate(pieces))
 
 
 def code(value: str) -> str:
-    """A text as code, on one line."""
+    """The text `value` as code, on one line."""
     value = _on_a_line(value)
     if PLAIN_CODE.fullmatch(value):
         return f"`{value}`" if value else ""
@@ -76,7 +83,7 @@ def _tally(verdicts: list[str]) -> str:
 
 
 def source_table(comparison: dict[str, Any]) -> str:
-    """The results files that decide, and how to make each again, as a Markdown table."""
+    """The results files that decide, and the command that makes each, as a Markdown table."""
     return table(
         ["results", "command", "preset", "made with", "data (SHA-256)"],
         [
@@ -136,6 +143,6 @@ def _brackets(finding: dict[str, Any]) -> str:
 
 
 def table(heads: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table. heads, and the cells of each row: Markdown already."""
+    """A Markdown table. heads, and the cells of each of the rows: Markdown already."""
     lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
     return "\n".join([*lines, *(f"| {' | '.join(cells)} |" for cells in rows)])

@@ -1,7 +1,7 @@
 """Frozen descriptions of everything that the study makes. A spec is a complete recipe, and its hash is its name.
 
 Floats are held in decimal canonical form (12 significant digits), so that 0.08, 8e-2 and the 0.30000000000000004 of a
-loop are one and the same recipe.
+loop are one and the same recipe. A value that is not allowed is refused with a `ValueError`.
 
 All that changes a result, and where it is held:
 
@@ -44,8 +44,6 @@ from robint_tf.specs.networks import (
     Training,
     VAEGANSpec,
     Variant,
-    bim,
-    fgsm,
 )
 from robint_tf.specs.plain import KINDS, as_dict, from_dict
 
@@ -83,8 +81,6 @@ __all__ = [
     "VAEGANSpec",
     "Variant",
     "as_dict",
-    "bim",
-    "fgsm",
     "from_dict",
     "measurements",
     "networks",

@@ -30,10 +30,10 @@ ORDERS: tuple[Order, ...] = get_args(Order)
 
 @dataclass(frozen=True, kw_only=True)
 class DistanceSpec:
-    """Distances to the manifold of the first `n_test` test images, attacked on one classifier (section 2.1).
+    """Distances to the manifold of the first `n_test` test images, attacked on a classifier (section 2.1).
 
-    `attack` None leaves the images as they are. `reference` is the network by whose predictions the authors tell which
-    attacks succeeded: the standard one. `seed` is that of the noise of the projections.
+    attack: None leaves the images as they are. reference: the network by whose predictions the authors decide which
+    attacks succeeded, the standard one. vae_gan: what stands for the manifold. seed: of the noise of the projections.
     """
 
     classifier: ClassifierSpec
@@ -74,7 +74,7 @@ class CurveSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class SavedNetwork:
-    """A user's network, known by the SHA-256 of its weights and configuration (`classifiers.fingerprint`)."""
+    """A user's network, known by sha256, a hash of its weights and configuration (`classifiers.fingerprint`)."""
 
     sha256: str
 
@@ -86,10 +86,12 @@ class SavedNetwork:
 class RetrainSpec:
     """One cell of the grid of sections 3.2 and 3.3: accuracy after retraining on images with pixels replaced.
 
-    source: the network that is explained, None for `random` and for `catalogue.NETWORK_FREE`. fraction: of the pixels
-    removed ("remove", ROAR) or kept ("keep", KAR), inside (0, 1). training: of the new network, with its seed;
-    architecture: of the new network, as in `ClassifierSpec`. mask_seed: of random masks and of the noise that breaks
-    ties.
+    dataset, n_train, n_test: the data, and how many of its first images (None: all). source: the network that is
+    explained, None for maps that know none. attribution: a name in `catalogue.ATTRIBUTIONS`; without a source "random",
+    or a name in `catalogue.NETWORK_FREE`. occlusion: "remove" (ROAR) or "keep" (KAR) the fraction of the pixels, inside
+    (0, 1), that matters most. training: of the new network, with its seed; architecture: of the new network, as in
+    `ClassifierSpec`. mask_seed: of random masks and of the noise that breaks ties. variant: also of the fill, see
+    `occlusion.FILL_OF`.
     """
 
     dataset: str
@@ -128,7 +130,8 @@ def _share(owner: "RetrainSpec | RoadSpec") -> None:
 class ControlSpec:
     """What is measured of an attribution's maps themselves: how clustered, how sparse, and what their masks give away.
 
-    source, attribution, mask_seed, variant: of cells (`RetrainSpec`) whose maps these are; without `random`.
+    dataset, source, attribution, n_train, n_test, mask_seed, variant: of cells (`RetrainSpec`) whose maps these are,
+    not of the random baseline.
     """
 
     dataset: str
@@ -151,8 +154,10 @@ class ControlSpec:
 class RoadSpec:
     """One point of a curve of ROAD: which test images a network classifies rightly without some of their pixels.
 
-    fraction: of the pixels that are imputed, inside (0, 1), the most or the least relevant ones. noise: its standard
-    deviation on [-1, 1] pixels. seed: of the noise and of what breaks ties.
+    dataset, n_test: the data, and how many of its first test images (None: all). source: the network. attribution: a
+    name in `catalogue.ATTRIBUTIONS` or `NETWORK_FREE`, explained in this variant. fraction: of the pixels that are
+    imputed, inside (0, 1); order: "most" or "least" relevant ones. noise: its standard deviation on [-1, 1] pixels.
+    seed: of the noise and of what breaks ties.
     """
 
     dataset: str
@@ -181,7 +186,8 @@ class GradientSpec:
     """How the loss gradient of a classifier lies to the data manifold, on a few test images.
 
     classifier: None for the difference to the nearest training image of the same class in the place of the gradient.
-    first: the place of the first of the images among the test images; with `seed` it decides the random directions.
+    vae_gan: what stands for the manifold. first: the place of the first of the images among the test images; with
+    `seed` it decides the random directions.
     """
 
     classifier: ClassifierSpec | None

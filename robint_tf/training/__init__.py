@@ -6,6 +6,8 @@ Modules:
     state         how far a training is, and all that a checkpoint must hold
     classifier    the step of classifiers: `fit_classifier`; `AdversarialClassifier`, the same for `Model.fit`
     vae_gan       the step of VAE-GANs: `fit_vae_gan`
+
+progress: called with a `Position` about twice a second.
 """
 
 from robint_tf.errors import DivergedError

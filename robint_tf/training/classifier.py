@@ -35,7 +35,7 @@ RECORDS = ("accuracy", "loss")  # of every batch, as trained on
 class AdversarialClassifier(keras.Model):
     """A network whose `fit` trains on adversarial images only; with attack None, on the images as they are.
 
-    network: images (N, ...) float32 in [-1, 1] to logits (N, classes), whose weights `fit` changes.
+    network: images (N, ...) float32 in [-1, 1] to logits (N, classes), whose weights `fit` changes. kwargs: of Keras.
 
     >>> network = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(2)])
     >>> model = AdversarialClassifier(network, PGD(norm="l2", eps=0.4, step_size=2.0, n_steps=3))
@@ -63,7 +63,10 @@ class AdversarialClassifier(keras.Model):
         return cls(**config | {"network": network, "attack": attack})
 
     def fit(self, x: Any = None, y: Any = None, **options: Any) -> Any:
-        """As Keras' own, after arrays have been checked. `ValueError` for images or labels that `inputs` refuses."""
+        """As Keras' own, after images x (N, ...) and labels y (N,) have been checked. Returns Keras' `History`.
+
+        `ValueError` for images or labels that `inputs` refuses.
+        """
         if y is not None:
             x, y = inputs.images(x), inputs.labels(y)
             inputs.check_images(self.network, x, y)
@@ -81,13 +84,14 @@ class AdversarialClassifier(keras.Model):
 class History:
     """Mean loss and accuracy of each epoch on the images trained on (adversarial ones where there is an attack).
 
-    test_hits: right answers after each epoch among the test images, (epochs, blocks) int64, by blocks of TEST_BLOCK
-    images, the last of which may be smaller; None where no test images were given.
+    seconds: of the last uninterrupted stretch. test_hits: right answers after each epoch among the test images,
+    (epochs, blocks) int64, by blocks of TEST_BLOCK images, the last of which may be smaller; None where no test images
+    were given.
     """
 
     loss: list[float]
     accuracy: list[float]
-    seconds: float  # of the last uninterrupted stretch
+    seconds: float
     test_hits: np.ndarray | None = None
 
 
@@ -104,14 +108,15 @@ def fit_classifier(
     progress: Callable[[Position], None] | None = None,
     log_dir: Path | None = None,
 ) -> History:
-    """Train a network in place.
+    """Train a network in place. Returns how loss and accuracy went.
 
-    x: (N, ...) float32 in [-1, 1]; y: integer labels (N,) or (N, 1); NumPy or TensorFlow. `ValueError` for images,
-    labels and networks that `inputs` refuses. The last batch of an epoch may be smaller. initialise: True begins
-    from the initial weights that belong to `training.seed`, whatever the network holds; False goes on from its own
-    weights, with a new optimiser. It may be left out for a network as `classifiers.build` made it, which
-    begins from those of the seed; for any other, `ValueError`, since weights would be lost or kept unasked.
-    test: images and labels on which right answers are counted after every epoch. log_dir: folder for TensorBoard.
+    x: (N, ...) float32 in [-1, 1]; y: integer labels (N,) or (N, 1); NumPy or TensorFlow. training: how; attack: the
+    adversary, None for standard training. progress: called about twice a second with how far it is. `ValueError` for
+    images, labels and networks that `inputs` refuses. The last batch of an epoch may be smaller. initialise: True
+    begins from the initial weights that belong to `training.seed`, whatever the network holds; False goes on from its
+    own weights, with a new optimiser. It may be left out for a network as `classifiers.build` made it, which begins
+    from those of the seed; for any other, `ValueError`, since weights would be lost or kept unasked. test: images and
+    labels on which right answers are counted after every epoch. log_dir: folder for TensorBoard.
 
     With a checkpoint the state is kept about once a minute and at an interruption (`Interrupted` is raised after
     saving), and a training that finds a state continues from it; the weights then equal those of an uninterrupted

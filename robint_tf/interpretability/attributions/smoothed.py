@@ -15,12 +15,18 @@ SIGMA = 1.0
 
 
 def gradient_maximum(network: Network, x: tf.Tensor, variant: str = "authors") -> tf.Tensor:
-    """Maximum over the 3 x 3 pixels around each of |dJ / dx| summed over the channels, (N, H, W, 1); see `gradient`."""
+    """Maximum over 3 x 3 pixels of |dJ / dx| summed over the channels, (N, H, W, 1).
+
+    network, x, variant: as for `gradient`.
+    """
     return tf.nn.max_pool2d(_magnitude(network, x, variant), 3, 1, "SAME")
 
 
 def gradient_gaussian(network: Network, x: tf.Tensor, variant: str = "authors") -> tf.Tensor:
-    """|dJ / dx| summed over the channels, under a Gaussian of one pixel, (N, H, W, 1); see `gradient`."""
+    """|dJ / dx| summed over the channels, under a Gaussian of one pixel, (N, H, W, 1).
+
+    network, x, variant: as for `gradient`.
+    """
     maps = _magnitude(network, x, variant)[..., 0]
     down, across = (tf.constant(_blurring(n)) for n in x.shape[1:3])
     return (down @ maps @ tf.transpose(across))[..., None]

@@ -6,5 +6,6 @@ Modules:
     plots_manifold              Figures 1, 2 and 6, and what a VAE-GAN makes of images
     plots_beyond                ROAD, measures of gradients
     plots_interpretability      Figures 4 and 5
-    boundary                    where section 2.2's networks change their mind
+
+results: the content of the results file that a figure is drawn from.
 """

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
+from robint_tf.manifold.boundary import WINDOW
 from robint_tf.paper.figures import plots_beyond, plots_interpretability, plots_manifold
-from robint_tf.paper.figures.boundary import WINDOW
 from robint_tf.store.folders import atomic_path
 
 CLASS_1, CLASS_2, ADVERSARIAL = "tab:blue", "tab:orange", "red"
@@ -23,7 +23,10 @@ FIXED_METADATA = {
 
 
 def save(figure: Figure, stem: Path, *, dpi: int = 160) -> list[Path]:
-    """Write `<stem>.png` and `<stem>.pdf` atomically, equal byte for byte for equal figures."""
+    """Write `<stem>.png` and `<stem>.pdf` atomically, equal byte for byte for equal figures. Returns both paths.
+
+    dpi: dots an inch of the PNG.
+    """
     paths = [stem.with_name(stem.name + suffix) for suffix in FIXED_METADATA]
     for path in paths:
         drawn = io.BytesIO()  # matplotlib, writing to a full disk, loses the disk's error for one of zlib's
