@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 HEARTBEAT_SECONDS = 60.0
 REDRAW_SECONDS = 0.2
+TELLING_SHARE = 0.02  # of what is left, that must be done before the time for it is told
 NARROWEST = 20  # columns; on less than that, lines may wrap
 
 
@@ -29,8 +31,8 @@ def duration(seconds: float) -> str:
 
 
 def left(seconds: float | None) -> str:
-    """What is left of some work, or nothing where that is unknown."""
-    return "" if seconds is None else f"{duration(seconds)} left"
+    """What is left of some work, or nothing where that is unknown, or where nothing is left."""
+    return "" if seconds is None or seconds < 0.5 else f"{duration(seconds)} left"
 
 
 def _measure(name: str, mean: float) -> str:
@@ -55,11 +57,14 @@ class Job:
         self.piece, self.share = None, 0.0
 
     def __str__(self) -> str:
-        """Which piece it is at, and the time left if the rest goes as fast as what was made so far."""
+        """Which piece it is at, and the time left if the rest goes as fast as what was made so far.
+
+        That is not said of the first few batches, most of whose time TensorFlow took to compile.
+        """
         done = self.total - len(self.missing)
         now = self.share * self.missing.get(self.piece, 0.0)
         made, rest = self.made + now, sum(self.missing.values()) - now
-        seconds = (time.monotonic() - self.began) * rest / made if made else None
+        seconds = (time.monotonic() - self.began) * rest / made if made > TELLING_SHARE * rest else None
         return ", ".join(filter(None, [f"{self.unit} {min(done + 1, self.total)} of {self.total}", left(seconds)]))
 
 
@@ -150,6 +155,11 @@ class Display:
             Display.shown = self
         else:
             click.echo(job + ": ".join(filter(None, [self._title, ", ".join(known)])), err=True)
+
+
+def wrapped(text: str, indent: str = "") -> str:
+    """A sentence of a table, on lines that a terminal of 80 columns shows whole; indent: of those after the first."""
+    return textwrap.fill(text, 80, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def interrupt() -> None:

@@ -342,7 +342,7 @@ def test_gradients_are_measured_once_and_drawn(robint, tiny_2_1, tmp_path, monke
     monkeypatch.setattr(pictures, "_png", lambda figure: "")
     drawn, undrawn = pictures.pictures(comparison.collect(tmp_path / "figures"), set())
     assert not undrawn
-    assert next((p.section, "gradients lie" in p.title) for p in drawn) == ("2.1", True)
+    assert next((p.section, "gradients lie" in p.title) for p in drawn) == ("beyond", True)
 
 
 def test_the_nearest_image_is_of_the_same_class():

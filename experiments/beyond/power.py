@@ -13,7 +13,7 @@ import click
 from robint_tf import labels
 from robint_tf.paper import published
 
-from ..studies.presets import ATTRIBUTIONS, STRONGEST, InterpretabilityStudy
+from ..studies.presets import ATTRIBUTIONS, InterpretabilityStudy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +39,7 @@ def spread(occlusion: str = TESTED) -> "Components":
     for loss in labels.LOSSES:
         for norm in labels.NORMS:
             table = published.series(loss, norm)
-            x = np.array(table.eps) / STRONGEST[norm]
+            x = np.array(table.eps) / published.STRONGEST[norm]
             rest = np.stack([_rest(x, np.array(table.scores[occlusion, name])) for name in ATTRIBUTIONS])
             products.append(rest @ rest.T / (len(x) - DEGREE - 1))
     mean = np.mean(products, axis=0)
@@ -86,8 +86,8 @@ def powers(study: InterpretabilityStudy) -> list[dict[str, Any]]:
     for loss in study.losses:
         for norm, radii in study.eps.items():
             table = published.series(loss, norm)
-            x = np.array(table.eps) / STRONGEST[norm]
-            design = [0.0, *(eps / STRONGEST[norm] for eps in radii)]
+            x = np.array(table.eps) / published.STRONGEST[norm]
+            design = [0.0, *(eps / published.STRONGEST[norm] for eps in radii)]
             n, around = study.n_explained, sd(study)
             if n * len(design) < 3:  # no line to speak of
                 continue

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from robint_tf import labels
+from robint_tf.paper import published
 
 from ..studies.grid_results import score_of
-from ..studies.presets import ATTRIBUTIONS, STRONGEST, InterpretabilityStudy
+from ..studies.presets import ATTRIBUTIONS, InterpretabilityStudy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -112,7 +113,7 @@ def _x(explained: Any, curve: list[float] | None, study: InterpretabilityStudy, 
     """A network's place on the axis by reading; its accuracy is read as the retrained ones are."""
     ways = readings(study.retraining.epochs)
     if axis == "strength":
-        return dict.fromkeys(ways, explained.eps / STRONGEST[explained.norm] if explained.norm else 0.0)
+        return dict.fromkeys(ways, explained.eps / published.STRONGEST[explained.norm] if explained.norm else 0.0)
     if curve is None:
         return None
     means = [sum(curve[part]) / len(curve[part]) for part in readings(len(curve)).values()]

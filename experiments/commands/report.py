@@ -10,6 +10,7 @@ import robint_tf
 
 from ..hints import command_for
 from ..options import out_option
+from ..parameters import Place
 from ..studies.pictures import pictures
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ BEGIN, END = "<!-- {}: written by `robint report` -->", "<!-- end of {} -->"
 @click.option(
     "--results",
     "folder",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=Place(file_okay=False),
     default="figures",
     show_default=True,
     help="Folder of the results files, which the sections write next to their figures.",
@@ -33,7 +34,7 @@ BEGIN, END = "<!-- {}: written by `robint report` -->", "<!-- end of {} -->"
     "--update",
     "documents",
     multiple=True,
-    type=click.Path(path_type=Path, exists=True, dir_okay=False, writable=True),
+    type=Place(exists=True, dir_okay=False, writable=True),
     help="Also write the tables between the marks in this document, such as README.md.",
 )
 def command(folder: Path, out: Path, allow_mixed: bool, documents: tuple[Path, ...]) -> None:
@@ -78,11 +79,14 @@ def write(folder: Path, out: Path, *, allow_mixed: bool = False, documents: tupl
         paths.append(path)
     compared = [row for row in found["groups"] if set(row["ours"]) != {"not run"}]
     for row in compared:
-        click.echo(f"{row['group']:70} {report.counts(row['ours'])}")
+        click.echo(f"{row['group']}: {report.counts(row['ours'])}")
     if len(compared) < len(found["groups"]):
         click.echo(
             f"not run: {len(found['groups']) - len(compared)} other kinds of claims; report.md names their commands"
         )
+    for row in found["beyond"]["groups"]:
+        if set(row["ours"]) != {"not run"}:
+            click.echo(f"beyond the paper, {row['group']} {report.counts(row['ours'])}")
     for place, reason in found["left_out"].items():
         click.echo(f"left out {place}: {reason}", err=True)
     click.echo("wrote " + ", ".join(map(str, paths)))

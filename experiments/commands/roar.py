@@ -14,7 +14,7 @@ from ..options import DataOptions, RunOptions, bounds_option, data_options, run_
 from ..parameters import NewFile, Place, Share
 from ..parsing import parsed
 from ..run import begin, sha256, today
-from ..studies.grid_results import print_retrainings, scores_of
+from ..studies.grid_results import diff_roar_of, print_retrainings, scores_of
 from ..studies.presets import SECTION_3_2, InterpretabilityStudy, epochs_of
 
 if TYPE_CHECKING:
@@ -114,7 +114,8 @@ def command(options: Options) -> None:
     cells, shapes = grid.cells(explained), grid.shapes(explained)
     run.display.end()
     tests = scores_of(study, cells, baseline)
-    print_retrainings(study, tests)
+    diff_roar = diff_roar_of(study, cells)
+    print_retrainings(study, tests, diff_roar)
     print_shapes(shapes)
     if options.json_path is not None:
         about = {
@@ -133,5 +134,5 @@ def command(options: Options) -> None:
             "fractions": list(study.fractions),
         }
         controls = {attribution: shape_row(shape) for attribution, shape in shapes.items()}
-        results.write(options.json_path, about | {"tests": tests, "controls": controls})
+        results.write(options.json_path, about | {"tests": tests, "diff_roar": diff_roar, "controls": controls})
         click.echo(f"wrote {options.json_path}")

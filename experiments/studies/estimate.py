@@ -1,6 +1,5 @@
 """How much work a study is, and how long it takes on this device, from a few measured steps of each kind."""
 
-import logging
 import statistics
 import time
 from collections.abc import Callable, Collection
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from robint_tf.specs import PGD, ClassifierSpec, RetrainSpec, Training
 
 from ..progress import duration
+from ..quiet import deprecations_unsaid
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -217,8 +217,8 @@ def _flops(function: object, *signature: "tf.TensorSpec") -> float:
     """Floating-point operations of a function, as TensorFlow's profiler counts them in its graph; none inside loops."""
     import tensorflow as tf
 
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # the profiler calls functions that TensorFlow deprecates
     graph = tf.function(function, input_signature=signature, autograph=False).get_concrete_function().graph
     profiler = tf.compat.v1.profiler
     options = profiler.ProfileOptionBuilder(profiler.ProfileOptionBuilder.float_operation())
-    return float(profiler.profile(graph, options=options.with_empty_output().build()).total_float_ops)
+    with deprecations_unsaid():
+        return float(profiler.profile(graph, options=options.with_empty_output().build()).total_float_ops)

@@ -81,11 +81,11 @@ def _permutation_p(x: np.ndarray, y: np.ndarray, rho: float, seed: int) -> float
 def _bootstrap_within(x: np.ndarray, y: np.ndarray, n_resamples: int, seed: int) -> Interval:
     rng = np.random.default_rng(seed)
     groups = [np.flatnonzero(x == value) for value in np.unique(x)]
-    found = []
-    for _ in range(n_resamples):
-        chosen = np.concatenate([rng.choice(group, len(group)) for group in groups])
-        if np.ptp(y[chosen]) > 0:
-            found.append(stats.spearmanr(x[chosen], y[chosen])[0])
+    drawn = np.concatenate([rng.choice(group, (n_resamples, len(group))) for group in groups], axis=1)
+    drawn = drawn[np.ptp(y[drawn], axis=1) > 0]
+    rx, ry = (stats.rankdata(v[drawn], axis=1) for v in (x, y))
+    rx, ry = (r - r.mean(axis=1, keepdims=True) for r in (rx, ry))
+    found = np.sum(rx * ry, axis=1) / np.sqrt(np.sum(rx**2, axis=1) * np.sum(ry**2, axis=1))
     low, high = np.quantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(low), float(high))
 
@@ -133,24 +133,46 @@ def above_standard(eps: np.ndarray, score: np.ndarray) -> Estimate | None:
     difference of means; interval: one-sided, its lower end that of the eps with the largest p-value. None for fewer
     than LEAST_STANDARD standard networks.
     """
+    found = _against_standard(eps, score)
+    if found is None:
+        return None
+    gaps, errors, freedom = found
+    ps = _p_above(gaps, errors, freedom)
+    worst = int(np.argmax(ps))
+    low = float(gaps[worst] - stats.t.ppf(LEVEL, freedom) * errors[worst])
+    return Estimate(float(gaps.min()), Interval(low, math.inf), float(ps.max()), len(np.asarray(eps)))
+
+
+def below_standard(eps: np.ndarray, score: np.ndarray) -> float | None:
+    """The contrary of `above_standard`: p-value of the networks of *some* eps scoring lower than the standard ones.
+
+    The smallest p-value of the same t-tests the other way round, times their number (Bonferroni). None as there.
+    """
+    found = _against_standard(eps, score)
+    if found is None:
+        return None
+    gaps, errors, freedom = found
+    return min(1.0, len(gaps) * float(_p_above(-gaps, errors, freedom).min()))
+
+
+def _against_standard(eps: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray, int] | None:
+    """Mean score of each eps above 0 minus that of standard networks, standard errors, and degrees of freedom."""
     eps, score = np.asarray(eps, float), np.asarray(score, float)
     standard = score[eps == 0]
-    strengths = np.unique(eps[eps > 0])
-    if len(standard) < LEAST_STANDARD or not len(strengths):
+    groups = [score[eps == e] for e in np.unique(eps[eps > 0])]
+    if len(standard) < LEAST_STANDARD or not groups:
         return None
-    groups = [score[eps == e] for e in strengths]
     squares = sum(float(np.sum(np.square(g - g.mean()))) for g in (standard, *groups))
     freedom = len(score) - len(groups) - 1
-    sd = math.sqrt(squares / freedom)
-    gaps = [float(g.mean() - standard.mean()) for g in groups]
-    errors = [sd * math.sqrt(1 / len(g) + 1 / len(standard)) for g in groups]
-    ps = [
-        float(stats.t.sf(gap / error, freedom)) if error else float(gap <= 0)
-        for gap, error in zip(gaps, errors, strict=True)
-    ]
-    worst = int(np.argmax(ps))
-    low = gaps[worst] - float(stats.t.ppf(LEVEL, freedom)) * errors[worst]
-    return Estimate(min(gaps), Interval(low, math.inf), max(ps), len(score))
+    gaps = np.array([g.mean() - standard.mean() for g in groups])
+    errors = math.sqrt(squares / freedom) * np.sqrt([1 / len(g) + 1 / len(standard) for g in groups])
+    return gaps, errors, freedom
+
+
+def _p_above(gaps: np.ndarray, errors: np.ndarray, freedom: int) -> np.ndarray:
+    if not errors[0]:  # networks that do not differ within an eps
+        return (gaps <= 0).astype(float)
+    return np.asarray(stats.t.sf(gaps / errors, freedom))
 
 
 def holm(ps: Sequence[float]) -> list[float]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from robint_tf.errors import InputError
 from robint_tf.paper import claims, protocols
+from robint_tf.paper.beyond import answers
 from robint_tf.paper.claims import Claim
 from robint_tf.paper.verdicts import Finding
 from robint_tf.store import results
@@ -17,8 +18,7 @@ from robint_tf.store.provenance import MixedError
 VERSION_KEYS = {"mathematics": 1, "tensorflow": "unknown", "keras": "unknown"}
 """What of a file's versions is compared, and what a file of release 0.1.0 means that does not say it."""
 
-ODD = (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError)
-"""What a file may cause that is a valid results file of another form than its name promises."""
+ODD = protocols.ODD
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +84,7 @@ def differences(collection: Collection, names: Iterable[str]) -> dict[str, dict[
 def compare(
     collection: Collection, *, allow_mixed: bool = False, commands: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """Verdicts of a collection on every claim, and which results are missing; plain data for `report.json`.
+    """Verdicts on every claim, answers beyond the paper, and which results are missing; plain data for `report.json`.
 
     Files that decide by their name and do not hold what that takes are left out and listed. `MixedError` if those that
     decide differ in variant or version, unless `allow_mixed`; then they are listed. commands: by the name of a results
@@ -101,10 +101,12 @@ def compare(
             f"the results differ in {listed}; make them alike, or allow mixed ones, which are then listed."
         )
     rows = [_row(claim, findings[claim.key], collection, commands) for claim in wanted]
+    beyond = answers.rows(collection.content, collection.paths, commands)
     missing = dict.fromkeys(claim.needs for claim in wanted if claim.needs not in collection.content)
     return {
         "claims": rows,
         "groups": groups(rows),
+        "beyond": {"claims": beyond, "groups": groups(beyond)},
         "missing": [{"results": name, "command": commands.get(name)} for name in missing],
         "mixed": mixed,
         "left_out": collection.left_out,

@@ -13,6 +13,9 @@ from robint_tf.specs import ClassifierSpec, Training, from_dict
 
 Results = dict[str, Any]  # the content of a results file
 
+ODD = (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError)
+"""What a file may cause that is a valid results file of another form than its name promises."""
+
 WORDS = {
     "decides": {"holds": "reproduced", "fails": "not reproduced"},
     "scale": {"holds": "agrees at this scale", "fails": "differs at this scale"},

@@ -17,6 +17,9 @@ FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.9)
 N_RETRAININGS = 3
 """Networks retrained for each attribution and fraction, whose accuracies are averaged (section 3.2)."""
 
+STRONGEST = {"l2": 1.6, "linf": 0.04}
+"""The eps that is attack strength 1 (notebook 3.5), whatever part of the grid is run."""
+
 TOY_TILT_DEGREES = {"standard": 40.0, "weak": 15.0, "strong": 4.0}
 """Angle between boundary and vertical axis, read off the published Figure 3b to about one degree; one network each."""
 

@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from robint_tf.paper.protocols import VERDICTS
-from robint_tf.paper.report import CODE, HEADINGS, MARKS, RULE, counts, judged_by, pairs, sections
+from robint_tf.paper.report import BEYOND, CODE, HEADINGS, MARKS, RULE, counts, judged_by, pairs, sections
 from robint_tf.store.results import printable
 
 MEANING = re.compile(r"[\\`\[\]|~$]|\*(?=\S)|(?<=\S)\*|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
@@ -45,6 +45,15 @@ def _escaped(value: str) -> str:
 
 def group_table(comparison: dict[str, Any]) -> str:
     """The claims by kind, as a Markdown table."""
+    return _groups("claim", comparison["groups"])
+
+
+def beyond_table(comparison: dict[str, Any]) -> str:
+    """The questions beyond the paper by kind, as a Markdown table."""
+    return _groups("question", comparison["beyond"]["groups"])
+
+
+def _groups(name: str, groups: list[dict[str, Any]]) -> str:
     rows = [
         [
             row["group"],
@@ -54,9 +63,9 @@ def group_table(comparison: dict[str, Any]) -> str:
             counts(row["authors"]),
             judged_by(row),
         ]
-        for row in comparison["groups"]
+        for row in groups
     ]
-    heads = ["claim", "number", "ours", "preset", "the authors' own numbers", "judged by"]
+    heads = [name, "number", "ours", "preset", "the authors' own numbers", "judged by"]
     return table(heads, [[text(cell) for cell in row] for row in rows])
 
 
@@ -107,6 +116,9 @@ def markdown(comparison: dict[str, Any], header: dict[str, str]) -> str:
     heads = ["claim", "ours", "statistic", "preset", "authors' own numbers"]
     for section, rows in sections(comparison).items():
         parts += ["", f"## Section {section}: {HEADINGS[section]}", "", table(heads, [_cells(row) for row in rows])]
+    heads[0] = "question"
+    asked = table(heads, [_cells(row) for row in comparison["beyond"]["claims"]])
+    parts += ["", "## Beyond the paper", "", BEYOND, "", beyond_table(comparison), "", asked]
     if comparison["missing"]:
         parts += ["", "## Missing", ""]
         parts += [
