@@ -29,6 +29,8 @@ COMMANDS = {
     "section-3-2": ("sections.section_3_2", "Figure 4: interpretability (ROAR, KAR) against attack strength."),
     "section-3-3": ("sections.section_3_3", "Figure 5: interpretability against test accuracy."),
     "roar": ("commands.roar", "ROAR and KAR of your own classifier."),
+    "road": ("beyond.road", "What gradients of your own classifier are worth, without retraining: a minute."),
+    "gradients": ("beyond.gradients", "How loss gradients lie to the image manifold, against attack strength."),
     "status": ("commands.status", "How much of the grid of sections 3.2 and 3.3 is done."),
     "doctor": ("machine.doctor", "Check that TensorFlow, CUDA and the GPU work together."),
     "plan": ("commands.plan", "What a section costs, before it is run."),

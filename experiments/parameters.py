@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from robint_tf.catalogue import ATTRIBUTIONS
+from robint_tf.catalogue import ATTRIBUTIONS, NETWORK_FREE
 from robint_tf.errors import InputError
 
 
@@ -115,14 +115,19 @@ class Method(click.ParamType):
 
     name = "method"
 
+    def __init__(self, *, ignorant: bool = False) -> None:
+        """ignorant: whether maps that know no network will do, too."""
+        self.others = tuple(NETWORK_FREE) if ignorant else ()
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         try:
-            return ATTRIBUTIONS.full_name(value)
+            return ATTRIBUTIONS.full_name(value, *self.others)
         except InputError as error:
             self.fail(str(error), param, ctx)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list:
-        return [click.shell_completion.CompletionItem(name) for name in ATTRIBUTIONS if name.startswith(incomplete)]
+        names = [*ATTRIBUTIONS, *self.others]
+        return [click.shell_completion.CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
 class NewFile(Place):

@@ -67,6 +67,8 @@ ATTRIBUTIONS = Attributions(
     {
         "gradient": f"{_ATTRIBUTIONS}.gradient:gradient",
         "gradient_x_input": f"{_ATTRIBUTIONS}.gradient_x_input:gradient_x_input",
+        "gradient_maximum": f"{_ATTRIBUTIONS}.smoothed:gradient_maximum",
+        "gradient_gaussian": f"{_ATTRIBUTIONS}.smoothed:gradient_gaussian",
         "integrated_gradients": f"{_ATTRIBUTIONS}.integrated_gradients:integrated_gradients",
         "smoothgrad": f"{_ATTRIBUTIONS}.smoothgrad:smoothgrad",
         "smoothgrad_squared": f"{_ATTRIBUTIONS}.smoothgrad:smoothgrad_squared",
@@ -78,6 +80,15 @@ ATTRIBUTIONS = Attributions(
     },
 )
 """How much each pixel matters, each an `attributions.protocol.Method`."""
+
+NETWORK_FREE: Registry[Callable] = Registry(
+    "attribution without a network",
+    {
+        "edges": "robint_tf.interpretability.controls:edges",
+        "centre": "robint_tf.interpretability.controls:centre",
+    },
+)
+"""Maps that know no network: from images (N, H, W, C) to (N, H, W)."""
 
 FILLS: Registry[Callable] = Registry(
     "fill",

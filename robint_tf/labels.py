@@ -30,6 +30,8 @@ NORMS = Labels(l2="L2", linf="L-Inf")
 LOSSES = Labels(xent="XEnt", cw="CW")
 ATTRIBUTIONS = AttributionLabels(gradient="G", gradient_x_input="GX")
 BEYOND_THE_PAPER = {
+    "gradient_maximum": "G, 3x3 maximum",
+    "gradient_gaussian": "G, Gaussian",
     "integrated_gradients": "IG",
     "smoothgrad": "SmoothGrad",
     "smoothgrad_squared": "SmoothGrad²",

@@ -120,7 +120,9 @@ def test_a_command_is_short(path):
     assert len(path.read_text().splitlines()) <= MOST_LINES_OF_A_COMMAND
 
 
-@pytest.mark.parametrize("path", sorted((EXPERIMENTS / "studies").glob("*.py")), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", sorted(EXPERIMENTS.glob("studies/*.py")) + sorted(EXPERIMENTS.glob("beyond/*.py")), ids=lambda p: p.stem
+)
 def test_a_study_is_short(path):
     assert path.stem == "presets" or len(path.read_text().splitlines()) <= MOST_LINES
 

@@ -16,7 +16,7 @@ from robint_tf.networks.bounds import Bounded
 from robint_tf.runtime import batching, device
 from robint_tf.settings import DeepLIFT, IntegratedGradients, LRPComposite, LRPEpsilon, SmoothGrad
 
-NEW = sorted(set(attributions.ATTRIBUTIONS) - {"gradient", "gradient_x_input"})
+NEW = sorted(set(attributions.ATTRIBUTIONS) - {"gradient", "gradient_x_input", "gradient_maximum", "gradient_gaussian"})
 BY_LAYER = ["guided_backpropagation", "deeplift", "lrp_epsilon", "lrp_composite"]
 COLOUR = np.array([0.1, -0.2, 0.3], "float32")
 

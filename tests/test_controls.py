@@ -1,10 +1,11 @@
 """Measures of maps by hand and by limiting cases."""
 
+import keras
 import numpy as np
 import pytest
 from scipy import ndimage
 
-from robint_tf.interpretability import controls
+from robint_tf.interpretability import attributions, controls
 
 
 def test_moran_by_hand():
@@ -26,8 +27,18 @@ def test_moran_of_a_mask_is_the_formula_for_masks():
 def test_smooth_maps_are_clustered_and_noise_is_not():
     noise = np.random.default_rng(1).random((20, 32, 32))
     assert abs(controls.moran(noise).mean()) < 0.02
-    assert controls.moran(controls.blurred(noise)).min() > 0.7
-    assert controls.moran(controls.largest_nearby(noise)).min() > 0.4
+    assert controls.moran(ndimage.gaussian_filter(noise, (0, 1, 1))).min() > 0.7
+    assert controls.moran(ndimage.maximum_filter(noise, (1, 3, 3))).min() > 0.4
+
+
+def test_the_shape_of_many_maps_is_that_of_each():
+    maps = np.random.default_rng(5).random((controls.CHUNK + 3, 4, 4))
+    maps[-1] = 0
+    shape = controls.shape_of(maps)
+    assert shape.moran.shape == shape.gini.shape == (controls.CHUNK + 3,)
+    np.testing.assert_allclose(shape.moran[-3:-1], controls.moran(maps[-3:-1]))
+    np.testing.assert_allclose(shape.gini[:2], controls.gini(maps[:2]))
+    assert np.isnan([shape.moran[-1], shape.gini[-1]]).all()
 
 
 def test_gini_of_known_distributions():
@@ -40,16 +51,24 @@ def test_gini_of_known_distributions():
     assert np.isnan(controls.gini(np.zeros((1, 3, 3)))).all()
 
 
-def test_filters_are_those_of_their_definition():
-    maps = np.random.default_rng(3).random((2, 6, 7))
-    largest = controls.largest_nearby(maps)
-    assert largest[1, 2, 3] == maps[1, 1:4, 2:5].max()
-    assert largest[0, 0, 0] == maps[0, :2, :2].max()
-    spike = np.zeros((1, 11, 11))
-    spike[0, 5, 5] = 1
-    hill = controls.blurred(spike)[0]
-    assert hill[5, 6] / hill[5, 5] == pytest.approx(np.exp(-0.5), rel=1e-3)
-    assert hill.sum() == pytest.approx(1)
+@pytest.mark.parametrize("variant", ["authors", "paper", "corrected"])
+def test_smoothed_maps_are_scipys_filters_of_the_magnitude_of_the_gradient(variant):
+    layers = [keras.layers.Input((9, 7, 2)), keras.layers.Flatten(), keras.layers.Dense(4, "relu")]
+    network = keras.Sequential([*layers, keras.layers.Dense(3)])
+    network.set_weights(
+        [np.random.default_rng(6).normal(size=w.shape).astype("float32") for w in network.get_weights()]
+    )
+    x = np.random.default_rng(7).uniform(-0.1, 0.1, (5, 9, 7, 2)).astype(np.float32)
+    gradient = attributions.attribute(network, x, "gradient", variant=variant, reduction="none", check=False)
+    magnitude = np.abs(gradient).sum(axis=-1)
+    for name, expected in {
+        "gradient_maximum": ndimage.maximum_filter(magnitude, (1, 3, 3), mode="nearest"),
+        "gradient_gaussian": ndimage.gaussian_filter(magnitude, (0, 1, 1), mode="nearest"),
+    }.items():
+        found = attributions.attribute(network, x, name, variant=variant, check=False)
+        assert found.shape == (5, 9, 7)
+        assert found.std() > 0
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
 
 
 def test_maps_that_know_no_network():

@@ -81,3 +81,27 @@ def test_the_interval_of_a_measure_holds_its_mean_and_ignores_undefined_images()
     low, high = measure.interval()
     assert low < measure.mean < high
     assert high - low == pytest.approx(2 * 1.96 * np.nanstd(values) / np.sqrt(200), rel=0.15)
+
+
+def test_the_directions_of_an_image_do_not_depend_on_its_block(model, x):
+    ((_, basis),) = gradient_measures.tangent_bases(model, x)
+    whole = gradient_measures.random_directions(basis, x.shape[1:], seed=2, first=3)
+    part = gradient_measures.random_directions(basis[2:], x.shape[1:], seed=2, first=5)
+    for side in ("on", "off"):
+        np.testing.assert_allclose(getattr(whole, side)[2:], getattr(part, side), atol=1e-6)
+        np.testing.assert_allclose(np.square(getattr(whole, side)).sum(axis=(1, 2, 3)), 1, atol=1e-6)
+    np.testing.assert_allclose(gradient_measures.shares_in(basis, whole.on), 1, atol=1e-3)
+    np.testing.assert_allclose(gradient_measures.shares_in(basis, whole.off), 0, atol=1e-3)
+
+
+def test_the_ratio_of_mean_changes_is_not_led_by_images_that_hardly_move():
+    rng = np.random.default_rng(3)
+    on = rng.uniform(0.5, 1.5, 300)
+    off = 2 * on * rng.uniform(0.9, 1.1, 300)
+    on[0], off[0] = 1e-9, 1.0
+    found = gradient_measures.Sensitivity(on, off)
+    assert found.ratio.mean > 1e6
+    value, (low, high) = found.of_means()
+    assert value == pytest.approx(2, rel=0.02)
+    assert low < value < high < 2.1
+    assert gradient_measures.Sensitivity(np.zeros(3), np.zeros(3)).of_means() is None

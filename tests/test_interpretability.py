@@ -156,13 +156,13 @@ def test_a_killed_grid_loses_one_cell_and_section_3_3_trains_nothing(robint, tmp
     assert "Remove and Retrain (ROAR): correlation with attack strength" in text
     everything = artifacts(tmp_path)
     assert {p: everything[p] for p in finished} == finished
-    assert len(everything) == 3 * (1 + 1 + 2 + 8) + 4  # networks, their curves, accuracies, cells; the baseline
+    assert len(everything) == 3 * (1 + 1 + 2 + 2 + 8) + 4  # networks, curves, accuracies, shapes, cells; the baseline
     first = (tmp_path / "figures" / "section_3_2_xent.json").read_bytes()
 
     robint("section-3-3", *SMALL)
     assert artifacts(tmp_path) == everything
     assert (tmp_path / "figures" / "section_3_3_xent.png").exists()
-    assert "37 of   37 (100.0%)" in robint("status", *SMALL)
+    assert "43 of   43 (100.0%)" in robint("status", *SMALL)
 
     robint("section-3-2", *SMALL, "--store", "fresh", "--out", "undisturbed")
     assert (tmp_path / "undisturbed" / "section_3_2_xent.json").read_bytes() == first
@@ -187,7 +187,7 @@ def test_an_old_store_is_not_used_and_status_says_so(robint, tmp_path):
         folders.write_folder(tmp_path / "store" / "RetrainSpec" / key, {"accuracy": np.array(0.5)}, manifest)
         (tmp_path / "store" / "RetrainSpec" / f"{key}.checkpoint").mkdir()  # its artifact is there
     text = robint("status", *SMALL)
-    assert re.search(r"^all +0 of +37 \(0\.0%\); 0 trainings begun", text, re.M)
+    assert re.search(r"^all +0 of +43 \(0\.0%\); 0 trainings begun", text, re.M)
     assert f"{len(cells)} artifacts of mathematics 1 (version 0.1.0) are not used" in text
 
 

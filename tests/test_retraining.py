@@ -5,12 +5,24 @@ import numpy as np
 import pytest
 
 from robint_tf import recipes
+from robint_tf.catalogue import NETWORK_FREE
 from robint_tf.data import datasets as data
-from robint_tf.interpretability import attributions, occlusion, retraining
-from robint_tf.interpretability.retraining import Occluder, retrained_accuracy
+from robint_tf.interpretability import attributions, controls, occlusion, retraining
+from robint_tf.interpretability.retraining import Occluder, measured_controls, retrained_accuracy
 from robint_tf.networks import classifiers
 from robint_tf.runtime.seeds import derive_seed
-from robint_tf.specs import ClassifierSpec, RetrainSpec, SavedNetwork, Training, as_dict, from_dict
+from robint_tf.specs import (
+    ClassifierSpec,
+    ControlSpec,
+    GradientSpec,
+    RetrainSpec,
+    RoadSpec,
+    SavedNetwork,
+    Training,
+    VAEGANSpec,
+    as_dict,
+    from_dict,
+)
 from robint_tf.store.artifacts import Store
 
 SOURCE = ClassifierSpec(dataset="cifar10_sample", training=Training(epochs=0))
@@ -173,7 +185,8 @@ def test_a_saved_network_is_explained_only_under_its_own_name(images, network, t
         ({"occlusion": "hide"}, "remove, keep"),
         ({"attribution": "lime"}, "gradient"),
         ({"attribution": "random"}, "random"),
-        ({"source": None}, "random"),
+        ({"source": None}, "^attribution without a network is 'gradient'; choose one of edges, centre, random"),
+        ({"attribution": "edges"}, "^attribution is 'edges'; choose one of gradient"),
         ({"n_train": 0}, "at least 1"),
     ],
 )
@@ -182,6 +195,76 @@ def test_wrong_cells_are_refused(change, message):
         replace(CELL, **change)
 
 
-@pytest.mark.parametrize("spec", [CELL, RANDOM, replace(CELL, source=SavedNetwork(sha256="ab"))])
+SHAPE = ControlSpec(dataset="cifar10_sample", source=SOURCE, attribution="gradient", n_train=40, n_test=30)
+
+
+@pytest.mark.parametrize("attribution", ["edges", "centre"])
+def test_maps_that_know_no_network_order_the_pixels_without_one(images, attribution, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise AssertionError("a network is used")
+
+    monkeypatch.setattr(recipes, "classifier", fail)
+    occluder = occluder_of(images, tmp_path)
+    train, test = occluder.splits(replace(RANDOM, attribution=attribution))
+    for split, original in ((train, images.train.x[:40]), (test, images.test.x[:30])):
+        scores = getattr(controls, attribution)(original)
+        changed = (split.x != original).any(axis=-1)
+        assert 250 < changed.sum(axis=(1, 2)).mean() <= 307
+        for mask, score in zip(changed, scores, strict=True):  # what stays may have the fill's colour by itself
+            assert score[mask].min() >= np.quantile(score, 0.7) - 1e-6
+    found = measured_controls(replace(SHAPE, source=None, attribution=attribution), occluder)
+    assert found.moran > 0.5
+
+
+def test_shapes_and_leakage_are_those_of_the_cells_maps_which_are_made_once(images, network, tmp_path, monkeypatch):
+    made, attribute = [], attributions.attribute
+    monkeypatch.setattr(attributions, "attribute", lambda *a, **k: made.append(1) or attribute(*a, **k))
+    occluder = occluder_of(images, tmp_path)
+    found = measured_controls(SHAPE, occluder)
+    occluder.splits(CELL)
+    assert len(made) == 2  # training and test images, for both
+    maps = attribute(network, images.test.x[:30], "gradient")
+    assert found.moran == pytest.approx(controls.moran(maps).mean(), abs=1e-6)
+    assert found.gini == pytest.approx(controls.gini(maps).mean(), abs=1e-6)
+    masks = []
+    for split in occluder.splits(replace(CELL, fraction=0.5)), (images.train.take(40), images.test.take(30)):
+        masks.append([part.x for part in split])
+    removed = [(a != b).any(axis=-1) for a, b in zip(*masks, strict=True)]
+    y, y_test = images.train.y[:40], images.test.y[:30]
+    expected = controls.leakage(removed[0], y, removed[1], y_test, n_classes=10)
+    assert found.leakage[controls.FRACTIONS.index(0.5)] == pytest.approx(expected, abs=0.1)  # colours equal to the fill
+    again = measured_controls(SHAPE, occluder_of(images, tmp_path))
+    assert again == found
+    assert len(made) == 2  # from the store
+
+
+def test_maps_without_a_shape_have_none(images, tmp_path, monkeypatch):
+    monkeypatch.setitem(NETWORK_FREE._things, "centre", lambda x: np.zeros(x.shape[:3], np.float32))
+    with pytest.warns(UserWarning, match="constant"):
+        found = measured_controls(replace(SHAPE, source=None, attribution="centre"), occluder_of(images, tmp_path))
+    assert found.moran is None
+    assert found.gini is None
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        CELL,
+        RANDOM,
+        replace(CELL, source=SavedNetwork(sha256="ab")),
+        replace(RANDOM, attribution="edges"),
+        SHAPE,
+        replace(SHAPE, source=None, attribution="centre"),
+        RoadSpec(
+            dataset="mnist",
+            source=SavedNetwork(sha256="ab"),
+            attribution="edges",
+            order="most",
+            fraction=0.5,
+            noise=0.02,
+        ),
+        GradientSpec(classifier=None, vae_gan=VAEGANSpec(dataset="mnist", epochs=1), first=100),
+    ],
+)
 def test_cells_survive_json(spec):
     assert from_dict(as_dict(spec)) == spec

@@ -6,9 +6,12 @@ from robint_tf.specs import (
     PGD,
     AccuracySpec,
     ClassifierSpec,
+    ControlSpec,
     CurveSpec,
     DistanceSpec,
+    GradientSpec,
     RetrainSpec,
+    RoadSpec,
     SavedNetwork,
     Training,
     VAEGANSpec,
@@ -53,6 +56,39 @@ VAE_GAN = VAEGANSpec(dataset="mnist", epochs=1)
 CELL = RetrainSpec(
     dataset="mnist", source=NETWORK, attribution="gradient", occlusion="keep", fraction=0.5, training=Training(epochs=1)
 )
+
+
+SHAPE = ControlSpec(dataset="mnist", source=NETWORK, attribution="gradient")
+POINT = RoadSpec(
+    dataset="mnist",
+    source=SavedNetwork(sha256="ab"),
+    attribution="gradient",
+    order="least",
+    fraction=0.5,
+    noise=0.02,
+)
+
+
+@pytest.mark.parametrize(
+    ("spec", "changes", "message"),
+    [
+        (SHAPE, {"attribution": "edges"}, "attribution is 'edges'; choose one of gradient"),
+        (SHAPE, {"source": None}, "attribution without a network is 'gradient'; choose one of edges, centre"),
+        (SHAPE, {"source": None, "attribution": "random"}, "attribution without a network is 'random'"),
+        (SHAPE, {"n_test": 0}, "n_test is 0"),
+        (POINT, {"attribution": "random"}, "attribution is 'random'; choose one of gradient"),
+        (POINT, {"order": "first"}, "order is 'first'; choose one of most, least"),
+        (POINT, {"fraction": 1}, "fraction is 1.0; give a number between 0 and 1"),
+        (POINT, {"noise": -1}, "noise is -1; give a number of at least 0"),
+        (POINT, {"source": NETWORK}, "source is ClassifierSpec.*; give SavedNetwork"),
+        (GradientSpec(classifier=NETWORK, vae_gan=VAE_GAN), {"first": -1}, "first is -1"),
+        (GradientSpec(classifier=NETWORK, vae_gan=VAE_GAN), {"vae_gan": None}, "vae_gan is None; give VAEGANSpec"),
+    ],
+)
+def test_bad_values_of_what_is_measured_are_named(spec, changes, message):
+    with pytest.raises(ValueError, match=message) as refusal:
+        replace(spec, **changes)
+    assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize(

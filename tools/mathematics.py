@@ -129,7 +129,7 @@ def main() -> int:
     for line in wrong:
         print(line)
     if wrong:
-        print("Numbers have moved: raise MATHEMATICS in robint_tf/specs.py and run this with --write.")
+        print("Numbers have moved: raise MATHEMATICS in robint_tf/specs/__init__.py and run this with --write.")
     return int(bool(wrong))
 
 

@@ -12,6 +12,9 @@ KINDS = {
     "cells": ("RetrainSpec",),
     "accuracies": ("AccuracySpec", "CurveSpec"),
     "distances": ("DistanceSpec",),
+    "controls": ("ControlSpec",),
+    "roads": ("RoadSpec",),
+    "gradients": ("GradientSpec",),
 }
 
 store_option = click.option(
@@ -25,7 +28,8 @@ store_option = click.option(
     "--only",
     multiple=True,
     type=click.Choice(list(KINDS)),
-    help="Retrained accuracies, accuracies of the explained networks, distances to the manifold.  [default: all]",
+    help="Retrained accuracies, accuracies of the explained networks, distances to the manifold, what maps give away, "
+    "curves of ROAD, measures of gradients.  [default: all]",
 )
 @store_option
 def command(file: Path, only: tuple[str, ...], store_dir: Path | None) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..beyond import power
 from ..parameters import NewFile
 from ..parsing import read
 from ..progress import duration
@@ -99,7 +100,9 @@ def command(
         else:
             plan = estimate(study, calibrate / len(studies))
         print_table(plan, flops, device_rate)
-        plans.append(content(plan, flops, device_rate))
+        powers = study.powers()
+        power.print_table(powers)
+        plans.append(content(plan, flops, device_rate) | {"power": powers})
     if json_path is not None:
         from robint_tf.store import results
 

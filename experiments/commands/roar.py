@@ -9,6 +9,7 @@ import click
 from robint_tf.catalogue import origin
 from robint_tf.specs import Training, as_dict
 
+from ..beyond.controls import print_shapes, shape_row
 from ..options import DataOptions, RunOptions, bounds_option, data_options, run_options, variant_option
 from ..parameters import Method, NewFile, Place, Share
 from ..parsing import parsed
@@ -116,16 +117,17 @@ def command(options: Options) -> None:
 
     grid = Grid(study, run, data_dir=options.data.data_dir, offline=options.data.offline, own=own)
     explained, completeness = grid.own, grid.tried()
-    everything = [*study.cells(None), *study.cells(explained)]
+    everything = [*grid.of_maps(None), *grid.of_maps(explained)]
     grid.announce(everything)
     grid.complete(everything)
     baseline = grid.cells(None)
-    cells = grid.cells(explained)
+    cells, shapes = grid.cells(explained), grid.shapes(explained)
     run.display.end()
     tests = scores_of(study, cells, baseline)
     diff_roar = diff_roar_of(study, cells)
     print_retrainings(study, tests, diff_roar)
     print_completeness(completeness)
+    print_shapes(shapes)
     if options.json_path is not None:
         about = {
             "figure": None,
@@ -143,5 +145,6 @@ def command(options: Options) -> None:
             "fractions": list(study.fractions),
             "completeness": completeness,
         }
-        results.write(options.json_path, about | {"tests": tests, "diff_roar": diff_roar})
+        controls = {attribution: shape_row(shape) for attribution, shape in shapes.items()}
+        results.write(options.json_path, about | {"tests": tests, "diff_roar": diff_roar, "controls": controls})
         click.echo(f"wrote {options.json_path}")

@@ -10,6 +10,8 @@ import click
 from robint_tf.catalogue import NORMS
 from robint_tf.specs import as_dict
 
+from ..beyond import controls as beyond
+from ..beyond import schedules
 from ..options import DataOptions, RunOptions, data_options, out_option, preset_option, run_options, variant_option
 from ..parameters import Amount, Share
 from ..parsing import Placement, chain
@@ -43,11 +45,12 @@ class StudyOptions:
     fractions: tuple[float, ...]
     n_seeds: int | None
     n_explained: int | None
+    controls: bool
     variant: str
 
     def study(self) -> InterpretabilityStudy:
         """The study that was chosen. `UsageError` for --eps with more than one norm."""
-        study = replace(SECTION_3_2[self.preset], variant=self.variant)  # type: ignore[arg-type]
+        study = replace(SECTION_3_2[self.preset], controls=self.controls, variant=self.variant)  # type: ignore[arg-type]
         if self.losses:
             study = replace(study, losses=tuple(dict.fromkeys(self.losses)))
         if self.norms:
@@ -69,7 +72,8 @@ class StudyOptions:
 
 study_options = chain(
     preset_option(
-        "smoke: a test that it runs, on the packaged sample; quick: hours on a CPU; paper: the authors' grid.",
+        "smoke: a test that it runs, on the packaged sample; quick: hours on a CPU; powered: many networks of few eps, "
+        "one retraining each, enough to find slopes of the authors' size; paper: the authors' grid.",
         SECTION_3_2,
     ),
     click.option(
@@ -105,6 +109,11 @@ study_options = chain(
         "n_explained",
         type=click.IntRange(1, 100),
         help="Explained networks per training attack (the authors: 1).  [default: the preset's]",
+    ),
+    click.option(
+        "--controls",
+        is_flag=True,
+        help="Also retrain on maps that know no network (edges, centre), and on smoothed maps of five networks.",
     ),
     variant_option,
 )
@@ -166,12 +175,16 @@ def run(axis: str, stem: str, options: Options) -> None:
         cluster.make(grid, config, cluster.Workers(options.workers, options.scheduler))
     grid.announce(grid.everything())
     measured = measure(grid)
+    shapes = beyond.measure_shapes(grid)
     here.display.end()
     about = grid.about() | {"retraining": as_dict(study.retraining)}
     for loss in study.losses:
         content = about | figure(study, measured, loss, axis)
+        content |= beyond.controls(study, measured, shapes, content) | schedules.compared(grid, measured, content)
         paths = here.save(f"{stem}_{loss}", content, figure="interpretability")
         print_table(content)
+        schedules.print_table(content)
+        beyond.print_table(content)
         click.echo("wrote " + ", ".join(map(str, paths)))
 
 

@@ -31,7 +31,7 @@ class Options:
 
     def runner(self, dataset: str, run: Run) -> ManifoldRunner:
         """The section on one data set."""
-        study = _study(self.preset, dataset, self.variant)
+        study = study_of(self.preset, dataset, self.variant)
         return ManifoldRunner(study, run, self.attack_loss, data_dir=self.data.data_dir, offline=self.data.offline)
 
     @property
@@ -99,7 +99,7 @@ def planned(options: Options) -> list[ManifoldRunner]:
     return [options.runner(dataset, run) for dataset in options.datasets]
 
 
-def _study(preset: str, dataset: str, variant: str) -> ManifoldStudy:
+def study_of(preset: str, dataset: str, variant: str) -> ManifoldStudy:
     """The preset's study of a data set. `UsageError` if the preset has none of it."""
     if dataset not in SECTION_2_1[preset]:
         raise click.UsageError(f"the preset {preset} has {', '.join(SECTION_2_1[preset])}, not {dataset}.")

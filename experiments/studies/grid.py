@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from robint_tf.errors import InputError
-from robint_tf.specs import AccuracySpec, ClassifierSpec, RetrainSpec, SavedNetwork
+from robint_tf.specs import AccuracySpec, ClassifierSpec, ControlSpec, CurveSpec, RetrainSpec, SavedNetwork
 
 from ..run import Run
 from .estimate import Costs, Work, Workload, classifier_flops, classifier_seconds, training_work, workload
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from robint_tf.attacks.evaluation import Accuracy
     from robint_tf.data.datasets import Dataset
+    from robint_tf.interpretability.controls import Controls
     from robint_tf.networks.classifiers import Network
 
 N_TRIED = 20
@@ -106,7 +107,7 @@ class Grid(ImageRunner):
         )
 
     def cells(self, source: "ClassifierSpec | SavedNetwork | None") -> Cells:
-        """Retrained accuracies for one explained network, or for the random baseline (None)."""
+        """Retrained accuracies for one explained network, or for what knows none (None)."""
         import numpy as np
 
         accuracies: dict[tuple[str, str], list[float]] = {}
@@ -120,17 +121,41 @@ class Grid(ImageRunner):
         """One retrained accuracy."""
         from robint_tf.interpretability import retraining
 
-        source = spec.source
-        name = "random" if source is None else f"{self._name(source)}, {spec.attribution}"
-        self.run.display.begin(f"{name}, {spec.occlusion} {spec.fraction:g}", spec)
+        self.run.display.begin(f"{self._maps(spec)}, {spec.occlusion} {spec.fraction:g}", spec)
         return retraining.retrained_accuracy(
             spec, self._occluder, network=self._scratch(), progress=self.run.display.training
         )
+
+    def hits(self, spec: RetrainSpec) -> "np.ndarray":
+        """Right answers on the test images after each epoch of a retraining that is done, (epochs,) int64."""
+        found = self.run.store.load(spec, *self._inputs(spec))
+        if found is None:
+            raise InputError(f"the retraining {self._maps(spec)} is not in the store any more; start again.")
+        return found["test_hits"].sum(axis=1)
+
+    def curve(self, spec: ClassifierSpec) -> "np.ndarray | None":
+        """Test accuracy after each epoch of an explained network, (epochs,), on all test images; None if unknown."""
+        keys = self.dataset.train.take(spec.n_train).fingerprint.key, self.dataset.test.fingerprint.key
+        found = self.run.store.load(CurveSpec(classifier=spec), *keys)
+        return None if found is None else found["test_hits"].sum(axis=1) / len(self.dataset.test.y)
+
+    def shapes(self, source: "ClassifierSpec | SavedNetwork | None") -> "dict[str, Controls]":
+        """By attribution, what its maps give away."""
+        return {spec.attribution: self.shape(spec) for spec in self.study.shapes(source)}
+
+    def shape(self, spec: ControlSpec) -> "Controls":
+        """What the maps of one attribution give away."""
+        from robint_tf.interpretability import retraining
+
+        self.run.display.begin(f"{self._maps(spec)}, shape of the maps", spec)
+        return retraining.measured_controls(spec, self._occluder)
 
     def make(self, spec: "Artifact") -> None:
         """Put what `spec` describes into the store, if it is not there."""
         if isinstance(spec, RetrainSpec):
             self.cell(spec)
+        elif isinstance(spec, ControlSpec):
+            self.shape(spec)
         elif isinstance(spec, AccuracySpec):
             self.accuracy(spec)
         elif isinstance(spec, ClassifierSpec):
@@ -176,30 +201,42 @@ class Grid(ImageRunner):
 
         A network and its accuracies are one task; the retrainings of one of its attributions are another.
         """
-        yield "random", list(self.study.cells(None)), []
+        for attribution, made in self._by_attribution(None).items():
+            yield attribution, made, []
         for explained in self.study.networks():
             first: list[Artifact] = [explained.spec, *self.accuracy_specs(explained.spec)]
             yield f"{explained}, training", first, []
-            by_attribution: dict[str, list[Artifact]] = {}
-            for cell in self.study.cells(explained.spec):
-                by_attribution.setdefault(cell.attribution, []).append(cell)
-            for attribution, cells in by_attribution.items():
-                yield f"{explained}, {attribution}", cells, first
+            for attribution, made in self._by_attribution(explained.spec).items():
+                yield f"{explained}, {attribution}", made, first
 
     def inventory(self) -> "Iterator[tuple[str, int, int]]":
         """By network: its name, and how many of its artifacts are there, of how many. Reads the store only."""
-        yield "random", *self._count(self.study.cells(None))
+        for attribution, made in self._by_attribution(None).items():
+            yield attribution, *self._count(made)
         for explained in self.study.networks():
             yield str(explained), *self._count(self.artifacts(explained))
 
     def artifacts(self, explained: ExplainedNetwork) -> list[Artifact]:
-        """Everything that is made for one explained network: itself, its accuracies, its cells."""
-        return [explained.spec, *self.accuracy_specs(explained.spec), *self.study.cells(explained.spec)]
+        """Everything that is made for one explained network: itself, its accuracies, shapes of maps, cells."""
+        return [explained.spec, *self.accuracy_specs(explained.spec), *self.of_maps(explained.spec)]
+
+    def of_maps(self, source: "ClassifierSpec | SavedNetwork | None") -> list[Artifact]:
+        """Everything that is made of the maps of one explained network, or of those that know none."""
+        return [artifact for made in self._by_attribution(source).values() for artifact in made]
+
+    def _by_attribution(self, source: "ClassifierSpec | SavedNetwork | None") -> dict[str, list[Artifact]]:
+        """The shape and the cells of each attribution, one after the other, so that its maps are made once."""
+        made: dict[str, list[Artifact]] = {name: [] for name in self.study.attributions(source)}
+        for shape in self.study.shapes(source):
+            made[shape.attribution].append(shape)
+        for cell in self.study.cells(source):
+            made[cell.attribution].append(cell)
+        return made
 
     def everything(self) -> "list[Artifact]":
         """All that the grid consists of."""
         explained = [artifact for network in self.study.networks() for artifact in self.artifacts(network)]
-        return [*self.study.cells(None), *explained]
+        return [*self.of_maps(None), *explained]
 
     @property
     def name(self) -> str:
@@ -214,7 +251,9 @@ class Grid(ImageRunner):
         weights = sum(w.size * 4 for w in map(_array, self._scratch().weights))
         cells = [cell for source in (None, *(network.spec for network in networks)) for cell in study.cells(source)]
         retrainings = workload("retrainings", cells, self.has, lambda s: training_work(s, n_train, CELL_BYTES))
-        explained = {(c.source, c.attribution) for c in cells if c.source is not None and not self.has(c)}
+        of_maps: list[RetrainSpec | ControlSpec] = [cell for cell in cells if cell.source is not None]
+        of_maps += [shape for network in networks for shape in study.shapes(network.spec)]
+        maps = {(spec.source, spec.attribution) for spec in of_maps if not self.has(spec)}
         return [
             workload(
                 "networks to train",
@@ -228,8 +267,14 @@ class Grid(ImageRunner):
                 lambda specs: all(map(self.has, specs)),
                 lambda specs: Work(attack_steps=n_attacked * study.robust_attack.n_steps, size=CELL_BYTES),
             ),
-            replace(retrainings, attack_steps=len(explained) * (n_train + n_test)),  # the maps
+            replace(retrainings, attack_steps=len(maps) * (n_train + n_test)),  # the maps
         ]
+
+    def powers(self) -> list[dict[str, Any]]:
+        """Which slopes of KAR with attack strength the grid would find."""
+        from ..beyond import power
+
+        return power.powers(self.study)
 
     def seconds(self, budget: float = 0.0) -> Costs:
         """What a unit of work takes on this device, measured for `budget` seconds, at least once."""
@@ -245,6 +290,9 @@ class Grid(ImageRunner):
     def _count(self, specs: Iterable[Artifact]) -> tuple[int, int]:
         specs = list(specs)
         return sum(self.has(spec) for spec in specs), len(specs)
+
+    def _maps(self, spec: "RetrainSpec | ControlSpec") -> str:
+        return spec.attribution if spec.source is None else f"{self._name(spec.source)}, {spec.attribution}"
 
     def _name(self, source: "ClassifierSpec | SavedNetwork") -> str:
         if isinstance(source, SavedNetwork):

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from robint_tf.data.datasets import Dataset
+    from robint_tf.manifold import Health
     from robint_tf.recipes import Distances, TrainedVAEGAN
 
 SHEET_IMAGES = 10
@@ -235,17 +236,22 @@ class ManifoldRunner(ImageRunner):
             "networks": rows,
         }
 
-    def vae_gan_sheet(self) -> dict[str, Any]:
-        """What the VAE-GAN makes of test images and of noise, and whether it has collapsed."""
+    def health(self) -> "Health":
+        """Whether the VAE-GAN can stand for the manifold."""
         from robint_tf import manifold
-        from robint_tf.store import results
 
         trained = self.vae_gan()
-        x = self.dataset.test.take(self.study.n_test).x
         corrected = self.study.variant == "corrected"
         project = manifold.Projector(trained.model, z="mean" if corrected else "sample")
-        health = manifold.health(x, project, trained.losses["discriminator"][-1])
-        shown = x[:SHEET_IMAGES]
+        x = self.dataset.test.take(self.study.n_test).x
+        return manifold.health(x, project, trained.losses["discriminator"][-1])
+
+    def vae_gan_sheet(self) -> dict[str, Any]:
+        """What the VAE-GAN makes of test images and of noise, and whether it has collapsed."""
+        from robint_tf.store import results
+
+        trained, health = self.vae_gan(), self.health()
+        shown = self.dataset.test.take(self.study.n_test).x[:SHEET_IMAGES]
         return {
             "losses": {part: results.rounded(losses, 4) for part, losses in trained.losses.items()},
             "health": vars(health),

@@ -26,10 +26,10 @@ def pictures(collection: "Collection", left_out: set[str]) -> "tuple[list[Pictur
     drawable = [
         (name, content)
         for name, content in collection.content.items()
-        if name.startswith("section_") and _kind(content) and collection.paths[name] not in left_out
+        if name.startswith(("section_", "gradients_")) and _kind(content) and collection.paths[name] not in left_out
     ]
     for name, content in sorted(drawable, key=lambda item: (list(KINDS).index(item[1]["figure"]), item[0])):
-        section = ".".join(name.split("_")[1:3])
+        section = "beyond" if name.startswith("gradients_") else ".".join(name.split("_")[1:3])
         try:
             png = _png(plots.FIGURES[content["figure"]](content))
             drawn.append(report.Picture(section, _title(name, content), _alt(name, content), png))
@@ -73,6 +73,7 @@ KINDS = {
     "adversarial_examples": "Figure 2: adversarial examples by network",
     "loss_gradients": "Figure 6: loss gradients by network",
     "vae_gan": "what the VAE-GAN makes of test images and of noise",
+    "gradients": "beyond the paper: how loss gradients lie to the image manifold",
     "interpretability": "ROAR and KAR scores",
     "section_2_2": "Figure 3b: decision boundaries of three toy networks",
     "section_2_2_sketch": "Figure 3a: why a tilted boundary sends attacks off the manifold",

@@ -4,7 +4,16 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from robint_tf.catalogue import origin
-from robint_tf.specs import PGD, AccuracySpec, ClassifierSpec, DistanceSpec, RetrainSpec, VAEGANSpec, as_dict
+from robint_tf.specs import (
+    PGD,
+    AccuracySpec,
+    ClassifierSpec,
+    ControlSpec,
+    DistanceSpec,
+    RetrainSpec,
+    VAEGANSpec,
+    as_dict,
+)
 
 if TYPE_CHECKING:
     from robint_tf.data.datasets import Dataset
@@ -12,7 +21,7 @@ if TYPE_CHECKING:
     from ..run import Run
     from .presets import Study
 
-Artifact = ClassifierSpec | VAEGANSpec | AccuracySpec | DistanceSpec | RetrainSpec
+Artifact = ClassifierSpec | VAEGANSpec | AccuracySpec | DistanceSpec | RetrainSpec | ControlSpec
 """What the studies consist of."""
 
 VAE_GAN_PASSES = {"mnist": 7, "fashion_mnist": 7, "cifar10": 64}
@@ -34,6 +43,10 @@ class Runner:
         """Whether the store holds what `spec` describes."""
         return self.run.store.has(spec, *self._inputs(spec))
 
+    def powers(self) -> list[dict[str, Any]]:
+        """What effects the study would find, as `beyond.power.powers` says; none where nobody has asked."""
+        return []
+
     def announce(self, specs: Iterable[Artifact], unit: str = "piece") -> None:
         """Tell the display what is going to be fetched or made; unit: what each of them is called."""
         specs = list(specs)
@@ -47,14 +60,17 @@ class Runner:
             return (train.take(spec.n_train).fingerprint.key,)
         if isinstance(spec, DistanceSpec):  # its networks and its VAE-GAN take parts of their own
             return train.fingerprint.key, test.take(spec.n_test).fingerprint.key
-        n_train = spec.n_train if isinstance(spec, RetrainSpec) else spec.classifier.n_train
+        n_train = spec.n_train if isinstance(spec, RetrainSpec | ControlSpec) else spec.classifier.n_train
         return train.take(n_train).fingerprint.key, test.take(spec.n_test).fingerprint.key
 
     def _passes(self, spec: Artifact) -> float:
         """How much work an artifact is, in passes of an image through a classifier, of which a gradient takes two."""
         if isinstance(spec, AccuracySpec | DistanceSpec):
             return (spec.n_test or len(self.dataset.test.y)) * attack_passes(spec.attack)
-        images = (spec.n_train or len(self.dataset.train.y)) * _epochs(spec)
+        n_train = spec.n_train or len(self.dataset.train.y)
+        if isinstance(spec, ControlSpec):
+            return 3 * (n_train + (spec.n_test or len(self.dataset.test.y)))
+        images = n_train * _epochs(spec)
         if isinstance(spec, VAEGANSpec):
             return images * VAE_GAN_PASSES[origin(spec.dataset)]
         return images * (2 + attack_passes(spec.attack if isinstance(spec, ClassifierSpec) else None))

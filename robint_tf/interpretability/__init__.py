@@ -4,7 +4,7 @@ Modules:
 
     attributions  how much each pixel matters to a network's loss, one module a method
     occlusion     hiding or keeping the pixels that matter most
-    retraining    cells of the grid: retraining on such images (ROAR, KAR)
+    retraining    cells of the grid: retraining on such images (ROAR, KAR); controls of the same maps
     road          accuracy without these pixels and without retraining (ROAD)
     scores        areas between curves, correlations, lines
     inference     statistics with the network as the unit of replication

@@ -6,10 +6,11 @@ how sparse its maps are, with what a linear classifier reads from the masks alon
 blurred, which adds no information, or that do not depend on any network.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
+from scipy import linalg, ndimage
 
 Maps = np.ndarray  # (N, H, W)
 
@@ -46,20 +47,6 @@ def gini(maps: Maps) -> np.ndarray:
         return 1 - 2 * (v @ weights) / v.sum(axis=1)
 
 
-def largest_nearby(maps: Maps) -> Maps:
-    """The maximum of the 3 x 3 pixels around each, like maps (N, H, W)."""
-    return ndimage.maximum_filter(maps, size=(1, 3, 3), mode="nearest")
-
-
-def blurred(maps: Maps, *, sigma: float = 1.0) -> Maps:
-    """The maps (N, H, W) under a Gaussian of `sigma` pixels, an array like them."""
-    return ndimage.gaussian_filter(maps, sigma=(0, sigma, sigma), mode="nearest")
-
-
-FILTERS: dict[str, Callable[[Maps], Maps]] = {"maximum": largest_nearby, "gaussian": blurred}
-"""Post-processing that cannot add information, and yet moves the scores (Mao et al., On pitfalls of ROAR)."""
-
-
 def edges(x: np.ndarray) -> Maps:
     """The length of Sobel's gradient of the grey image, (N, H, W), of images x (N, H, W, C)."""
     grey = x.mean(axis=-1)
@@ -78,9 +65,39 @@ def centre(x: np.ndarray) -> Maps:
     return np.broadcast_to(np.outer(*sides).astype(np.float32), x.shape[:3])
 
 
-IGNORANT: dict[str, Callable[[np.ndarray], Maps]] = {"edges": edges, "centre": centre}
-"""Maps that do not depend on any network, from images x (N, H, W, C)."""
+@dataclass(frozen=True, eq=False)
+class Shape:
+    """How clustered and how sparse maps are, image by image: moran, Moran's I, and gini, the Gini index, (N,) each."""
 
+    moran: np.ndarray
+    gini: np.ndarray
+
+
+def shape_of(maps: Maps) -> Shape:
+    """The shape of maps (N, H, W), in bounded memory."""
+    parts = [maps[lo : lo + CHUNK] for lo in range(0, len(maps), CHUNK)]
+    return Shape(np.concatenate([moran(part) for part in parts]), np.concatenate([gini(part) for part in parts]))
+
+
+FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.9)
+"""Of the pixels, the most relevant ones: the masks from which the class is read."""
+
+
+@dataclass(frozen=True)
+class Controls:
+    """What stands beside the scores of an attribution of a network.
+
+    moran, gini: means over the test images; None where no map of them has one. leakage: test accuracy of `leakage` at
+    each of FRACTIONS, in [0, 1]. Removing a share of the pixels and keeping it give complementary masks, of which a
+    linear classifier reads the same.
+    """
+
+    moran: float | None
+    gini: float | None
+    leakage: tuple[float, ...]
+
+
+CHUNK = 1000  # maps or masks worked on at a time
 RIDGES = (1e1, 1e2, 1e3, 1e4)
 HELD_OUT = 10  # one image in so many chooses the ridge
 
@@ -100,11 +117,11 @@ def leakage(train: np.ndarray, train_y: np.ndarray, test: np.ndarray, test_y: np
 
 
 def _design(masks: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """Rows of bits and a 1, a thousand masks at a time."""
-    for lo in range(0, len(masks), 1000):
-        part = slice(lo, lo + 1000)
-        bits = masks[part].reshape(len(masks[part]), -1).astype(np.float64)
-        yield part, np.hstack([bits, np.ones((len(bits), 1))])
+    """Rows of bits and a 1, some masks at a time; float32, in which products of that many of them are exact."""
+    for lo in range(0, len(masks), CHUNK):
+        part = slice(lo, lo + CHUNK)
+        bits = masks[part].reshape(len(masks[part]), -1).astype(np.float32)
+        yield part, np.hstack([bits, np.ones((len(bits), 1), np.float32)])
 
 
 def _moments(masks: np.ndarray, y: np.ndarray, n_classes: int) -> tuple[np.ndarray, np.ndarray]:
@@ -112,14 +129,14 @@ def _moments(masks: np.ndarray, y: np.ndarray, n_classes: int) -> tuple[np.ndarr
     gram, cross = np.zeros((d, d)), np.zeros((d, n_classes))
     for part, rows in _design(masks):
         gram += rows.T @ rows
-        cross += rows.T @ np.eye(n_classes)[y[part]]
+        cross += rows.T @ np.eye(n_classes, dtype=np.float32)[y[part]]
     return gram, cross
 
 
 def _solve(gram: np.ndarray, cross: np.ndarray, ridge: float) -> np.ndarray:
     penalty = np.full(len(gram), ridge)
     penalty[-1] = 0  # of the constant
-    return np.linalg.solve(gram + np.diag(penalty), cross)
+    return linalg.solve(gram + np.diag(penalty), cross, assume_a="pos")
 
 
 def _accuracy(weights: np.ndarray, masks: np.ndarray, y: np.ndarray) -> float:

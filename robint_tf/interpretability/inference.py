@@ -199,7 +199,8 @@ def slope_power(eps: Sequence[float], networks: int, sd: float, true_slope: floa
     freedom = len(x) - 2
     shift = true_slope * math.sqrt(float(np.sum(np.square(x - x.mean())))) / sd
     bound = stats.t.ppf(1 - alpha / 2, freedom)
-    return float(stats.nct.sf(bound, freedom, shift) + stats.nct.cdf(-bound, freedom, shift))
+    below = np.nan_to_num(stats.nct.cdf(-bound, freedom, shift))  # SciPy gives NaN where it is all but 0
+    return float(stats.nct.sf(bound, freedom, shift) + below)
 
 
 def least_slope(eps: Sequence[float], networks: int, sd: float, *, power: float = 0.8, alpha: float = 0.05) -> float:

@@ -5,23 +5,25 @@ and the seed of the new network. Its result is one number. Occluded images are m
 stored.
 """
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from robint_tf.attacks import evaluation
+from robint_tf.catalogue import NETWORK_FREE
 from robint_tf.data.datasets import Dataset, Split
 from robint_tf.errors import InputError
-from robint_tf.interpretability import attributions, occlusion
+from robint_tf.interpretability import attributions, controls, occlusion
+from robint_tf.interpretability.controls import Controls, Maps
 from robint_tf.networks import classifiers
 from robint_tf.networks.classifiers import Network
 from robint_tf.recipes import Networks
 from robint_tf.runtime import device
 from robint_tf.runtime.batching import Progress
 from robint_tf.runtime.seeds import derive_seed
-from robint_tf.specs import OCCLUSIONS, ClassifierSpec, RetrainSpec
+from robint_tf.specs import OCCLUSIONS, RANDOM, ClassifierSpec, ControlSpec, RetrainSpec
 from robint_tf.store.checkpoints import Checkpoint
 from robint_tf.store.folders import Arrays
 from robint_tf.training.classifier import fit_classifier
@@ -29,6 +31,18 @@ from robint_tf.training.state import Position
 
 TRAIN, TEST = 0, 1
 EXAMINED = 500  # test images on which a user's network is tried
+
+
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """Order of importance of the pixels of training and test images, and the shape of the test images' maps.
+
+    train, test: `occlusion.ranks`, (N, H, W) uint16.
+    """
+
+    train: np.ndarray
+    test: np.ndarray
+    shape: controls.Shape
 
 
 class Occluder:
@@ -50,7 +64,7 @@ class Occluder:
             some = self.dataset.test.take(min(EXAMINED, len(self.dataset.test.y)))
             evaluation.accuracy(own, some.x, some.y)
         self.own_sha256 = "" if own is None else classifiers.fingerprint(own)
-        self._ranked: tuple[object, tuple[np.ndarray, np.ndarray]] | None = None
+        self._ranked: tuple[object, Ranked] | None = None
         self._occluded: tuple[object, tuple[Split, Split]] | None = None
 
     def splits(self, spec: RetrainSpec) -> tuple[Split, Split]:
@@ -65,13 +79,15 @@ class Occluder:
         train, test = self.dataset.train.take(spec.n_train), self.dataset.test.take(spec.n_test)
         masked = []
         for part, split, fill in zip((TRAIN, TEST), (train, test), self.fills(spec.n_train, spec.variant), strict=True):
-            if spec.source is None:
+            if spec.attribution == RANDOM:
                 seed = derive_seed(spec.mask_seed, part, OCCLUSIONS.index(spec.occlusion), round(1e6 * spec.fraction))
                 shape = (len(split.y), split.x.shape[1], split.x.shape[2])
                 mask = occlusion.random_mask(shape, spec.fraction, spec.occlusion, seed=seed, variant=spec.variant)
                 x = occlusion.replace(split.x, mask, fill)
             else:
-                x = occlusion.occlude(split.x, self._ranks(spec)[part], spec.fraction, fill, spec.occlusion)
+                ranked = self.ranked(spec)
+                ranks = ranked.train if part == TRAIN else ranked.test
+                x = occlusion.occlude(split.x, ranks, spec.fraction, fill, spec.occlusion)
             masked.append(Split(x, split.y))
         return masked[TRAIN], masked[TEST]
 
@@ -82,32 +98,34 @@ class Occluder:
         """
         return occlusion.fill_values(occlusion.channel_mean(self.dataset.train.take(n_train).x), variant=variant)
 
-    def _ranks(self, spec: RetrainSpec) -> tuple[np.ndarray, np.ndarray]:
-        """Order of importance of the pixels of training and test images."""
+    def ranked(self, spec: RetrainSpec | ControlSpec) -> Ranked:
+        """What the maps that `spec` names say, made once for all recipes of one attribution of one network."""
         key = (spec.source, spec.attribution, spec.n_train, spec.n_test, spec.mask_seed, spec.variant)
         if self._ranked is None or self._ranked[0] != key:
             splits = self.dataset.train.take(spec.n_train), self.dataset.test.take(spec.n_test)
             fills = self.fills(spec.n_train, spec.variant)
-            with self._explained(spec) as explained:
-                train, test = (
-                    occlusion.ranks(
-                        attributions.attribute(
-                            explained,
-                            split.x,
-                            spec.attribution,
-                            variant=spec.variant,
-                            baseline=fill,
-                            progress=self.progress,
-                        ),
-                        seed=derive_seed(spec.mask_seed, part),
-                        variant=spec.variant,
-                    )
-                    for part, (split, fill) in enumerate(zip(splits, fills, strict=True))
-                )
-            self._ranked = key, (train, test)
+
+            def ranks(maps: Maps, part: int) -> np.ndarray:
+                return occlusion.ranks(maps, seed=derive_seed(spec.mask_seed, part), variant=spec.variant)
+
+            with self._maps(spec) as maps_of:
+                train = ranks(maps_of(splits[TRAIN].x, fills.train), TRAIN)
+                maps = maps_of(splits[TEST].x, fills.test)
+            self._ranked = key, Ranked(train, ranks(maps, TEST), controls.shape_of(maps))
         return self._ranked[1]
 
-    def _explained(self, spec: RetrainSpec) -> AbstractContextManager[Network]:
+    @contextmanager
+    def _maps(self, spec: RetrainSpec | ControlSpec) -> Iterator[Callable[[np.ndarray, np.ndarray], Maps]]:
+        """What gives the maps of images (N, H, W, C) whose occluded pixels take a colour (C,)."""
+        if spec.source is None:
+            yield lambda x, _: NETWORK_FREE[spec.attribution](x)
+            return
+        with self._explained(spec) as network:
+            yield lambda x, fill: attributions.attribute(
+                network, x, spec.attribution, variant=spec.variant, baseline=fill, progress=self.progress
+            )
+
+    def _explained(self, spec: RetrainSpec | ControlSpec) -> AbstractContextManager[Network]:
         if isinstance(spec.source, ClassifierSpec):
             return self.networks.lend(spec.source)
         assert spec.source is not None
@@ -119,8 +137,8 @@ class Occluder:
         return nullcontext(self.own)
 
 
-def cell_inputs(spec: RetrainSpec, dataset: Dataset) -> tuple[str, str]:
-    """Names of the parts of `dataset` that the cell `spec` is made from; with the spec they name it in the store."""
+def cell_inputs(spec: RetrainSpec | ControlSpec, dataset: Dataset) -> tuple[str, str]:
+    """Names of the parts of `dataset` that `spec` is made from, a cell or controls; both name it in the store."""
     return dataset.train.take(spec.n_train).fingerprint.key, dataset.test.take(spec.n_test).fingerprint.key
 
 
@@ -169,3 +187,38 @@ def retrained_accuracy(
         return arrays, {"seconds_last_stretch": round(history.seconds, 1)}
 
     return float(occluder.networks.store.fetch(spec, make, *inputs, made_with=device.describe())["accuracy"])
+
+
+def measured_controls(spec: ControlSpec, occluder: Occluder) -> Controls:
+    """What the maps that `spec` names give away; measured only if the store lacks it.
+
+    occluder: as for cells, whose maps these are; best asked beside the cells of the same attribution.
+    """
+    dataset = occluder.dataset
+
+    def make(_: Checkpoint) -> tuple[Arrays, dict]:
+        train, test = dataset.train.take(spec.n_train), dataset.test.take(spec.n_test)
+        ranked = occluder.ranked(spec)
+        leaks = [
+            controls.leakage(
+                occlusion.occlusion_mask(ranked.train, fraction),
+                train.y,
+                occlusion.occlusion_mask(ranked.test, fraction),
+                test.y,
+                n_classes=len(dataset.class_names),
+            )
+            for fraction in controls.FRACTIONS
+        ]
+        shape = {"moran": _mean(ranked.shape.moran), "gini": _mean(ranked.shape.gini)}
+        return {name: np.array(value) for name, value in (shape | {"leakage": leaks}).items()}, {}
+
+    inputs = cell_inputs(spec, dataset)
+    found = occluder.networks.store.fetch(spec, make, *inputs, made_with=device.describe())
+    moran, gini = (None if np.isnan(found[name]) else float(found[name]) for name in ("moran", "gini"))
+    return Controls(moran, gini, tuple(found["leakage"].tolist()))
+
+
+def _mean(values: np.ndarray) -> float:
+    """Over the images that have one; NaN where none has."""
+    there = values[np.isfinite(values)]
+    return float(there.mean()) if len(there) else float("nan")

@@ -13,7 +13,6 @@ go first (LeRF); the area between both curves is its score.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
 
 import numpy as np
 import tensorflow as tf
@@ -21,11 +20,18 @@ from scipy.integrate import trapezoid
 from scipy.special import ndtri
 
 from robint_tf.attacks.pgd import predict
+from robint_tf.catalogue import NETWORK_FREE
+from robint_tf.data.datasets import Split
 from robint_tf.errors import InputError
-from robint_tf.interpretability.occlusion import occlusion_mask
+from robint_tf.interpretability import attributions
+from robint_tf.interpretability.occlusion import channel_mean, fill_values, occlusion_mask, ranks
 from robint_tf.intervals import LEVEL, Interval
 from robint_tf.networks.classifiers import Network
+from robint_tf.runtime import device
 from robint_tf.runtime.batching import Progress, in_batches
+from robint_tf.runtime.seeds import derive_seed
+from robint_tf.specs import ORDERS, Order, RoadSpec
+from robint_tf.store.artifacts import Arrays, Checkpoint, Store
 
 NOISE = 0.02
 """Standard deviation of the noise on [-1, 1] pixels: 0.01 on [0, 1] as in the authors' code of ROAD."""
@@ -33,10 +39,6 @@ FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.9)
 BESIDE, DIAGONAL = 1 / 6, 1 / 12
 TOLERANCE = 1e-5  # of the residual, relative to that of the first guess; a grey level is 8e-3
 MAX_STEPS = 1000
-
-Order = Literal["most", "least"]
-ORDERS: tuple[Order, ...] = ("most", "least")
-"""Which pixels go first: the most relevant (MoRF), or the least (LeRF)."""
 
 
 def impute(
@@ -177,11 +179,83 @@ def road(
     hits = {order: np.empty((len(fractions), len(x)), bool) for order in ORDERS}
     steps = [(order, k) for order in ORDERS for k in range(len(fractions))]
     for done, (order, k) in enumerate(steps, 1):
-        x_removed = impute(x, removed(scores, fractions[k], order), noise=noise, seed=seed, batch_size=batch_size)
-        hits[order][k] = predict(network, x_removed, batch_size=batch_size).argmax(axis=-1) == y
+        missing = removed(scores, fractions[k], order)
+        hits[order][k] = hits_without(network, x, y, missing, noise=noise, seed=seed, batch_size=batch_size)
         if progress is not None:
             progress(done * len(x), len(steps) * len(x))
     return Road(tuple(fractions), hits)
+
+
+def hits_without(
+    network: Network,
+    x: np.ndarray,
+    y: np.ndarray,
+    missing: np.ndarray,
+    *,
+    noise: float = NOISE,
+    seed: int = 0,
+    batch_size: int = 500,
+    progress: Progress | None = None,
+) -> np.ndarray:
+    """Which images are classified rightly with their missing pixels imputed, (N,) bool.
+
+    network: of logits; x: (N, H, W, C) float32 in [-1, 1]; y: (N,) labels; missing: (N, H, W) bool. noise, seed: as for
+    `impute`.
+    """
+    hits = np.empty(len(x), bool)
+
+    def classify(lo: int, hi: int) -> None:
+        imputed = impute(x[lo:hi], missing[lo:hi], noise=noise, seed=seed, first=lo, batch_size=batch_size)
+        hits[lo:hi] = predict(network, imputed, batch_size=batch_size).argmax(axis=-1) == y[lo:hi]
+
+    in_batches(len(x), batch_size, classify, progress)
+    return hits
+
+
+class Measurer:
+    """Points of the curves of one network, measured only if the store lacks them. Keeps the ranks of one attribution.
+
+    Attributions that compare images with a baseline are given the mean colour of the test images that are taken.
+
+    test: the images (N, H, W, C) float32 in [-1, 1] and labels (N,) whose first ones are taken.
+    """
+
+    def __init__(self, network: Network, test: Split, store: Store, *, progress: Progress | None = None) -> None:
+        self.network, self.test, self.store, self.progress = network, test, store, progress
+        self._ranked: tuple[object, np.ndarray] | None = None
+
+    def has(self, spec: RoadSpec) -> bool:
+        """Whether the store holds the point `spec`."""
+        return self.store.has(spec, self.test.take(spec.n_test).fingerprint.key)
+
+    def hits(self, spec: RoadSpec) -> np.ndarray:
+        """Which images are still classified rightly at the point `spec`, (N,) bool."""
+        test = self.test.take(spec.n_test)
+
+        def make(_: Checkpoint) -> tuple[Arrays, dict]:
+            missing = removed(self._ranks(spec, test), spec.fraction, spec.order)
+            hits = hits_without(
+                self.network, test.x, test.y, missing, noise=spec.noise, seed=spec.seed, progress=self.progress
+            )
+            return {"hits": hits}, {}
+
+        return self.store.fetch(spec, make, test.fingerprint.key, made_with=device.describe())["hits"]
+
+    def _ranks(self, spec: RoadSpec, test: Split) -> np.ndarray:
+        key = spec.attribution, spec.seed, spec.variant, test
+        if self._ranked is None or self._ranked[0] != key:
+            if spec.attribution in NETWORK_FREE:
+                maps = NETWORK_FREE[spec.attribution](test.x)
+            else:
+                colour = fill_values(channel_mean(test.x), variant="corrected").test
+                maps = attributions.attribute(
+                    self.network, test.x, spec.attribution, variant=spec.variant, baseline=colour
+                )
+            self._ranked = key, ranks(maps, seed=derive_seed(spec.seed, TIES), variant=spec.variant)
+        return self._ranked[1]
+
+
+TIES = 1  # a stream of random numbers apart from the noise's
 
 
 def removed(scores: np.ndarray, fraction: float, order: Order) -> np.ndarray:

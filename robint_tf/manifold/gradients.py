@@ -108,11 +108,42 @@ def tangent_shares(vae_gan: VAEGAN, x: np.ndarray, gradients: dict[str, np.ndarr
     found = {name: np.full(len(x), np.nan) for name in gradients}
     for part, basis in tangent_bases(vae_gan, x):
         for name, gradient in gradients.items():
-            g = gradient[part].astype(np.float64)
-            with np.errstate(invalid="ignore"):
-                found[name][part] = _length(project(basis, g)) / _length(g)
-    chance = float(np.sqrt(vae_gan.latent_dim / np.prod(x.shape[1:])))
+            found[name][part] = shares_in(basis, gradient[part])
+    chance = chance_share(vae_gan.latent_dim, int(np.prod(x.shape[1:])))
     return {name: Measure(values, chance) for name, values in found.items()}
+
+
+def chance_share(k: int, d: int) -> float:
+    """Tangent share of a random direction in d dimensions, of which the tangent space has k: sqrt(k / d)."""
+    return float(np.sqrt(k / d))
+
+
+def shares_in(basis: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """|QQ'v| / |v|, (n,), of vectors v (n, ...) for the bases Q of `basis` (n, d, k); NaN for a vector of zero."""
+    v = vectors.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        return _length(project(basis, v)) / _length(v)
+
+
+@dataclass(frozen=True, eq=False)
+class Directions:
+    """Random directions of length 1 at images: on the manifold, and off it, normal to it; (n, H, W, C) each."""
+
+    on: np.ndarray
+    off: np.ndarray
+
+
+def random_directions(
+    basis: np.ndarray, shape: tuple[int, ...], *, seed: int = 0, first: int = 0, draw: int = 0
+) -> Directions:
+    """One direction an image on the manifold, and one off it.
+
+    basis: bases of the tangent spaces (n, d, k); shape: of an image. The directions of image i derive from seed,
+    first + i, and draw.
+    """
+    noise = np.stack([np.random.default_rng([seed, first + i, draw]).standard_normal(shape) for i in range(len(basis))])
+    tangent = project(basis, noise)
+    return Directions(*(v / _length(v).reshape(-1, 1, 1, 1) for v in (tangent, noise - tangent)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +158,21 @@ class Sensitivity:
         """off / on by image; by chance of the direction, 1."""
         with np.errstate(invalid="ignore", divide="ignore"):
             return Measure(np.where(self.on > 0, self.off / self.on, np.nan), 1.0)
+
+    def of_means(self, *, n_resamples: int = 2000, seed: int = 0) -> tuple[float, Interval] | None:
+        """Mean off / mean on with its 95% interval, by percentile bootstrap over images; None where nothing changes.
+
+        n_resamples, seed: of the bootstrap. The mean of ratios by image follows the few images whose softmax hardly
+        moves at all.
+        """
+        if not self.on.mean() > 0:
+            return None
+        rng = np.random.default_rng(seed)
+        drawn = [rng.integers(0, len(self.on), len(self.on)) for _ in range(n_resamples)]
+        means = np.array([(self.off[i].mean(), self.on[i].mean()) for i in drawn])
+        ratios = means[means[:, 1] > 0, 0] / means[means[:, 1] > 0, 1]
+        low, high = np.quantile(ratios, [0.025, 0.975])
+        return float(self.off.mean() / self.on.mean()), Interval(float(low), float(high))
 
 
 def sensitivities(
@@ -145,25 +191,28 @@ def sensitivities(
     """
     on = {name: np.zeros(len(x)) for name in networks}
     off = {name: np.zeros(len(x)) for name in networks}
-    clean = {name: _softmax(predict(network, x)) for name, network in networks.items()}
     for part, basis in tangent_bases(vae_gan, x):
-        batch = x[part]
         for draw in range(n_draws):
-            noise = np.stack(
-                [
-                    np.random.default_rng([seed, i, draw]).standard_normal(x.shape[1:])
-                    for i in range(part.start, part.stop)
-                ]
-            )
-            tangent = project(basis, noise)
-            for sums, direction in ((on, tangent), (off, noise - tangent)):
-                unit = direction / _length(direction).reshape(-1, 1, 1, 1)
-                steps = np.concatenate([batch + np.float32(e) * unit for e in eps]).astype(np.float32)
-                for name, network in networks.items():
-                    moved = _softmax(predict(network, steps)).reshape(len(eps), len(batch), -1)
-                    change = np.abs(moved - clean[name][part]).sum(axis=-1).mean(axis=0)
-                    sums[name][part] += change / n_draws
+            directions = random_directions(basis, x.shape[1:], seed=seed, first=part.start, draw=draw)
+            for name, network in networks.items():
+                found = sensitivity(network, x[part], directions, eps=eps)
+                on[name][part] += found.on / n_draws
+                off[name][part] += found.off / n_draws
     return {name: Sensitivity(on[name], off[name]) for name in networks}
+
+
+def sensitivity(
+    network: Network, x: np.ndarray, directions: Directions, *, eps: tuple[float, ...] = SENSITIVITY_EPS
+) -> Sensitivity:
+    """How the softmax of a network moves from images x (N, H, W, C) along directions, mean over steps of eps."""
+    clean = _softmax(predict(network, x))
+
+    def change(unit: np.ndarray) -> np.ndarray:
+        steps = np.concatenate([x + np.float32(e) * unit for e in eps]).astype(np.float32)
+        moved = _softmax(predict(network, steps)).reshape(len(eps), len(x), -1)
+        return np.abs(moved - clean).sum(axis=-1).mean(axis=0)
+
+    return Sensitivity(change(directions.on), change(directions.off))
 
 
 def rare_directions(x: np.ndarray, *, share: float = RARE) -> np.ndarray:

@@ -5,6 +5,7 @@ Modules:
     protocol                what a method is, and the objective that is explained
     gradient                the gradient
     gradient_x_input        gradient * input
+    smoothed                the gradient's map after a filter: controls
     integrated_gradients    gradients on the way from a baseline
     smoothgrad              means, squares and variances of gradients at noisy images
     by_layer                methods with rules for layers: guided backpropagation, DeepLIFT, LRP
@@ -32,6 +33,7 @@ from robint_tf.interpretability.attributions.maps import (
     signed,
 )
 from robint_tf.interpretability.attributions.protocol import OBJECTIVES, Method, precise_xent
+from robint_tf.interpretability.attributions.smoothed import gradient_gaussian, gradient_maximum
 
 __all__ = [
     "ATTRIBUTIONS",
@@ -45,6 +47,8 @@ __all__ = [
     "compares",
     "completeness",
     "gradient",
+    "gradient_gaussian",
+    "gradient_maximum",
     "gradient_x_input",
     "heat_map",
     "integrated_gradients",
@@ -53,6 +57,7 @@ __all__ = [
     "precise_xent",
     "protocol",
     "signed",
+    "smoothed",
     "smoothgrad",
     "xent",
 ]

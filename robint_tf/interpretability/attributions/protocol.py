@@ -23,8 +23,9 @@ from robint_tf.networks.cpu_forward import Forward
 class Method(Protocol):
     """From a network, images x (N, H, W, C) float32 in [-1, 1] and a variant to signed values of the shape of x.
 
-    Unchecked, and called inside a `tf.function`, compiled with XLA on GPUs; images are explained independently. One
-    that compares images with another takes that as the keyword `baseline`, (H, W, C) float32.
+    Or to (N, H, W, 1), where a pixel has one value. Unchecked, and called inside a `tf.function`, compiled with XLA on
+    GPUs; images are explained independently. One that compares images with another takes that as the keyword
+    `baseline`, (H, W, C) float32.
     """
 
     def __call__(self, network: Network, x: tf.Tensor, variant: str = "authors") -> tf.Tensor: ...

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
 from robint_tf.manifold.boundary import WINDOW
-from robint_tf.paper.figures import plots_interpretability, plots_manifold
+from robint_tf.paper.figures import plots_beyond, plots_interpretability, plots_manifold
 from robint_tf.paper.figures.series import diff_roar_panel
 from robint_tf.store.folders import atomic_path
 
@@ -139,6 +139,8 @@ FIGURES: dict[str, Callable[[dict[str, Any]], Figure]] = {
     "loss_gradients": plots_manifold.loss_gradients,
     "vae_gan": plots_manifold.vae_gan,
     "interpretability": plots_interpretability.interpretability,
+    "road": plots_beyond.road,
+    "gradients": plots_beyond.gradients,
     "section_2_2": toy_boundaries,
     "section_2_2_sketch": tilting_sketch,
 }

@@ -1,0 +1,158 @@
+"""What the scores of section 3.2 owe to the shape of maps: measures beside the scores, and maps that are controls.
+
+Without retraining: how clustered (Moran's I) and how sparse (Gini index) the maps of every network are, and how well a
+linear classifier tells the class from their masks alone. With retraining: smoothed maps, which know no more than the
+maps that they are made of, and maps that know no network.
+"""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from robint_tf import labels
+
+from ..studies.grid_results import score_of
+from ..studies.presets import ATTRIBUTIONS, UNAWARE, InterpretabilityStudy
+
+if TYPE_CHECKING:
+    from robint_tf.interpretability.controls import Controls
+
+    from ..studies.grid import Grid
+
+Shapes = dict[str | None, "dict[str, Controls]"]
+"""By name of the network, None for none, and by attribution."""
+
+
+def measure_shapes(grid: "Grid") -> Shapes:
+    """What the maps of every network give away, from the store."""
+    shapes: Shapes = {None: grid.shapes(None)}
+    return shapes | {str(explained): grid.shapes(explained.spec) for explained in grid.study.networks()}
+
+
+def controls(
+    study: InterpretabilityStudy, measured: dict[str, Any], shapes: Shapes, content: dict[str, Any]
+) -> dict[str, Any]:
+    """What a results file holds of controls: a row for each map of each network of the figure `content`.
+
+    "controls": scores and shape of the networks' maps. "control_maps": the same of maps that are controls, empty unless
+    they were asked for. "regressors": by series, how scores go with each measure, and with the axis at equal measure.
+    """
+    shown = {network["name"] for network in content["networks"]}
+    baseline = measured["baseline"]
+    rows: list[dict[str, Any]] = []
+    maps: list[dict[str, Any]] = []
+    for attribution in [a for a in UNAWARE if (a, "keep") in baseline]:
+        maps.append(_row(study, None, None, attribution, baseline, baseline, shapes[None]))
+    for explained, *_, cells in measured["networks"]:
+        name = str(explained)
+        if name in shown:
+            for attribution in study.attributions(explained.spec):
+                row = _row(study, name, explained.norm, attribution, cells, baseline, shapes[name])
+                (rows if attribution in ATTRIBUTIONS else maps).append(row)
+    return {"controls": rows, "control_maps": maps, "regressors": _regressors(rows, content)}
+
+
+def _row(
+    study: InterpretabilityStudy,
+    name: str | None,
+    norm: str | None,
+    attribution: str,
+    cells: Any,
+    baseline: Any,
+    shapes: "dict[str, Controls]",
+) -> dict[str, Any]:
+    scores = {}
+    for occlusion in labels.TESTS:
+        value, error = score_of(study, cells[attribution, occlusion], baseline["random", occlusion], occlusion)
+        scores[occlusion] = {"score": value, "standard_error": error}
+    return {
+        "network": name,
+        "norm": norm,
+        "attribution": attribution,
+        **scores,
+        **shape_row(shapes[attribution]),
+        "retrained": {o: cells[attribution, o].tolist() for o in labels.TESTS},
+    }
+
+
+def shape_row(shape: "Controls") -> dict[str, Any]:
+    """Of maps: Moran's I, Gini index, leakage by fraction and its mean."""
+    return {**asdict(shape), "mean_leakage": sum(shape.leakage) / len(shape.leakage)}
+
+
+MEASURES = {"moran": "Moran's I", "gini": "Gini", "mean_leakage": "leakage"}
+
+
+def _regressors(rows: list[dict[str, Any]], content: dict[str, Any]) -> list[dict[str, Any]]:
+    """By series of the figure: correlation of the score with each measure, and with the axis at equal measure."""
+    import numpy as np
+
+    from robint_tf.interpretability import inference, scores
+
+    found = []
+    for panel in content["panels"]:
+        for series in panel["series"]:
+            chosen = [
+                r for r in rows if r["norm"] in (None, series["norm"]) and r["attribution"] == series["attribution"]
+            ]
+            x, y = np.array(series["x"]), np.array(series["y"])
+            by_measure = {}
+            for measure in MEASURES:
+                z = [row[measure] for row in chosen]
+                if any(value is None for value in z):
+                    continue
+                plain = scores.correlation(np.array(z), y)
+                partial = inference.partial_correlation(x, y, np.array(z), degree=1) if np.ptp(z) > 0 else None
+                by_measure[measure] = {
+                    "correlation": plain and plain.pearson,
+                    "axis_at_equal_measure": partial and {"value": partial.value, "interval": list(partial.interval)},
+                }
+            found.append({"series": series["name"], "occlusion": panel["occlusion"], "measures": by_measure})
+    return found
+
+
+def print_table(content: dict[str, Any]) -> None:
+    """Print scores with the shape of the maps, and the controls apart."""
+    click.echo("\nbeyond the paper: scores beside the shape of the maps (test images) and what masks give away")
+    _print_rows(content["controls"])
+    if content["control_maps"]:
+        click.echo("\nbeyond the paper: maps that are controls, retrained on like the others")
+        _print_rows(content["control_maps"])
+    lines = []
+    for row in content["regressors"]:
+        cells = []
+        for measure in MEASURES:
+            found = row["measures"].get(measure)
+            partial = found and found["axis_at_equal_measure"]
+            cells.append(
+                f"{_cell(found and found['correlation'], '.2f')} / {_cell(partial and partial['value'], '.2f')}"
+            )
+        lines.append(f"{labels.TESTS[row['occlusion']]} {row['series']:18}" + "".join(f"{c:>18}" for c in cells))
+    click.echo("\ncorrelation of the score with a measure / with the figure's axis where that measure is equal")
+    click.echo(f"{'':23}" + "".join(f"{name:>18}" for name in MEASURES.values()))
+    for line in lines:
+        click.echo(line)
+
+
+def _print_rows(rows: list[dict[str, Any]]) -> None:
+    click.echo(f"{'network':28}{'map':16}{'ROAR':>9}{'KAR':>9}" + "".join(f"{name:>11}" for name in MEASURES.values()))
+    for row in rows:
+        shown = "".join(f"{_cell(row[measure], '.3f'):>11}" for measure in MEASURES)
+        click.echo(
+            f"{row['network'] or 'no network':28}{labels.ATTRIBUTIONS[row['attribution']]:16}"
+            f"{row['remove']['score']:9.4f}{row['keep']['score']:9.4f}{shown}"
+        )
+
+
+def print_shapes(shapes: "dict[str, Controls]") -> None:
+    """Print the shape of the maps of one network."""
+    click.echo("\nbeyond the paper: shape of the maps (test images), and what masks give away")
+    click.echo(f"{'':16}" + "".join(f"{name:>11}" for name in MEASURES.values()))
+    for attribution, shape in shapes.items():
+        row = shape_row(shape)
+        click.echo(f"{labels.ATTRIBUTIONS[attribution]:16}" + "".join(f"{_cell(row[m], '.3f'):>11}" for m in MEASURES))
+
+
+def _cell(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
