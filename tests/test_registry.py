@@ -319,9 +319,9 @@ def test_a_preset_that_lacks_the_data_set_is_refused():
     from robint_experiments.sections import section_2_1
 
     presets.SECTION_2_1.register("few", {"mnist": presets.SECTION_2_1["smoke"]["mnist"]})
-    assert section_2_1._study("few", "mnist", "authors").dataset == "mnist"
+    assert section_2_1.study_of("few", "mnist", "authors").dataset == "mnist"
     with pytest.raises(Exception, match="the preset few has mnist, not cifar10"):
-        section_2_1._study("few", "cifar10", "authors")
+        section_2_1.study_of("few", "cifar10", "authors")
 
 
 def test_unversioned_registries_hold_plain_names():
