@@ -10,11 +10,12 @@ from robint_tf.catalogue import origin
 from robint_tf.specs import Training, as_dict
 
 from ..beyond.controls import print_shapes, shape_row
+from ..beyond.trial import print_completeness, tried
 from ..options import DataOptions, RunOptions, bounds_option, data_options, run_options, variant_option
 from ..parameters import Method, NewFile, Place, Share
 from ..parsing import parsed
 from ..run import begin, sha256, today
-from ..studies.grid_results import diff_roar_of, print_completeness, print_retrainings, scores_of
+from ..studies.grid_results import diff_roar_of, print_retrainings, scores_of
 from ..studies.presets import SECTION_3_2, InterpretabilityStudy, epochs_of
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def command(options: Options) -> None:
         return models.load(options.model, x_shape=shape, n_classes=n_classes, bounds=options.bounds)
 
     grid = Grid(study, run, data_dir=options.data.data_dir, offline=options.data.offline, own=own)
-    explained, completeness = grid.own, grid.tried()
+    explained, completeness = grid.own, tried(grid)
     everything = [*grid.of_maps(None), *grid.of_maps(explained)]
     grid.announce(everything)
     grid.complete(everything)

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from robint_tf.interpretability.controls import Controls
     from robint_tf.networks.classifiers import Network
 
-N_TRIED = 20
-"""Test images on which attributions are tried before anything is trained."""
-
 Cells = dict[tuple[str, str], "np.ndarray"]
 """By attribution and occlusion: accuracies, (fractions, seeds) float64."""
 
@@ -54,35 +51,13 @@ class Grid(ImageRunner):
             announce=lambda spec: run.display.begin(f"training {self._name(spec)}"),
             progress=run.display.training,
         )
-        self._occluder = retraining.Occluder(
-            self._networks, own=own and own(self.dataset), progress=run.display.batches
-        )
+        self.occluder = retraining.Occluder(self._networks, own=own and own(self.dataset), progress=run.display.batches)
         self._retrained: Network | None = None
 
     @property
     def own(self) -> SavedNetwork:
         """The user's network as a recipe names it."""
-        return SavedNetwork(sha256=self._occluder.own_sha256)
-
-    def tried(self) -> dict[str, dict[str, float]]:
-        """Try every attribution on the user's network; `ValueError` for one that has no rule for a layer, say.
-
-        By attribution that adds up to a difference from a baseline: how far the first test images are off, as the
-        median of the error and as a share of what is explained.
-        """
-        from robint_tf.interpretability import attributions
-
-        study, network, x = self.study, self._occluder.own, self.dataset.test.x[:N_TRIED]
-        assert network is not None
-        baseline = self._occluder.fills(study.n_train, study.variant).test
-        found = {}
-        for method in study.methods:
-            self.run.display.begin(f"trying {method}")
-            attributions.attribute(network, x[:1], method, variant=study.variant, baseline=baseline)
-            if attributions.compares(method):
-                sums = attributions.completeness(network, x, method, baseline=baseline)
-                found[method] = {"median_error": float(sums.median), "share": sums.share}
-        return found
+        return SavedNetwork(sha256=self.occluder.own_sha256)
 
     def accuracies(self, spec: ClassifierSpec) -> "tuple[Accuracy, Accuracy]":
         """Clean test accuracy, and robust accuracy against the study's attack."""
@@ -123,7 +98,7 @@ class Grid(ImageRunner):
 
         self.run.display.begin(f"{self._maps(spec)}, {spec.occlusion} {spec.fraction:g}", spec)
         return retraining.retrained_accuracy(
-            spec, self._occluder, network=self._scratch(), progress=self.run.display.training
+            spec, self.occluder, network=self._scratch(), progress=self.run.display.training
         )
 
     def hits(self, spec: RetrainSpec) -> "np.ndarray":
@@ -148,7 +123,7 @@ class Grid(ImageRunner):
         from robint_tf.interpretability import retraining
 
         self.run.display.begin(f"{self._maps(spec)}, shape of the maps", spec)
-        return retraining.measured_controls(spec, self._occluder)
+        return retraining.measured_controls(spec, self.occluder)
 
     def make(self, spec: "Artifact") -> None:
         """Put what `spec` describes into the store, if it is not there."""
@@ -248,7 +223,7 @@ class Grid(ImageRunner):
         study, networks = self.study, self.study.networks()
         n_train, n_test = len(self.dataset.train.take(study.n_train).y), len(self.dataset.test.take(study.n_test).y)
         n_attacked = len(self.dataset.test.take(study.n_attacked or study.n_test).y)
-        weights = sum(w.size * 4 for w in map(_array, self._scratch().weights))
+        weights = 4 * self._scratch().count_params()
         cells = [cell for source in (None, *(network.spec for network in networks)) for cell in study.cells(source)]
         retrainings = workload("retrainings", cells, self.has, lambda s: training_work(s, n_train, CELL_BYTES))
         of_maps: list[RetrainSpec | ControlSpec] = [cell for cell in cells if cell.source is not None]
@@ -312,9 +287,3 @@ class Grid(ImageRunner):
 
 
 CELL_BYTES = 4096  # a cell's two small files and their folder
-
-
-def _array(weight: Any) -> "np.ndarray":
-    import numpy as np
-
-    return np.asarray(weight)

@@ -227,12 +227,3 @@ def print_retrainings(
         for attribution, row in diff_roar.items():
             means = "".join(f"{value:8.2%}" for value in row["by_fraction"])
             click.echo(f"{labels.ATTRIBUTIONS[attribution]:{width}}{means} {row['area']:8.4f}{error_of(row)}")
-
-
-def print_completeness(completeness: dict[str, dict[str, float]]) -> None:
-    """Print how far attributions are from what they should add up to, by name as `Grid.tried` gives it."""
-    for name, off in completeness.items():
-        click.echo(
-            f"{labels.ATTRIBUTIONS[name]}: sums over an image are off by {off['median_error']:.2g} (median), "
-            f"{off['share']:.2%} of what they explain"
-        )
