@@ -5,7 +5,7 @@ and the seed of the new network. Its result is one number. Occluded images are m
 stored.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
@@ -39,9 +39,19 @@ class Occluder:
     interruption: maps of 60,000 images cost less than one retraining on 50,000.
     """
 
-    def __init__(self, networks: Networks, *, own: Network | None = None, progress: Progress | None = None) -> None:
-        """networks: lends the explained networks, and has the data; own: a user's, for cells whose source is saved."""
-        self.networks, self.own, self.progress = networks, own, progress
+    def __init__(
+        self,
+        networks: Networks,
+        *,
+        own: Network | None = None,
+        given: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        """networks: lends the explained networks, and has the data; own: a user's, for cells whose source is saved.
+
+        given: by attribution, maps (N, H, W) of all training and test images that need not be computed.
+        """
+        self.networks, self.own, self.given, self.progress = networks, own, given or {}, progress
         self.dataset = networks.dataset
         if own is not None:  # warns of one that only guesses, as a network does that takes images in another range
             some = self.dataset.test.take(min(EXAMINED, len(self.dataset.test.y)))
@@ -78,19 +88,23 @@ class Occluder:
         key = (spec.source, spec.attribution, spec.n_train, spec.n_test, spec.mask_seed, spec.variant)
         if self._ranked is None or self._ranked[0] != key:
             splits = self.dataset.train.take(spec.n_train), self.dataset.test.take(spec.n_test)
-            with self._explained(spec) as explained:
-                train, test = (
-                    occlusion.ranks(
-                        attributions.attribute(
-                            explained, split.x, spec.attribution, variant=spec.variant, progress=self.progress
-                        ),
-                        seed=derive_seed(spec.mask_seed, part),
-                        variant=spec.variant,
-                    )
-                    for part, split in enumerate(splits)
-                )
+            train, test = (
+                occlusion.ranks(maps, seed=derive_seed(spec.mask_seed, part), variant=spec.variant)
+                for part, maps in enumerate(self._maps(spec, splits))
+            )
             self._ranked = key, (train, test)
         return self._ranked[1]
+
+    def _maps(self, spec: RetrainSpec, splits: tuple[Split, Split]) -> Iterator[np.ndarray]:
+        """Maps of both splits, one after the other."""
+        if spec.attribution in self.given:
+            yield from (maps[: len(split.y)] for maps, split in zip(self.given[spec.attribution], splits, strict=True))
+            return
+        with self._explained(spec) as explained:
+            for split in splits:
+                yield attributions.attribute(
+                    explained, split.x, spec.attribution, variant=spec.variant, progress=self.progress
+                )
 
     def _explained(self, spec: RetrainSpec) -> AbstractContextManager[Network]:
         if isinstance(spec.source, ClassifierSpec):

@@ -91,6 +91,18 @@ SCORES = {"remove": roar_score, "keep": kar_score}
 """The score that belongs to each occlusion."""
 
 
+def score_over_seeds(
+    fractions: np.ndarray, accuracies: np.ndarray, random: np.ndarray, occlusion: str
+) -> tuple[float, float | None]:
+    """Mean score over the seeds of accuracies and random (K, seeds), and its standard error if there are two seeds.
+
+    Seed i of the attribution is paired with seed i of the random baseline, so the error covers both.
+    """
+    by_seed = np.array([SCORES[occlusion](fractions, a, r) for a, r in zip(accuracies.T, random.T, strict=True)])
+    error = float(by_seed.std(ddof=1) / np.sqrt(len(by_seed))) if len(by_seed) > 1 else None
+    return float(by_seed.mean()), error
+
+
 def margin(adversarial: np.ndarray, standard: np.ndarray) -> float:
     """Lowest score of the adversarially trained networks minus highest of the standard ones.
 

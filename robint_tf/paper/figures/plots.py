@@ -14,6 +14,7 @@ from matplotlib.patches import Polygon
 from robint_tf.paper.figures import plots_interpretability, plots_manifold
 from robint_tf.paper.figures.boundary import WINDOW
 from robint_tf.store.folders import atomic_path
+from robint_tf.study.figures import DRAWN
 
 CLASS_1, CLASS_2, ADVERSARIAL = "tab:blue", "tab:orange", "red"
 FIXED_METADATA = {
@@ -137,5 +138,6 @@ FIGURES: dict[str, Callable[[dict[str, Any]], Figure]] = {
     "interpretability": plots_interpretability.interpretability,
     "section_2_2": toy_boundaries,
     "section_2_2_sketch": tilting_sketch,
+    **DRAWN,
 }
 """What draws the results file that names it as its figure."""
