@@ -27,7 +27,7 @@ def ascend(
     y: tf.Tensor,
     *,
     norm: str,
-    loss: str,
+    loss: str | Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
     eps: tf.Tensor,
     step_size: tf.Tensor,
     n_steps: tf.Tensor,
@@ -35,11 +35,12 @@ def ascend(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """PGD as one graph loop over tensors; compile the caller.
 
+    loss: a name in `catalogue.LOSSES`, or such a function of logits (N, classes) and y.
     x: (N, ...) float32 in [-1, 1]; y: (N,) int32; start: first perturbation, like x (none: start at x). eps, step_size
     and n_steps are scalar tensors, so that one trace serves all their values. Returns x_adv, like x, and for each
     example the number of steps at which its gradient was exactly zero, (N,) int32.
     """
-    ops, loss_fn = NORMS[norm], LOSSES[loss]
+    ops, loss_fn = NORMS[norm], LOSSES[loss] if isinstance(loss, str) else loss
     axes = list(range(1, x.shape.rank))
     forward = for_attack(network)
 

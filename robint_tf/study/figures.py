@@ -80,7 +80,12 @@ def distances(content: dict[str, Any]) -> Figure:
     edges = np.histogram_bin_edges(np.concatenate([*both.values()]), bins=30)
     for (name, values), dash in zip(both.items(), DASHES, strict=False):
         axes.hist(
-            values, edges, histtype="step", linestyle=dash, linewidth=1.8, label=f"{name} (mean {values.mean():.3g})"
+            values,
+            edges.tolist(),
+            histtype="step",
+            linestyle=dash,
+            linewidth=1.8,
+            label=f"{name} (mean {values.mean():.3g})",
         )
     axes.set(xlabel="Distance to the projection (l2 over [-1, 1] pixels)", ylabel="Images")
     axes.set_title(content["attack"], fontsize=9)
