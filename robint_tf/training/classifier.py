@@ -144,7 +144,7 @@ def _order(n: int, training: Training, epoch: int) -> tf.Tensor:
 
 
 def _compiled(
-    network: Network, x_shape: tuple[int, ...], attack: PGD | None, trades: bool
+    network: Network, x_shape: tuple[int, ...], attack: PGD | None, trades: bool = False
 ) -> tuple[Callable, keras.Optimizer]:
     """The compiled step of a network and its optimiser, kept so that a second training of the kind pays no trace."""
     kind = None if attack is None else Kind.of(attack)
