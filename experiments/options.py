@@ -45,6 +45,58 @@ data_options = chain(
 
 
 @dataclass(frozen=True)
+class OwnDataOptions(DataOptions):
+    """Where data are that may be the user's own. own: a place that `data.load_own` takes, instead of `dataset`."""
+
+    dataset: str | None = None
+    own: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What recipes call the data set. `UsageError` unless one of --dataset and --data is given."""
+        from robint_tf import data
+        from robint_tf.catalogue import OWN
+
+        if self.own is not None and self.dataset is not None:
+            raise click.UsageError("--dataset and --data name one data set each; give one of them.")
+        if self.own is not None:
+            return OWN
+        if self.dataset is None:
+            raise click.UsageError("no data set is named; give --dataset, or --data for your own.")
+        return data.canonical_name(self.dataset)
+
+    def read(
+        self,
+        *,
+        n_train: int | None = None,
+        n_test: int | None = None,
+        bounds: tuple[float, float] | None = None,
+    ) -> "Dataset":
+        """The data set, or the first images of its splits; bounds: of one's own images that are not bytes."""
+        from robint_tf import data
+
+        name = self.name
+        if self.own is None:
+            return self.load(name, n_train=n_train, n_test=n_test)
+        return data.load_own(self.own, bounds=bounds, data_dir=self.data_dir, n_train=n_train, n_test=n_test)
+
+
+def own_data_options(datasets: str) -> Callable:
+    """The options of `OwnDataOptions`; datasets: which --dataset takes."""
+    return chain(
+        click.option("--dataset", help=datasets),
+        click.option(
+            "--data",
+            "own",
+            help="Your own data instead: a folder with train/CLASS and test/CLASS of PNG or JPEG files, an .npz file "
+            "with x_train, y_train, x_test and y_test, or tfds:NAME of a prepared TFDS set. Images that are not bytes "
+            "lie in --bounds.",
+        ),
+        data_options,
+    )
+
+
+@dataclass(frozen=True)
 class RunOptions:
     """The store and the device of a command. store_dir: None for `store.artifacts.default_root`."""
 

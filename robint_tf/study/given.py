@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from robint_tf import checks
-from robint_tf.catalogue import ATTRIBUTIONS
+from robint_tf.catalogue import ATTRIBUTIONS, OWN
 from robint_tf.checks import Bounds
 from robint_tf.data import arrays
 from robint_tf.data.datasets import Dataset, Split
@@ -27,9 +27,6 @@ values of the same shape or (N, H, W). It is called eagerly, and may use NumPy."
 
 Method: TypeAlias = "str | Explainer | tuple[np.ndarray, np.ndarray]"
 """A name in `catalogue.ATTRIBUTIONS`, an `Explainer`, or maps (N, H, W) that are at hand."""
-
-OWN = "own"
-"""What recipes call a data set that is known by the hash of its images alone."""
 
 
 def network_of(model: Network, bounds: Bounds | None) -> Network:

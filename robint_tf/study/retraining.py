@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from robint_tf import attacks, checks, labels, recipes
+from robint_tf.catalogue import OWN
 from robint_tf.checks import Bounds
 from robint_tf.data.datasets import Dataset
 from robint_tf.errors import InputError
@@ -20,7 +21,7 @@ from robint_tf.runtime.batching import Progress
 from robint_tf.specs import OCCLUSIONS, RANDOM, Occlusion, RetrainSpec, SavedNetwork, Training, Variant
 from robint_tf.store.artifacts import Store
 from robint_tf.study.attribution import maps_of
-from robint_tf.study.given import OWN, Data, dataset_of, hash_of, methods_of, network_of, untrained
+from robint_tf.study.given import Data, dataset_of, hash_of, methods_of, network_of, untrained
 from robint_tf.study.outcomes import Outcome
 from robint_tf.training.state import Position
 
