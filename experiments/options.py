@@ -57,7 +57,8 @@ class OwnDataOptions(DataOptions):
         from robint_tf import data
         from robint_tf.catalogue import OWN
 
-        if self.own is not None and self.dataset is not None:
+        source = click.get_current_context().get_parameter_source("dataset")
+        if self.own is not None and source == click.core.ParameterSource.COMMANDLINE:
             raise click.UsageError("--dataset and --data name one data set each; give one of them.")
         if self.own is not None:
             return OWN
@@ -81,10 +82,10 @@ class OwnDataOptions(DataOptions):
         return data.load_own(self.own, bounds=bounds, data_dir=self.data_dir, n_train=n_train, n_test=n_test)
 
 
-def own_data_options(datasets: str) -> Callable:
-    """The options of `OwnDataOptions`; datasets: which --dataset takes."""
+def own_data_options(datasets: str, default: str | None = None) -> Callable:
+    """The options of `OwnDataOptions`; datasets: which --dataset takes; default: of --dataset without --data."""
     return chain(
-        click.option("--dataset", help=datasets),
+        click.option("--dataset", default=default, show_default=default is not None, help=datasets),
         click.option(
             "--data",
             "own",

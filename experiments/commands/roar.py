@@ -9,7 +9,8 @@ import click
 from robint_tf.catalogue import origin
 from robint_tf.specs import Training, as_dict
 
-from ..options import DataOptions, RunOptions, bounds_option, data_options, run_options, variant_option
+from ..options import OwnDataOptions, RunOptions, bounds_option, own_data_options, run_options, variant_option
+from ..own.retraining import Plan, roar
 from ..parameters import NewFile, Place, Share
 from ..parsing import parsed
 from ..run import begin, sha256, today
@@ -26,7 +27,6 @@ class Options:
     """Options of roar."""
 
     model: Path
-    dataset: str
     bounds: tuple[float, float] | None
     epochs: int | None
     batch_size: int
@@ -37,13 +37,18 @@ class Options:
     json_path: Path | None
     variant: str
     run: RunOptions
-    data: DataOptions
+    data: OwnDataOptions
+
+    def plan(self) -> Plan:
+        """The retrainings on the user's own data. `UsageError` without epochs."""
+        if self.epochs is None:
+            raise click.UsageError("nobody knows for how many epochs to train on your data; give --epochs.")
+        training = Training(epochs=self.epochs, batch_size=self.batch_size)
+        return Plan(self.model, self.bounds, training, self.fractions, self.n_seeds, self.variant, self.json_path)
 
     def study(self) -> InterpretabilityStudy:
         """The retrainings of the authors' study, on the chosen data set. `BadParameter` for one without pixels."""
-        from robint_tf import data
-
-        name = data.canonical_name(self.dataset)
+        name = self.data.name
         if name == "toy":
             raise click.BadParameter("toy has no pixels; choose a data set of images.", param_hint="'--dataset'")
         paper = SECTION_3_2["paper"]
@@ -62,7 +67,6 @@ class Options:
 
 @click.command("roar")
 @click.argument("model", type=Place())
-@click.option("--dataset", default="cifar10", show_default=True, help="mnist, fashion-mnist, cifar10, or a sample.")
 @bounds_option
 @click.option(
     "--epochs", type=click.IntRange(1), help="Epochs of each retraining.  [default: the authors' for the data set]"
@@ -84,15 +88,19 @@ class Options:
 @click.option("--json", "json_path", type=NewFile(), help="Also write the numbers to this file.")
 @variant_option
 @run_options
-@data_options
+@own_data_options("mnist, fashion-mnist, cifar10, or a sample.", default="cifar10")
 @parsed(Options)
 def command(options: Options) -> None:
     """How well the gradients of the classifier in the file MODEL tell which pixels matter: ROAR and KAR.
 
     Any Keras 3 classifier of Keras' own layers that returns logits for float32 images will do; unless they are in
     [-1, 1], give --bounds. It is explained, not trained: the networks that are trained, on images without the pixels
-    that matter most or with these alone, have the data set's own architecture.
+    that matter most or with these alone, have the data set's own architecture; on your own --data, that of MODEL.
     """
+    if options.data.own is not None:
+        plan, run = options.plan(), begin(options.run, variant=options.variant)
+        roar(plan, options.data.read(n_train=options.n_train, n_test=options.n_test, bounds=options.bounds), run)
+        return
     study = options.study()
     run = begin(options.run, variant=options.variant, computes=False)
     from robint_tf.networks.files import models

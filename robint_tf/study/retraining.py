@@ -188,6 +188,11 @@ class Retrainings:
     def cells(self) -> list[RetrainSpec]:
         return [spec for specs in self._specs.values() for spec in specs]
 
+    @property
+    def source(self) -> SavedNetwork:
+        """The explained network as recipes name it."""
+        return SavedNetwork(sha256=self._occluder.own_sha256)
+
     def has(self, cell: RetrainSpec) -> bool:
         """Whether the store holds a cell."""
         return self.store.has(cell, *retraining.cell_inputs(cell, self.dataset))
@@ -218,7 +223,7 @@ class Retrainings:
         return [
             RetrainSpec(
                 dataset=OWN,
-                source=None if attribution == RANDOM else SavedNetwork(sha256=self._occluder.own_sha256),
+                source=None if attribution == RANDOM else self.source,
                 attribution=attribution,
                 occlusion=occlusion,
                 fraction=fraction,
