@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 HEARTBEAT_SECONDS = 60.0
 REDRAW_SECONDS = 0.2
+TELLING_SHARE = 0.02  # of what is left, that must be done before the time for it is told
 NARROWEST = 20  # columns; on less than that, lines may wrap
 
 
@@ -29,8 +30,8 @@ def duration(seconds: float) -> str:
 
 
 def left(seconds: float | None) -> str:
-    """What is left of some work, or nothing where that is unknown."""
-    return "" if seconds is None else f"{duration(seconds)} left"
+    """What is left of some work, or nothing where that is unknown, or where nothing is left."""
+    return "" if seconds is None or seconds < 0.5 else f"{duration(seconds)} left"
 
 
 def _measure(name: str, mean: float) -> str:
@@ -55,11 +56,14 @@ class Job:
         self.piece, self.share = None, 0.0
 
     def __str__(self) -> str:
-        """Which piece it is at, and the time left if the rest goes as fast as what was made so far."""
+        """Which piece it is at, and the time left if the rest goes as fast as what was made so far.
+
+        That is not said of the first few batches, most of whose time TensorFlow took to compile.
+        """
         done = self.total - len(self.missing)
         now = self.share * self.missing.get(self.piece, 0.0)
         made, rest = self.made + now, sum(self.missing.values()) - now
-        seconds = (time.monotonic() - self.began) * rest / made if made else None
+        seconds = (time.monotonic() - self.began) * rest / made if made > TELLING_SHARE * rest else None
         return ", ".join(filter(None, [f"{self.unit} {min(done + 1, self.total)} of {self.total}", left(seconds)]))
 
 

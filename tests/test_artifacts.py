@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from robint_tf import specs
 from robint_tf.data.datasets import Split
+from robint_tf.errors import InputError
 from robint_tf.specs import (
     PGD,
     AccuracySpec,
@@ -231,7 +233,7 @@ def test_a_damaged_artifact_is_set_aside_and_made_again(tmp_path, damage):
         "no manifest": manifest.unlink,
         "no arrays": arrays.unlink,
     }[damage]()
-    with pytest.warns(UserWarning, match="recomputed"):
+    with pytest.warns(UserWarning, match="made again"):
         assert store.fetch(SPEC, lambda _: build(value=2.0))["w0"].tolist() == [2, 2, 2]
     assert len(list(folder.parent.glob("*.damaged-*"))) == 1
 
@@ -293,6 +295,122 @@ def test_the_loser_of_a_race_returns_what_the_winner_published_and_reports_a_dif
         warnings.simplefilter("always")
         assert store.fetch(SPEC, build_while_another_finishes)["w0"].tolist() == [1, 1, 1]
     assert ["came to other numbers" in str(w.message) for w in caught] == [True] * differs
+
+
+def damage(store):
+    """Publish an artifact of SPEC that does not match its hash."""
+    folders.write_folder(store.folder(SPEC), *build())
+    (store.folder(SPEC) / "arrays.npz").write_bytes(b"damaged")
+
+
+def asides(store):
+    return sorted(store.folder(SPEC).parent.glob("*.damaged-*"))
+
+
+def test_work_is_published_although_something_damaged_took_its_place_meanwhile(tmp_path):
+    store = Store(tmp_path)
+
+    def build_while_another_fails(checkpoint):
+        damage(store)
+        return build(value=2.0)
+
+    with pytest.warns(UserWarning, match="made again"):
+        assert store.fetch(SPEC, build_while_another_fails, made_with={"threads": 2})["w0"].tolist() == [2, 2, 2]
+    assert Store(tmp_path).load(SPEC)["w0"].tolist() == [2, 2, 2]
+    assert store.parts.summary() == {"threads": 2}
+    assert len(asides(store)) == 1
+
+
+def at_the_next(monkeypatch, function, action):
+    """Have another process do something right before this one calls a function of `os`."""
+    call = getattr(os, function)
+
+    def late(*args):
+        monkeypatch.setattr(os, function, call)
+        action()
+        return call(*args)
+
+    monkeypatch.setattr(os, function, late)
+
+
+def test_what_another_process_published_in_place_of_something_damaged_is_not_moved_aside(tmp_path, monkeypatch):
+    """A process that was stopped for minutes has read the damaged artifact, but not moved it yet."""
+    store, other = Store(tmp_path), Store(tmp_path)
+    damage(store)
+
+    def repair():
+        with pytest.warns(UserWarning, match="made again"):
+            assert other._read_or_set_aside(other.folder(SPEC)) is None
+        other.publish(SPEC, {"w0": np.full(3, 2.0)}, {})
+
+    at_the_next(monkeypatch, "replace", repair)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert store.fetch(SPEC, lambda _: pytest.fail("made again"))["w0"].tolist() == [2, 2, 2]
+    assert Store(tmp_path).load(SPEC)["w0"].tolist() == [2, 2, 2]
+    assert len(asides(store)) == 1
+
+
+def test_a_damaged_artifact_that_another_process_moves_aside_first_is_no_error(tmp_path, monkeypatch):
+    store, other = Store(tmp_path), Store(tmp_path)
+    damage(store)
+
+    def move():
+        with pytest.warns(UserWarning, match="made again"):
+            other._read_or_set_aside(other.folder(SPEC))
+
+    at_the_next(monkeypatch, "replace", move)
+    assert store.fetch(SPEC, lambda _: build(value=2.0))["w0"].tolist() == [2, 2, 2]
+    assert len(asides(store)) == 1
+
+
+def test_what_stood_in_the_way_and_is_gone_is_no_error(tmp_path, monkeypatch):
+    """Another process moves a damaged folder aside between the refused rename and the look at what refused it."""
+    store = Store(tmp_path)
+    rename = os.rename
+
+    def refused(source, target):
+        monkeypatch.setattr(os, "rename", rename)
+        damage(store)
+        try:
+            rename(source, target)
+        finally:
+            rename(target, f"{target}.damaged-00000000")
+
+    monkeypatch.setattr(os, "rename", refused)
+    assert folders.write_folder(store.folder(SPEC), *build(value=2.0))
+    assert store.load(SPEC)["w0"].tolist() == [2, 2, 2]
+
+
+@pytest.mark.filterwarnings("ignore:.*made again")
+def test_processes_that_find_the_same_damaged_artifact_end_with_one_that_is_whole(tmp_path):
+    """Without leases, as on a file system that loses them."""
+    context = multiprocessing.get_context("spawn")
+    barrier, results = context.Barrier(3), context.Queue()
+    for round_ in range(ROUNDS):
+        damage(Store(tmp_path / str(round_)))
+    workers = [
+        context.Process(target=_race, args=(tmp_path, i, barrier, results, False), daemon=True) for i in range(3)
+    ]
+    for worker in workers:
+        worker.start()
+    seen = [results.get(timeout=60) for _ in range(3 * ROUNDS)]
+    for worker in workers:
+        worker.join()
+    assert [w.exitcode for w in workers] == [0, 0, 0]
+    for round_ in range(ROUNDS):
+        kept = Store(tmp_path / str(round_)).load(SPEC)["w0"][0]
+        assert {value for r, value in seen if r == round_} <= {0.0, 1.0, 2.0}
+        assert kept in (0.0, 1.0, 2.0)
+
+
+def test_an_empty_name_of_a_store_is_refused_and_the_working_folder_is_not(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=r"'' names no folder for the store; give one, such as '\.'"):
+        Store("")
+    for here in (".", Path()):
+        Store(here).fetch(SPEC, build)
+    assert len(list(tmp_path.glob("ClassifierSpec/*/manifest.json"))) == 1
 
 
 def test_a_folder_that_cannot_be_published_for_another_reason_is_an_error(tmp_path, monkeypatch):

@@ -1,13 +1,15 @@
 """Saved networks and their cards: published as one, bound by a hash, repaired by the command that was killed."""
 
+import dataclasses
 import hashlib
 import os
 
 import keras
 import pytest
 
+from robint_tf.data import datasets
 from robint_tf.networks.files import cards, models
-from robint_tf.specs import ClassifierSpec, Training, as_dict
+from robint_tf.specs import MATHEMATICS, ClassifierSpec, Training, as_dict
 from robint_tf.store import results
 
 TRAIN = ["train", "--dataset", "toy", "--epochs", "1", "--n-train", "100", "--save", "m.keras"]
@@ -106,6 +108,35 @@ def test_a_file_that_names_no_recipe_holds_another_network(robint, tmp_path, lin
     (tmp_path / "m.keras").write_bytes(before)
     robint(*TRAIN, "--overwrite")
     assert fits(tmp_path)
+
+
+def test_a_file_trained_on_other_data_or_by_other_mathematics_is_neither_replaced_nor_taken_for_found(
+    robint, tmp_path, monkeypatch
+):
+    robint(*TRAIN)
+    before = (tmp_path / "m.keras").read_bytes()
+    load = datasets.load
+
+    def other(name, **options):
+        found = load(name, **options)
+        return dataclasses.replace(found, train=datasets.Split(-found.train.x, found.train.y))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("robint_tf.data.load", other)
+        text = robint(*TRAIN, code=2)
+    assert "m.keras holds another network: its train_data.sha256 is " in text
+    with monkeypatch.context() as patch:
+        patch.setattr("robint_experiments.commands.train.MATHEMATICS", MATHEMATICS + 1)
+        text = robint(*TRAIN, code=2)
+    assert f"holds another network: its mathematics is {MATHEMATICS}, not {MATHEMATICS + 1}; give --save" in text
+    text = robint(*TRAIN, "--learning-rate", "0.5", "--bounds", "0,255", code=2)
+    assert "its spec.training.learning_rate is 0.001, not 0.5, its bounds is [-1, 1], not [0.0, 255.0]; give" in text
+    assert "it names no spec.attack; give" in robint(*TRAIN, "--eps", "0.1", code=2)
+    assert (tmp_path / "m.keras").read_bytes() == before
+    cards.name_recipe(tmp_path / "m.keras", {"spec": recipe(seed=0), "bounds": [-1, 1]})  # as before data were named
+    assert "it names no mathematics; give" in robint(*TRAIN, code=2)
+    robint(*TRAIN, "--overwrite")
+    assert "trained before" in robint(*TRAIN)
 
 
 def test_a_file_of_the_users_in_the_cards_place_is_kept(linear_network, tmp_path):

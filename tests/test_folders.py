@@ -203,6 +203,22 @@ def test_what_killed_processes_left_of_any_artifact_of_the_kind_is_swept_once_it
     assert (target / "precious").exists()
 
 
+def test_leases_of_the_dead_that_were_taken_away_and_not_removed_are_swept_once_they_are_old(store):
+    kind = store.folder(SPEC).parent
+    old, young, kept, users = (kind / f"key.lease-{name}" for name in ("0000000a", "0000000b", "0000000c", "mine"))
+    for path in (old, young, users):
+        path.write_text("{}")
+    kept.mkdir()  # lay where a lease belongs, see `leases.Lease`
+    (kept / "precious").write_text("kept")
+    for path in (old, kept, users):
+        age(path)
+    store.fetch(ClassifierSpec(dataset="toy", training=Training(epochs=2)), build)
+    assert not old.exists()
+    assert young.exists()
+    assert users.exists()
+    assert (kept / "precious").exists()
+
+
 def test_files_that_were_never_finished_are_swept_by_the_next_that_is(tmp_path):
     old, young, others = (
         tmp_path / name for name in (".a.part-0000aaaa.json", ".a.part-0000bbbb.json", "b.a.part-1.json")
@@ -241,7 +257,7 @@ def test_a_link_or_file_in_place_of_an_artifact_is_moved_aside_and_what_it_leads
         folder.write_text("no folder")
     else:
         folder.symlink_to({"nowhere": tmp_path / "gone", "to something else": target, "in a circle": folder}[kind])
-    with pytest.warns(UserWarning, match="recomputed"):
+    with pytest.warns(UserWarning, match="made again"):
         assert store.fetch(SPEC, build)["w0"].tolist() == [1, 1, 1]
     assert (target / "file").read_text() == "kept"
     assert not folder.is_symlink()
@@ -296,6 +312,18 @@ def test_a_state_is_kept_although_its_folder_is_swept_while_it_is_written(tmp_pa
     checkpoint.save(7, {"position": np.array(7)})
     assert swept
     assert int(checkpoint.load()["position"]) == 7
+
+
+def test_a_damaged_state_makes_way_for_one_of_the_same_position(tmp_path):
+    checkpoint = Checkpoint(tmp_path / "x.checkpoint")
+    for position in (1, 2):
+        checkpoint.save(position, {"position": np.array(position)})
+    (checkpoint.folder / f"{2:012d}" / "arrays.npz").write_bytes(b"torn")
+    resumed = Checkpoint(tmp_path / "x.checkpoint")
+    with pytest.warns(UserWarning, match="checkpoint before"):
+        assert int(resumed.load()["position"]) == 1
+    resumed.save(2, {"position": np.array(2)})
+    assert int(Checkpoint(tmp_path / "x.checkpoint").load()["position"]) == 2
 
 
 def test_nothing_that_is_half_written_counts_as_an_artifact(store):

@@ -10,9 +10,11 @@ import pytest
 from robint_experiments.cli import COMMANDS, main
 from robint_experiments.hints import command_for, hinted
 from robint_experiments.options import RunOptions, run_options
+from robint_experiments.parameters import Folder
 from robint_experiments.parsing import Placement, parsed, read
 from robint_tf.errors import DataUnavailable, InputError, NetworkMissing
 from robint_tf.paper import claims
+from robint_tf.store.artifacts import default_root
 from robint_tf.store.provenance import MixedError
 
 
@@ -87,3 +89,28 @@ def test_there_is_a_command_for_every_results_file_that_decides():
         "section_3_2_cw": "robint section-3-2 --preset paper --losses cw",
         "section_3_3_cw": "robint section-3-3 --preset paper --losses cw",
     }
+
+
+def test_an_empty_name_of_a_file_or_folder_is_refused_by_every_option_and_argument():
+    """As of a variable of the shell that is not set; taken for a path, it would be the working folder."""
+    places = {}
+    for name in COMMANDS:
+        for param in main.get_command(click.Context(main), name).params:
+            if isinstance(param.type, click.Path | Folder):
+                places[name, param.name] = param
+    known = {("train", "save"), ("demo", "out"), ("data", "data_dir"), ("report", "folder"), ("pack", "file")}
+    assert known <= set(places)
+    for param in places.values():
+        with pytest.raises(click.BadParameter, match="'' names no f"):
+            param.type.convert("", param, None)
+
+
+@pytest.mark.parametrize("name", ["ROBINT_DATA_DIR", "ROBINT_STORE"])
+def test_an_empty_variable_counts_as_not_set(name, robint, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
+    monkeypatch.setenv(name, "")
+    if name == "ROBINT_STORE":
+        assert default_root() == tmp_path / "cache" / "robint_tf"
+    else:
+        assert str(tmp_path / "tfds") in robint("train", "--dataset", "mnist", "--offline", code=3)

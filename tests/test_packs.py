@@ -1,6 +1,7 @@
 """Finished measurements travel between stores, and only sound ones."""
 
 import json
+import warnings
 
 import numpy as np
 import pytest
@@ -132,6 +133,44 @@ def test_two_results_of_one_recipe_are_not_overwritten(pack, tmp_path):
     with pytest.raises(packs.PackError, match="different results of one recipe"):
         packs.unpack(pack, other)
     assert float(other.load(CELL, "data")["accuracy"]) == 0.5
+
+
+@pytest.mark.parametrize("damage", [b"", None])
+def test_what_is_damaged_in_the_store_is_repaired_from_the_pack_and_kept_aside(pack, store, damage):
+    folder = store.folder(CELL, "data")
+    if damage is None:
+        (folder / folders.MANIFEST).unlink()
+    else:
+        (folder / folders.ARRAYS).write_bytes(damage)
+    with pytest.warns(UserWarning, match=r"moved to .*\.damaged-"):
+        assert packs.unpack(pack, Store(store.root)) == packs.Moved(new=1, known=2)
+    found = Store(store.root).load(CELL, "data")
+    assert all(np.array_equal(found[name], array) for name, array in HELD[CELL].items())
+    assert len(list(folder.parent.glob("*.damaged-*"))) == 1
+    assert packs.unpack(pack, Store(store.root)) == packs.Moved(new=0, known=3)
+
+
+def test_an_entry_that_another_process_publishes_meanwhile_is_kept(pack, tmp_path, monkeypatch):
+    other, write = Store(tmp_path / "other"), artifacts.write_folder
+
+    def twice(folder, arrays, manifest):
+        write(folder, arrays, manifest)
+        return write(folder, arrays, manifest)
+
+    monkeypatch.setattr(artifacts, "write_folder", twice)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # no other numbers, though there are NaN among them
+        assert packs.unpack(pack, other) == packs.Moved(new=3, known=0)
+    assert packs.unpack(pack, other) == packs.Moved(new=0, known=3)
+
+
+def test_a_pack_that_contradicts_the_store_leaves_all_as_it_was(pack, tmp_path):
+    other = Store(tmp_path / "other")
+    last = list(HELD)[-1]
+    other.fetch(last, lambda _: ({"test_hits": np.zeros((1, 2))}, {}), "data", made_with=MADE_WITH)
+    with pytest.raises(packs.PackError, match="different results of one recipe"):
+        packs.unpack(pack, other)
+    assert [p.parent.name for p in other.root.rglob(folders.MANIFEST)] == [other.folder(last, "data").name]
 
 
 def test_damaged_and_older_entries_stay_behind(store, tmp_path, monkeypatch):

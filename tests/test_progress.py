@@ -93,7 +93,9 @@ def test_a_vae_gan_shows_the_loss_of_every_part(terminal, clock):
 def test_a_job_says_where_it_is_and_what_is_left_of_all(clock):
     job = Job("cell", 12, {"slow": 30.0, "quick": 10.0, "last": 20.0})
     assert str(job) == "cell 10 of 12"  # nine were there; nothing is known of the pace
-    job.piece, job.share, clock.now = "slow", 0.5, clock.now + 60  # 15 of 60 units a minute
+    job.piece, job.share, clock.now = "slow", 0.01, clock.now + 30
+    assert str(job) == "cell 10 of 12"  # the first batch, with all that is compiled for it, says nothing of the others
+    job.piece, job.share, clock.now = "slow", 0.5, clock.now + 30  # 15 of 60 units a minute
     assert str(job) == "cell 10 of 12, 3 min 0 s left"
     job.finish()
     clock.now += 60
@@ -102,6 +104,9 @@ def test_a_job_says_where_it_is_and_what_is_left_of_all(clock):
     job.finish()
     job.piece = "a piece that was there"
     assert str(job).startswith("cell 12 of 12")
+    job.piece = "last"
+    job.finish()
+    assert str(job) == "cell 12 of 12"
 
 
 def test_the_pieces_of_a_job_share_a_line_and_other_work_leaves_one_each(terminal, clock):
@@ -111,7 +116,7 @@ def test_the_pieces_of_a_job_share_a_line_and_other_work_leaves_one_each(termina
         display.begin(f"piece {piece}", piece)
         display.training(position(5, 600))
     display.end()
-    assert [line.partition(": ")[0] for line in terminal.screen()] == ["[piece 2 of 2, 0 s left] piece b", ""]
+    assert [line.partition(": ")[0] for line in terminal.screen()] == ["[piece 2 of 2] piece b", ""]
     for title in ("first", "second"):
         display.begin(title)
         display.training(position(5, 600))

@@ -302,6 +302,9 @@ def test_data_folder_is_argument_then_environment_then_tfds(monkeypatch, tmp_pat
     monkeypatch.delenv("TFDS_DATA_DIR")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert sources.data_folder() == tmp_path / "tensorflow_datasets"
+    assert str(sources.data_folder(".")) == "."
+    with pytest.raises(ValueError, match="'' names no folder of data"):
+        sources.data_folder("")
 
 
 @pytest.mark.parametrize("name", sources.IMAGE_SETS)

@@ -6,7 +6,7 @@ import click
 
 from robint_tf.store.artifacts import Store, default_root
 
-from ..parameters import Folder, writable
+from ..parameters import Folder, Place, writable
 
 KINDS = {
     "cells": ("RetrainSpec",),
@@ -20,7 +20,7 @@ store_option = click.option(
 
 
 @click.command("pack")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=Place(dir_okay=False))
 @click.option(
     "--only",
     multiple=True,

@@ -10,6 +10,7 @@ import robint_tf
 
 from ..hints import command_for
 from ..options import out_option
+from ..parameters import Place
 from ..studies.pictures import pictures
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ BEGIN, END = "<!-- {}: written by `robint report` -->", "<!-- end of {} -->"
 @click.option(
     "--results",
     "folder",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=Place(file_okay=False),
     default="figures",
     show_default=True,
     help="Folder of the results files, which the sections write next to their figures.",
@@ -33,7 +34,7 @@ BEGIN, END = "<!-- {}: written by `robint report` -->", "<!-- end of {} -->"
     "--update",
     "documents",
     multiple=True,
-    type=click.Path(path_type=Path, exists=True, dir_okay=False, writable=True),
+    type=Place(exists=True, dir_okay=False, writable=True),
     help="Also write the tables between the marks in this document, such as README.md.",
 )
 def command(folder: Path, out: Path, allow_mixed: bool, documents: tuple[Path, ...]) -> None:

@@ -1,14 +1,13 @@
 """Train one classifier and save it with its card."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from robint_tf import data
-from robint_tf.specs import ClassifierSpec, as_dict
+from robint_tf.specs import MATHEMATICS, ClassifierSpec, as_dict
 
 from ..options import (
     AttackOptions,
@@ -91,14 +90,18 @@ class Options:
 def command(options: Options) -> None:
     """Train a classifier. With --eps it is trained on adversarial images only, as the paper does.
 
-    The defaults are the authors' training. Stopped, the same command continues; repeated, it trains nothing.
+    The defaults are the authors' training. Stopped, the same command continues; repeated, it trains nothing. A file
+    that is there is replaced only if it names the same recipe, data and version of the mathematics.
     """
     spec = options.spec(data.canonical_name(options.dataset))
     path, bounds = options.path(spec), options.bounds
-    _refuse_to_replace(path, spec, options)
+    recipe = {"mathematics": MATHEMATICS, "spec": as_dict(spec), "bounds": bounds or (-1, 1)}
+    _refuse_to_replace(path, recipe, options)
 
     run = begin(options.run, variant=options.variant)
     loaded = options.data.load(spec.dataset, n_train=options.n_train, n_test=options.n_test)
+    recipe |= {"train_data": loaded.train.fingerprint.as_json()}
+    _refuse_to_replace(path, recipe, options)
     from robint_tf import recipes
     from robint_tf.attacks import evaluation
     from robint_tf.networks.bounds import taking
@@ -119,9 +122,7 @@ def command(options: Options) -> None:
         "figure": None,
         "date": today(),
         "provenance": run.provenance(),
-        "spec": as_dict(spec),
-        "bounds": bounds or (-1, 1),
-        "train_data": loaded.train.fingerprint.as_json(),
+        **recipe,
         "test_data": loaded.test.fingerprint.as_json(),
         "data_source": loaded.source,
         "data_order": loaded.order,
@@ -139,12 +140,9 @@ def command(options: Options) -> None:
     click.echo(f"wrote {path} and {cards.card_path(path)}")
 
 
-def _refuse_to_replace(path: Path, spec: ClassifierSpec, options: Options) -> None:
-    """`UsageError` if the file holds anything but a training of the same spec, for images in the same bounds."""
-    if options.overwrite or not path.exists():
-        return
-    from robint_tf.networks.files import cards
+def _refuse_to_replace(path: Path, asked: dict[str, Any], options: Options) -> None:
+    """`UsageError` if the file holds anything but a training by the recipe that is asked for."""
+    from robint_tf.networks.files.cards import other_recipe
 
-    recipe = {"spec": as_dict(spec), "bounds": options.bounds or (-1, 1)}
-    if cards.recipe_of(path) != json.loads(json.dumps(recipe)):
-        raise click.UsageError(f"{path} holds another network; give --save another name, or --overwrite.")
+    if path.exists() and not options.overwrite and (other := other_recipe(path, asked)):
+        raise click.UsageError(f"{path} holds another network: {other}; give --save another name, or --overwrite.")

@@ -6,15 +6,15 @@ import click
 
 from robint_tf.store.artifacts import Store, default_root
 
-from ..parameters import writable
+from ..parameters import Place, writable
 from .pack import store_option
 
 
 @click.command("unpack")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=Place())
 @store_option
 def command(files: tuple[Path, ...], store_dir: Path | None) -> None:
-    """Put the measurements of FILES, written by `robint pack`, into the store, where it lacks them.
+    """Put the measurements of FILES, written by `robint pack`, into the store, where it lacks them or has them damaged.
 
     A file that was edited, or made by another version of the mathematics, is refused by name.
     """

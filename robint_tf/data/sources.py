@@ -56,8 +56,10 @@ IDX_FILES = {
 def data_folder(data_dir: str | os.PathLike | None = None) -> Path:
     """The argument, else ROBINT_DATA_DIR, else TFDS's own folder (TFDS_DATA_DIR, else ~/tensorflow_datasets).
 
-    `InputError` for users without a home.
+    `InputError` for users without a home, and for an argument that is empty; an empty variable counts as not set.
     """
+    if data_dir is not None and not str(data_dir):
+        raise InputError("'' names no folder of data; give one, such as '.'.", argument="data_dir")
     choice = data_dir or os.environ.get("ROBINT_DATA_DIR") or os.environ.get("TFDS_DATA_DIR")
     try:
         return Path(choice or Path("~") / "tensorflow_datasets").expanduser()

@@ -99,5 +99,6 @@ def _parsed(records: Any, shape: tuple[int, ...]) -> dict[str, Any]:
     ]
     with tf.control_dependencies(checks):
         encoded = tf.identity(image)
-    decoded = tf.map_fn(lambda x: tf.ensure_shape(tf.io.decode_png(x, channels), shape), encoded, tf.uint8)
+    decode = lambda x: tf.ensure_shape(tf.io.decode_png(x, channels), shape)  # noqa: E731
+    decoded = tf.map_fn(decode, encoded, fn_output_signature=tf.uint8)
     return batch | {"image": decoded}

@@ -21,8 +21,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from robint_tf.errors import InputError
 from robint_tf.specs import MATHEMATICS, as_dict
 from robint_tf.store.checkpoints import Checkpoint
@@ -34,10 +32,11 @@ from robint_tf.store.folders import (
     is_there,
     read_folder,
     remove,
+    same,
     sweep,
     write_folder,
 )
-from robint_tf.store.leases import Lease, holder
+from robint_tf.store.leases import TAKEN, Lease, holder
 from robint_tf.store.provenance import Description, Parts
 
 RELEASES = {1: "0.1.0"}
@@ -84,11 +83,13 @@ class Store:
         allow_mixed: bool = False,
         waiting: Callable[[str], None] | None = None,
     ) -> None:
-        """root: folder of the store, made on first use. `OSError` where it cannot be made or written.
+        """root: folder of the store, made on first use; "." is the working folder, "" is refused with `ValueError`.
 
         allow_mixed: whether artifacts made with different versions, devices or settings may be used together.
         waiting: told whom a `fetch` waits for, e.g. "process 4711 on node3"; by default that is a warning.
         """
+        if root is not None and not str(root):
+            raise InputError("'' names no folder for the store; give one, such as '.'.", argument="store")
         self.root = default_root() if root is None else Path(root).expanduser()
         self.parts = Parts(allow_mixed=allow_mixed)
         self._waiting = waiting or _warn_of
@@ -140,20 +141,16 @@ class Store:
         return arrays
 
     def _read_or_set_aside(self, folder: Path) -> Arrays | None:
-        """As `_read`, by the holder of the lease: nobody else moves or makes the folder meanwhile.
+        """As `_read`, but what is damaged is moved aside, so that the artifact can be made again in its place.
 
         A link in its place is followed, but it is the link that is moved.
         """
-        try:
-            return self._read(folder)
-        except DamagedError as error:
-            aside = folder.with_name(f"{folder.name}.damaged-{uuid.uuid4().hex[:8]}")
+        while True:
             try:
-                os.replace(folder, aside)
-            except OSError as refused:
-                raise explained(refused, folder.parent, 0) from refused
-            warnings.warn(f"{error}; moved to {aside} and recomputed.", stacklevel=3)
-            return None
+                return self._read(folder)
+            except DamagedError as error:
+                if (aside := _set_aside(folder)) is not None:
+                    warnings.warn(f"{error}; moved to {aside} and made again.", stacklevel=3)
 
     def notes(self, spec: Any, *inputs: str) -> dict[str, Any]:
         """The notes stored beside an artifact; empty if there is none."""
@@ -187,14 +184,11 @@ class Store:
             if arrays is None:
                 checkpoint = self.checkpoint(spec, *inputs, made_with=made_with)
                 arrays, notes = build(checkpoint)
-                manifest = {"mathematics": MATHEMATICS, "spec": as_dict(spec), "inputs": inputs, "notes": notes}
-                if write_folder(folder, arrays, {**manifest, "made_with": checkpoint.made_with}):
-                    self.parts.add(checkpoint.made_with)
-                else:
-                    arrays = self._first(folder, self._read_or_set_aside(folder), arrays)
+                arrays = self.publish(spec, arrays, notes, *inputs, made_with=checkpoint.made_with)
                 checkpoint.clear()
                 with contextlib.suppress(OSError):
-                    sweep(folder.parent, SCRATCH, folder.stat().st_mtime)
+                    sweep(folder.parent, SCRATCH, now := folder.stat().st_mtime)
+                    sweep(folder.parent, TAKEN, now, folders=False)
         return arrays
 
     @staticmethod
@@ -206,18 +200,25 @@ class Store:
                 with Lease(path):
                     remove(checkpoint)
 
-    @staticmethod
-    def _first(folder: Path, theirs: Arrays | None, ours: Arrays) -> Arrays:
-        """What another process has published meanwhile, if it can be read."""
-        if theirs is None:
-            return ours
-        if theirs.keys() != ours.keys() or not all(np.array_equal(theirs[k], ours[k]) for k in ours):
-            warnings.warn(
-                f"another process made {folder.name} at the same time and came to other numbers, as another device or "
-                "number of threads does; its are kept.",
-                stacklevel=3,
-            )
-        return theirs
+    def publish(
+        self, spec: Any, ours: Arrays, notes: dict[str, Any], *inputs: str, made_with: Description | None = None
+    ) -> Arrays:
+        """Put finished work into the store; what the store holds from now on.
+
+        That is ours, unless another process has published its own before, which is kept; a damaged artifact makes way.
+        """
+        folder, about = self.folder(spec, *inputs), {"mathematics": MATHEMATICS, "spec": as_dict(spec)}
+        while not write_folder(folder, ours, {**about, "inputs": inputs, "notes": notes, "made_with": made_with or {}}):
+            if (theirs := self._read_or_set_aside(folder)) is not None:
+                if not same(theirs, ours):
+                    warnings.warn(
+                        f"another process made {folder.name} at the same time and came to other numbers, as another "
+                        "device or number of threads does; its are kept.",
+                        stacklevel=3,
+                    )
+                return theirs
+        self.parts.add(made_with or {})
+        return ours
 
     def checkpoint(self, spec: Any, *inputs: str, made_with: Description | None = None) -> "Checkpoint":
         """Where the unfinished training of this recipe is kept."""
@@ -241,6 +242,27 @@ def _warn_of(who: str) -> None:
 
 def _refuse(who: str) -> None:
     raise TakenError(f"{who} makes an artifact that is needed here.")
+
+
+def _set_aside(folder: Path) -> Path | None:
+    """Move a damaged artifact out of its place; to where, or None where another process did before.
+
+    By its name alone what that process has put in its place might be hit, which is then put back.
+    """
+    aside = folder.with_name(f"{folder.name}.damaged-{uuid.uuid4().hex[:8]}")
+    try:
+        os.replace(folder, aside)
+    except FileNotFoundError:
+        return None
+    except OSError as refused:
+        raise explained(refused, folder.parent, 0) from refused
+    try:
+        read_folder(aside)
+    except (DamagedError, OSError):
+        return aside
+    with contextlib.suppress(OSError):  # a third process published the same: this copy stays aside
+        os.rename(aside, folder)
+    return None
 
 
 def _checkpoint_path(folder: Path) -> Path:

@@ -39,8 +39,11 @@ class Checkpoint:
         """Keep a state; `position` (batches done) orders the states."""
         state, about = self.folder / f"{position:012d}", {"made_with": self.made_with}
         try:
-            write_folder(state, arrays, about)
+            published = write_folder(state, arrays, about)
         except FileNotFoundError:  # a process that finished the same training swept the folder at this moment
+            published = write_folder(state, arrays, about)
+        if not published and not _is_whole(state):
+            remove(state)
             write_folder(state, arrays, about)
         self._own.add(state)
         self._last_save = time.monotonic()
@@ -74,6 +77,14 @@ class Checkpoint:
 
     def _states(self) -> list[Path]:
         return sorted(p for p in self.folder.glob("*") if p.name.isdigit()) if self.folder.exists() else []
+
+
+def _is_whole(state: Path) -> bool:
+    try:
+        read_folder(state)
+    except DamagedError:
+        return False
+    return True
 
 
 def _checkpoint_seconds() -> float:

@@ -148,11 +148,7 @@ def write_folder(folder: Path, arrays: Arrays, manifest: dict[str, Any]) -> bool
             json.dump({**manifest, "sha256": sha256_of(scratch / ARRAYS)}, file, indent=1)
             flush(file)
         flush_folder(scratch)
-        try:
-            os.rename(scratch, folder)
-        except OSError:  # a rename onto a folder that is not empty; asked afterwards, as others may publish meanwhile
-            if not folder.exists():
-                raise
+        if not _renamed(scratch, folder):
             return False
         flush_folder(folder.parent)
         return True
@@ -160,6 +156,29 @@ def write_folder(folder: Path, arrays: Arrays, manifest: dict[str, Any]) -> bool
         raise explained(error, folder.parent, sum(np.asarray(array).nbytes for array in arrays.values())) from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _renamed(scratch: Path, folder: Path) -> bool:
+    """Whether a folder took its place, which it does unless something is there.
+
+    What was there may be gone when it is looked for, as another process moves what is damaged aside: then once more.
+    """
+    for _ in range(3):
+        try:
+            os.rename(scratch, folder)
+            return True
+        except OSError as error:
+            if os.path.lexists(folder):
+                return False
+            refused = error
+    raise refused
+
+
+def same(a: Arrays, b: Arrays) -> bool:
+    """Whether two folders' arrays are equal; NaN equals NaN."""
+    return a.keys() == b.keys() and all(
+        np.array_equal(a[name], b[name], equal_nan=np.asarray(a[name]).dtype.kind in "fc") for name in a
+    )
 
 
 def make_folder(folder: Path) -> None:
@@ -202,17 +221,19 @@ def atomic_path(path: Path) -> Iterator[Path]:
         scratch.unlink(missing_ok=True)
 
 
-def sweep(folder: Path, names: str, now: float) -> None:
+def sweep(folder: Path, names: str, now: float, *, folders: bool = True) -> None:
     """Remove what killed processes left in a folder; what running ones write is younger than ABANDONED_SECONDS.
 
     names: a regular expression for the whole name. now: the time of a file just written there, since the clock of a
-    shared disk need not be that of this machine.
+    shared disk need not be that of this machine. folders: whether folders of that name are removed, too.
     """
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if not re.fullmatch(names, entry.name):
                 continue
             with contextlib.suppress(OSError):
+                if entry.is_dir(follow_symlinks=False) and not folders:
+                    continue
                 if now - entry.stat(follow_symlinks=False).st_mtime > ABANDONED_SECONDS:
                     remove(Path(entry.path))
 

@@ -27,6 +27,8 @@ from robint_tf.store.folders import explained, make_folder, persistently
 BEAT_SECONDS = 5.0
 FIRST_POLL_SECONDS, POLL_SECONDS = 0.01, 0.5
 LAPSE_SECONDS = 60.0
+TAKEN = r".+\.lease-[0-9a-f]{8}"
+"""The names that leases of the dead get before they are removed; a folder of such a name is not a lease."""
 
 
 @dataclass(frozen=True)

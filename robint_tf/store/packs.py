@@ -64,7 +64,7 @@ def unpack(path: Path, store: Store) -> Moved:
 
     `ResultsError` for a file that was edited, or is not a pack; `PackError` for one of another version of the
     mathematics, an entry whose recipe does not give its key, or one that contradicts what the store has. Nothing is
-    written unless the whole file is sound.
+    written unless the whole file is sound. What is damaged in the store is moved aside and counts as new.
     """
     content = results.read(path)
     if content.get("mathematics") != MATHEMATICS:
@@ -78,14 +78,22 @@ def unpack(path: Path, store: Store) -> Moved:
     if (size := sum(map(_stated_size, entries))) > LARGEST:
         raise PackError(f"{path} says that it holds {size} bytes, more than the {LARGEST} of a pack; split it.")
     sound = [_unpacked(path, i, entry) for i, entry in enumerate(entries)]
-    new = 0
-    for manifest, arrays in sound:
-        folder = store.root / manifest["spec"]["kind"] / manifest["key"]
-        if _there(path, folder, arrays):
-            continue
-        del manifest["key"]
-        new += folders.write_folder(folder, arrays, manifest)
-    return Moved(new, len(sound) - new)
+    missing = [entry for entry in sound if not _there(path, store, entry)]
+    unmixed = Store(store.root, allow_mixed=True)  # nothing is computed of what is put side by side here
+    for e in missing:
+        unmixed.publish(e.spec, e.arrays, e.notes, *e.inputs, made_with=e.made_with)
+    return Moved(len(missing), len(sound) - len(missing))
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One measurement of a pack."""
+
+    spec: Any
+    inputs: tuple[str, ...]
+    arrays: Arrays
+    notes: dict[str, Any]
+    made_with: dict[str, Any]
 
 
 def _finished(store: Store, kind: str) -> Iterator[tuple[str, dict[str, Any], Arrays]]:
@@ -136,26 +144,19 @@ def _stated_size(entry: Any) -> int:
         return 0
 
 
-def _unpacked(path: Path, i: int, entry: Any) -> tuple[dict[str, Any], Arrays]:
-    """Manifest, with the key, and arrays of an entry, checked."""
+def _unpacked(path: Path, i: int, entry: Any) -> _Entry:
+    """An entry, checked."""
     try:
         spec, inputs = specs.from_dict(entry["spec"]), tuple(map(str, entry["inputs"]))
         if type(spec).__name__ not in KINDS or entry["key"] != artifacts.spec_key(spec, *inputs):
             raise InputError(f"its recipe does not give the key {entry['key']!r}")
-        if not all(isinstance(entry.get(name, {}), dict) for name in ("notes", "made_with")):
+        notes, made_with = entry.get("notes", {}), entry.get("made_with", {})
+        if not isinstance(notes, dict) or not isinstance(made_with, dict):
             raise InputError("its notes, or what it was made with, are of another form")
         arrays = {str(name): read_array(array) for name, array in entry["arrays"].items()}
     except (KeyError, TypeError, AttributeError, ValueError, zlib.error) as error:
         raise PackError(f"{path}: entry {i + 1} cannot be used ({error}); nothing was unpacked.") from error
-    manifest = {
-        "key": entry["key"],
-        "mathematics": MATHEMATICS,
-        "spec": specs.as_dict(spec),
-        "inputs": inputs,
-        "notes": entry.get("notes", {}),
-        "made_with": entry.get("made_with", {}),
-    }
-    return manifest, arrays
+    return _Entry(spec, inputs, arrays, notes, made_with)
 
 
 def read_array(written: dict[str, Any]) -> np.ndarray:
@@ -175,15 +176,16 @@ def read_array(written: dict[str, Any]) -> np.ndarray:
     return np.frombuffer(content, dtype.newbyteorder("<")).astype(dtype).reshape(shape)
 
 
-def _there(path: Path, folder: Path, arrays: Arrays) -> bool:
-    """Whether a store has an entry already. `PackError` if it has another result of the same recipe."""
-    if not folder.exists():
+def _there(path: Path, store: Store, entry: _Entry) -> bool:
+    """Whether a store has an entry already, and whole. `PackError` if it has another result of the same recipe."""
+    folder = store.folder(entry.spec, *entry.inputs)
+    if not folders.is_there(folder):
         return False
     try:
         known, _ = folders.read_folder(folder)
     except folders.DamagedError:
-        return False  # the store sets it aside when it is read
-    if known.keys() != arrays.keys() or not all(np.array_equal(known[k], arrays[k], equal_nan=True) for k in known):
+        return False
+    if not folders.same(known, entry.arrays):
         raise PackError(
             f"{path} and {folder} hold different results of one recipe, as another device or number of threads gives; "
             "unpack into a store of its own."

@@ -11,6 +11,7 @@ import os
 import uuid
 import warnings
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ def card_path(path: Path) -> Path:
     return path.with_suffix(".json")
 
 
-RECIPE = ("spec", "bounds")
+RECIPE = ("mathematics", "spec", "bounds", "train_data")
 """What of a card tells one network from another."""
 
 
@@ -40,6 +41,34 @@ def recipe_of(path: Path) -> Any:
             return json.loads(archive.comment)["robint_tf"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError, zipfile.BadZipFile):
         return None
+
+
+def other_recipe(path: Path, asked: dict[str, Any]) -> str:
+    """In what the recipe that a `.keras` file names differs from another, in a few words; empty if in nothing.
+
+    asked: the other one, as far as it is to be compared.
+    """
+    named = recipe_of(path)
+    if not isinstance(named, dict):
+        return "it names no recipe"
+    asked = json.loads(json.dumps(asked))
+    found = list(_differences({key: named.get(key) for key in asked}, asked))
+    return ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+
+
+def _differences(there: Any, asked: Any, name: str = "") -> Iterator[str]:
+    if isinstance(there, dict) and isinstance(asked, dict):
+        for key in {**there, **asked}:
+            yield from _differences(there.get(key), asked.get(key), f"{name}.{key}" if name else key)
+    elif there is None and asked is not None:
+        yield f"it names no {name}"
+    elif there != asked:
+        yield f"its {name} is {_short(there)}, not {_short(asked)}"
+
+
+def _short(value: Any) -> str:
+    text = "another" if isinstance(value, dict) else "none" if value is None else results.printable(str(value))
+    return text if len(text) <= 20 else f"{text[:12]}..."
 
 
 def remove_card(path: Path) -> None:
