@@ -155,6 +155,13 @@ bounds_option = click.option(
 )
 
 
+saved_bounds_option = click.option(
+    "--bounds",
+    type=Range(),
+    help="Pixel range that the saved network takes, such as 0,255; training is the same.  [default: -1,1]",
+)
+
+
 def preset_option(text: str, presets: Iterable[str]) -> Callable:
     """The size of a study, from its table of presets."""
     return click.option(

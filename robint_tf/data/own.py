@@ -32,6 +32,8 @@ def load_own(
     floating-point numbers within bounds, by default [-1, 1]. n_train, n_test: take the first ones. `ValueError` for
     what is not such a data set, `DataUnavailable` where there is none.
     """
+    if not where.strip():
+        raise InputError("'' names no data set; name a folder, an .npz file, or tfds:NAME.")
     if where.startswith(TFDS):
         folder = _prepared(where.removeprefix(TFDS), sources.data_folder(data_dir))
         raw = image_files.read_tfds(folder, where.removeprefix(TFDS))
