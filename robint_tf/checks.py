@@ -31,7 +31,7 @@ Bounds = tuple[float, float]
 
 
 def bounds(given: Any) -> Bounds:
-    """Bounds as floats. `ValueError` unless they are two finite numbers that rise."""
+    """What is given as bounds, as floats. `ValueError` unless it is two finite numbers that rise."""
     try:
         low, high = map(float, given)
     except (TypeError, ValueError) as error:

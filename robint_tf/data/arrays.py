@@ -28,7 +28,10 @@ def from_arrays(
 
 
 def from_splits(name: str, *, train: Split, test: Split, class_names: tuple[str, ...] = ()) -> Dataset:
-    """A data set of two splits. `ValueError` for images of two shapes, and for fewer class_names than labels."""
+    """A data set of that name with the splits train and test.
+
+    `ValueError` for images of two shapes, and for fewer class_names than labels.
+    """
     shapes = train.x.shape[1:], test.x.shape[1:]
     if shapes[0] != shapes[1]:
         raise InputError(f"{name}: training images have shape {shapes[0]}, test images {shapes[1]}; give one shape.")
@@ -40,9 +43,9 @@ def from_splits(name: str, *, train: Split, test: Split, class_names: tuple[str,
 
 
 def split(x: Any, y: Any, *, bounds: Bounds | None = None, what: str = "") -> Split:
-    """Images (N, ...), as `scaled` takes them, and integer labels (N,) or (N, 1) from 0, N of at least 1, as a split.
+    """A split of images x (N, ...) and integer labels y (N,) or (N, 1) from 0, N of at least 1.
 
-    what: begins the message of a `ValueError`.
+    bounds: of the images, as `scaled` takes them. what: begins the message of a `ValueError`.
     """
     x, y = np.asarray(x), np.asarray(y)
     if y.ndim == 2 and y.shape[1] == 1:  # as Keras' data sets give them

@@ -29,7 +29,10 @@ class Images(NamedTuple):
 
 
 def read_npz(path: Path) -> Images:
-    """The arrays x_train, y_train, x_test and y_test of a file. `ValueError` if it does not hold just such arrays."""
+    """The arrays x_train, y_train, x_test and y_test of the file at path.
+
+    `ValueError` if it does not hold such arrays.
+    """
     names = [f"{kind}_{part}" for part in PARTS for kind in "xy"]
     try:
         with zipfile.ZipFile(path) as archive:

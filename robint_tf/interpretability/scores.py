@@ -96,6 +96,7 @@ def score_over_seeds(
 ) -> tuple[float, float | None]:
     """Mean score over the seeds of accuracies and random (K, seeds), and its standard error if there are two seeds.
 
+    fractions: (K,), as in `roar_score`; occlusion: "remove" or "keep", which names the score.
     Seed i of the attribution is paired with seed i of the random baseline, so the error covers both.
     """
     by_seed = np.array([SCORES[occlusion](fractions, a, r) for a, r in zip(accuracies.T, random.T, strict=True)])

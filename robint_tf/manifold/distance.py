@@ -251,7 +251,10 @@ LOG_CAP = 18.0  # each of the three logarithms in the discriminator's loss ends 
 def health(
     x: np.ndarray, project: Projection, discriminator_loss: float | None = None, *, batch_size: int = 500
 ) -> Health:
-    """Examine the projection of at least two images x (N, H, W, C); discriminator_loss: mean of the last epoch."""
+    """What there is to say of a projection from at least two images x (N, H, W, C), taken batch_size at a time.
+
+    project: the projection; discriminator_loss: of the VAE-GAN it is of, the mean of the last epoch.
+    """
     projections = projected(project, x, batch_size=batch_size)
     between = np.square(x - projections).reshape(len(x), -1).sum(axis=1, dtype=np.float64)
     around = np.square(x - x.mean(axis=0)).reshape(len(x), -1).sum(axis=1, dtype=np.float64)

@@ -15,6 +15,16 @@ Modules:
 All take images in the range that the network takes: without `bounds` that is [-1, 1], for images of bytes scaled to it;
 `bounds=(0, 255)` says that pixels of images and network lie there. Radii of attacks are lengths on [-1, 1] pixels in
 any case, twice those on [0, 1].
+
+What several of them take:
+
+    model, network    images to logits (N, classes), any Keras 3 model; a network is one of images in [-1, 1]
+    bounds            the pixel range of images and model
+    attribution       a `given.Method`, or several in a list, or by name in a dict
+    variant: "corrected", or what the paper's authors do, see `specs.Variant`
+    reduction: what is made of the channels, a name in `attributions.REDUCTIONS`, by default the variant's
+    batch_size: images at a time
+    progress: told how much is done, and how much there is
 """
 
 from importlib import import_module

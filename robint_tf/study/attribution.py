@@ -23,7 +23,9 @@ from robint_tf.study.outcomes import Outcome
 
 @dataclass(frozen=True, eq=False)
 class Attribution(Outcome):
-    """Attribution maps. method: its name; values: (N, H, W) float32, or (N, H, W, C) for the reduction "none".
+    """Attribution maps.
+
+    figure: what draws them; method: its name; values: (N, H, W) float32, or (N, H, W, C) for the reduction "none".
 
     `numpy.asarray` of it gives the values.
     """
@@ -90,7 +92,7 @@ def maps_of(
     batch_size: int = 500,
     progress: Progress | None = None,
 ) -> np.ndarray:
-    """Maps of images x (N, H, W, C) float32 in [-1, 1], float32; name: of the method, for messages."""
+    """Maps of a network at images x (N, H, W, C) float32 in [-1, 1], float32; name: of the method, for messages."""
     if isinstance(method, str):
         return attributions.attribute(
             network, x, method, variant=variant, reduction=reduction, batch_size=batch_size, progress=progress

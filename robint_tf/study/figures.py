@@ -1,4 +1,4 @@
-"""How the outcomes of the study are drawn: the content of a results file in, a matplotlib `Figure` out."""
+"""How the outcomes of the study are drawn: content: of a results file; a matplotlib `Figure` comes out."""
 
 from collections.abc import Callable
 from typing import Any

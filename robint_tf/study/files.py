@@ -16,7 +16,7 @@ KINDS: dict[str, type[Outcome]] = {
 
 
 def load(path: Path | str) -> Outcome:
-    """What was saved in a file. `ResultsError` for a file of another kind, or a damaged one."""
+    """What was saved in the file at path. `ResultsError` for a file of another kind, or a damaged one."""
     name, content = results.printable(str(path)), results.read(Path(path))
     kind = KINDS.get(str(content.get("figure")))
     if kind is None:

@@ -30,7 +30,10 @@ Method: TypeAlias = "str | Explainer | tuple[np.ndarray, np.ndarray]"
 
 
 def network_of(model: Network, bounds: Bounds | None) -> Network:
-    """The model as one of images in [-1, 1]. bounds: what it takes; None: [-1, 1], as of any `Bounded` one."""
+    """The model as one of images in [-1, 1]. bounds: what it takes; None: [-1, 1], as of any `Bounded` one.
+
+    `ValueError` for what is not a Keras model.
+    """
     if not isinstance(model, keras.Model):
         raise InputError(f"the network is {type(model).__name__}; give a Keras model from images to logits.")
     if bounds is None or isinstance(model, Bounded):
@@ -39,7 +42,10 @@ def network_of(model: Network, bounds: Bounds | None) -> Network:
 
 
 def split_of(data: Data, bounds: Bounds | None, what: str) -> Split:
-    """Images (N, H, W, C) float32 in [-1, 1] and their labels. `ValueError` for what is not such; what: names it."""
+    """Images (N, H, W, C) float32 in [-1, 1] and their labels, of data whose images lie in bounds.
+
+    `ValueError` for what is not such; what: names it.
+    """
     if isinstance(data, tf.data.Dataset):
         data = _collected(data, what)
     if isinstance(data, Split):
@@ -72,7 +78,7 @@ def _collected(data: tf.data.Dataset, what: str) -> tuple[np.ndarray, np.ndarray
 
 
 def dataset_of(train: Data, test: Data, bounds: Bounds | None) -> Dataset:
-    """Training and test data as a data set named `OWN`."""
+    """The data train and test, whose images lie in bounds, as a data set named `OWN`."""
     return arrays.from_splits(OWN, train=split_of(train, bounds, "train"), test=split_of(test, bounds, "test"))
 
 
@@ -100,7 +106,8 @@ def fresh_copy(model: Network) -> Network:
 def untrained(model: Network, build: Callable[[], Network] | None, bounds: Bounds | None, x: np.ndarray) -> Network:
     """The network that is retrained: what `build` returns, of images in bounds, else a `fresh_copy` of the model.
 
-    model: of images in [-1, 1]; x: at least one image, on which the copy is called, so that it has weights.
+    model: of images in [-1, 1]; x: at least one image (N, H, W, C), on which the copy is called, so that it has
+    weights. `ValueError` if build returns the model itself.
     """
     if build is not None:
         made = network_of(build(), bounds)
@@ -118,7 +125,10 @@ def untrained(model: Network, build: Callable[[], Network] | None, bounds: Bound
 
 
 def methods_of(attribution: Any) -> dict[str, Method]:
-    """Methods by name: of one, or of several in a list or by name in a dict. `ValueError` for anything else."""
+    """Methods by name: attribution is one, or several in a list or by name in a dict.
+
+    `ValueError` for anything else.
+    """
     if isinstance(attribution, str):
         return {attribution: _known(attribution)}
     if isinstance(attribution, Mapping) and attribution:
@@ -144,7 +154,7 @@ def _known(name: str) -> str:
 
 
 def hash_of(*maps: np.ndarray) -> str:
-    """The first 12 digits of the SHA-256 of arrays."""
+    """The first 12 digits of the SHA-256 of maps (N, H, W)."""
     digest = hashlib.sha256()
     for part in maps:
         digest.update(f"{part.dtype}{part.shape}".encode())

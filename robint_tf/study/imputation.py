@@ -24,9 +24,9 @@ from robint_tf.study.outcomes import Outcome
 class Imputed(Outcome):
     """Accuracies without the most and the least relevant pixels, which are imputed.
 
-    fractions: of the pixels removed, (K,). accuracies: by attribution and order, "most" or "least" relevant first, (K,)
-    float64. areas: by attribution, between both curves, with its 95% interval over images: (area, low, high); the
-    larger, the better the attribution. accuracy: on the n test images as they are.
+    figure: what draws them. fractions: of the pixels removed, (K,). accuracies: by attribution and order, "most" or
+    "least" relevant first, (K,) float64. areas: by attribution, between both curves, with its 95% interval over images:
+    (area, low, high); the larger, the better the attribution. accuracy: on the n_test images as they are.
     """
 
     figure: ClassVar[str] = "imputation_curves"
@@ -67,8 +67,9 @@ def road(
 
     model: images to logits. test: see `given.Data`. attribution: a `given.Method`, or several in a list, or by name in
     a dict; an array of maps (N, H, W) of the test images, too. bounds: the pixel range of images and model, see
-    `robint_tf.study`. noise, seed: of the imputation, see `interpretability.road`. progress: told how many images are
-    done, of how many, for each attribution. `ValueError` for whatever cannot be used.
+    `robint_tf.study`. fractions: of the pixels removed, rising. noise, seed: of the imputation, see
+    `interpretability.road`. progress: told how many images are done, of how many, for each attribution. `ValueError`
+    for whatever cannot be used.
     """
     network, split = network_of(model, bounds), split_of(test, bounds, "test")
     methods = {"maps": (attribution,)} if isinstance(attribution, np.ndarray) else methods_of(attribution)

@@ -32,8 +32,9 @@ MOST_VALUES = 4096
 class Distances(Outcome):
     """Distances of images to their projections, l2 over [-1, 1] pixels, before and under an attack.
 
-    clean, attacked: (N,) float64; changed: whether the attack changed the prediction, (N,) bool. spread, gain: of the
-    projector, see `manifold.Health`; problems: why it cannot stand for the manifold; empty if there is no reason.
+    figure: what draws them. attack: in words. clean, attacked: (N,) float64; changed: whether the attack changed the
+    prediction, (N,) bool. spread, gain: of the projector, see `manifold.Health`; problems: why it cannot stand for the
+    manifold; empty if there is no reason.
     """
 
     figure: ClassVar[str] = "distances"
@@ -118,8 +119,8 @@ def _checked(projector: VAEGAN | Projection) -> Projection:
 class Gradients(Outcome):
     """Measures of the gradient of the loss at each image.
 
-    values: by measure, (N,) float64, NaN where it is not defined; chance: what a random direction has, None where that
-    is not a fixed number.
+    figure: what draws them. values: by measure, (N,) float64, NaN where it is not defined; chance: what a random
+    direction has, None where that is not a fixed number.
     """
 
     figure: ClassVar[str] = "gradient_measures"
@@ -159,7 +160,7 @@ def gradient_measures(
 
     sparseness: Gini index of the gradient's magnitudes over pixels; smoothness: Moran's I of these. With the images
     `train` (M, H, W, C): rare_share, the share of the squared gradient in the directions that hold the last 1% of their
-    variance. With a trained VAE-GAN: tangent_share, the share of the gradient's length that lies along its manifold,
+    variance. With a trained vae_gan: tangent_share, the share of the gradient's length that lies along its manifold,
     and sensitivity_ratio, how much more the softmax moves across that manifold than along it; seed: of its directions.
     See `manifold.gradients`. bounds: the pixel range of images and model, see `robint_tf.study`. `ValueError` for
     whatever cannot be used, and for `train` with images of more than `MOST_VALUES` values.

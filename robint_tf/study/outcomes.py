@@ -25,7 +25,7 @@ class Outcome:
     figure: ClassVar[str]
 
     def table(self) -> list[dict[str, Any]]:
-        """Records, one a row, as pandas.DataFrame takes them."""
+        """Records, one a row, as pandas.DataFrame takes them. `NotImplementedError` for a class without."""
         raise NotImplementedError(f"{type(self).__name__} has no table")
 
     def content(self) -> dict[str, Any]:
@@ -43,7 +43,10 @@ class Outcome:
             raise results.ResultsError(f"it does not hold what {cls.__name__} consists of ({error}).") from error
 
     def plot(self, path: Path | str | None = None) -> "Figure":
-        """A matplotlib figure, which is also written to `path` if one is given: .png, .pdf or .svg."""
+        """A matplotlib figure, which is also written to `path` if one is given: .png, .pdf or .svg.
+
+        `ValueError` for another suffix.
+        """
         figure = figures.DRAWN[self.figure](self.content())
         if path is not None:
             path = Path(path)
@@ -56,7 +59,10 @@ class Outcome:
         return figure
 
     def save(self, path: Path | str) -> Path:
-        """Write a results file, atomically; `files.load` reads it. `ValueError` for more than such a file can hold."""
+        """Write a results file, atomically; `files.load` reads it.
+
+        Returns the path. `ValueError` for more than such a file can hold.
+        """
         path, content = Path(path), self.content()
         if (size := n_bytes(content)) > results.MAX_BYTES // 2:
             raise InputError(f"there are {size} bytes, too many for a results file; use numpy.save, or fewer images.")

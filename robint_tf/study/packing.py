@@ -13,7 +13,7 @@ PACKED = "base64"
 
 
 def packed(value: Any) -> Any:
-    """Plain data of data with arrays: of each its dtype, its shape, and `values` (null for NaN) or `base64`."""
+    """Plain data of a value with arrays (...): of each its dtype, its shape, and `values` (null for NaN) or `base64`."""
     if isinstance(value, np.ndarray):
         form = {"dtype": value.dtype.name, "shape": list(value.shape)}
         if value.size > LARGEST_LIST:
@@ -28,7 +28,10 @@ def packed(value: Any) -> Any:
 
 
 def restored(value: Any) -> Any:
-    """The inverse of `packed`, lists as tuples. `ValueError`, `TypeError` or `KeyError` for data that are not such."""
+    """The value (...) of plain data, the inverse of `packed`, lists as tuples.
+
+    `ValueError`, `TypeError` or `KeyError` for data that are not such.
+    """
     if isinstance(value, dict) and {"dtype", "shape"} <= value.keys():
         if value["dtype"] not in TYPES:
             raise InputError(f"an array is of {value['dtype']!r}")
@@ -45,7 +48,7 @@ def restored(value: Any) -> Any:
 
 
 def n_bytes(value: Any) -> int:
-    """How much of plain data is packed."""
+    """How many bytes of a value of plain data are packed."""
     if isinstance(value, dict):
         return sum(len(part) if key == PACKED else n_bytes(part) for key, part in value.items())
     return sum(map(n_bytes, value)) if isinstance(value, list) else 0

@@ -34,9 +34,9 @@ FIRST_SEED = 1000  # as the grid of section 3.2 counts: apart from the seeds of 
 class Retrained(Outcome):
     """Test accuracies after retraining.
 
-    fractions: of the pixels removed (ROAR) or kept (KAR), (K,). accuracies: by attribution and occlusion, "remove" or
-    "keep", (K, seeds) float64; random: of random pixels, by occlusion. accuracy: of the explained network on the test
-    images as they are; n_train, n_test: images.
+    figure: what draws them. fractions: of the pixels removed (ROAR) or kept (KAR), (K,). accuracies: by attribution and
+    occlusion, "remove" or "keep", (K, seeds) float64; random: of random pixels, by occlusion. accuracy: of the
+    explained network on the test images as they are; n_train, n_test: images.
     """
 
     figure: ClassVar[str] = "retraining_curves"
@@ -154,7 +154,11 @@ class Retrainings:
         variant: Variant = "corrected",
         store: Store | Path | str | None = None,
     ) -> None:
-        """As `roar`; nothing is trained, but attributions that are functions are computed."""
+        """Nothing is trained, but attributions that are functions are computed.
+
+        model, train, test, attribution, build, bounds, fractions, seeds, occlusions, training, variant, store: as of
+        `roar`, `ValueError` likewise.
+        """
         if not isinstance(seeds, int) or isinstance(seeds, bool) or seeds < 1:
             raise InputError(f"seeds is {seeds!r}; give a whole number of at least 1.")
         for occlusion in occlusions:
@@ -186,6 +190,7 @@ class Retrainings:
 
     @property
     def cells(self) -> list[RetrainSpec]:
+        """The specs of all retrainings, in the best order to make them."""
         return [spec for specs in self._specs.values() for spec in specs]
 
     @property
@@ -198,7 +203,7 @@ class Retrainings:
         return self.store.has(cell, *retraining.cell_inputs(cell, self.dataset))
 
     def make(self, cell: RetrainSpec, *, progress: Callable[[Position], None] | None = None) -> float:
-        """The accuracy of a cell, in [0, 1]; trained only if the store lacks it."""
+        """The accuracy of a cell, in [0, 1]; trained only if the store lacks it. progress: of that training."""
         return retraining.retrained_accuracy(cell, self._occluder, network=self._scratch, progress=progress)
 
     def result(self) -> Retrained:

@@ -75,7 +75,7 @@ class AdversarialClassifier(keras.Model):
         return cls(**config | {"network": network, "attack": attack})
 
     def fit(self, x: Any = None, y: Any = None, **options: Any) -> Any:
-        """As Keras' own, after arrays, or the first batch of a `tf.data.Dataset`, have been checked.
+        """As Keras' own, after arrays x (N, ...) and y (N,), or a `tf.data.Dataset`'s first batch, have been checked.
 
         `ValueError` for images or labels that `inputs` refuses.
         """

@@ -1,8 +1,9 @@
 """TRADES (Zhang et al., 2019): adversarial training that weighs accuracy against the stability of the prediction.
 
 The loss of a batch is mean(xent(f(x), y) + beta * KL(p(x) || p(x'))), where p is the softmax of the logits f and x' is
-found by projected ascent of that divergence, p(x) held fixed. The ascent starts at x plus normal noise of standard
-deviation `START`, as at x itself the divergence has no gradient; an attack with a random start begins there instead.
+found by projected ascent of that divergence, p(x) held fixed, with the norm, eps and steps of an attack. The ascent
+starts at x plus normal noise of standard deviation `START`, as at x itself the divergence has no gradient; an attack
+with a random start begins there instead.
 """
 
 import tensorflow as tf
@@ -35,12 +36,15 @@ def kl(logits: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
 
 
 def loss(clean: tf.Tensor, attacked: tf.Tensor, y: tf.Tensor, beta: tf.Tensor | float) -> tf.Tensor:
-    """The loss of each example (N,) from logits (N, classes) on clean and on attacked images and labels (N,)."""
+    """The loss (N,) of examples from logits (N, classes) on clean and attacked images, labels y (N,) and beta."""
     return xent(clean, y) + beta * kl(clean, attacked)
 
 
 def start(x: tf.Tensor, kind: Kind, numbers: Numbers, batch: tf.Tensor | int) -> tf.Tensor:
-    """The first perturbation of images x, like x; batch: number of the batch, for which noise is drawn anew."""
+    """The first perturbation of images x, like x, for an attack of a kind and with numbers.
+
+    batch: number of the batch, for which noise is drawn anew.
+    """
     seed = tf.stack([numbers.seed, tf.cast(batch, tf.int32)])
     if kind.random_start:
         return NORMS[kind.norm].start(tf.shape(x), numbers.eps, seed)
@@ -50,7 +54,10 @@ def start(x: tf.Tensor, kind: Kind, numbers: Numbers, batch: tf.Tensor | int) ->
 def perturbed(
     network: Network, x: tf.Tensor, y: tf.Tensor, kind: Kind, numbers: Numbers, batch: tf.Tensor | int
 ) -> tf.Tensor:
-    """Images near x on which the prediction differs most, like x; unchecked, for use inside a `tf.function`."""
+    """Images near x on which the prediction of a network differs most, like x; y: (N,) labels, which do not matter.
+
+    kind, numbers: of the attack; batch: as for `start`. Unchecked, for use inside a `tf.function`.
+    """
     clean = tf.stop_gradient(tf.cast(network(x, training=False), tf.float32))
     x_adv, _ = ascend(
         network,
