@@ -1,5 +1,6 @@
-"""Commands about one's own networks and data, beside those that take both kinds.
+"""What commands do with one's own networks, data and results.
 
 training      `robint train MODEL --data ...`
 retraining    `robint roar MODEL --data ...`
+compare       `robint compare A.json B.json ...`: runs side by side
 """

@@ -13,7 +13,7 @@ PACKED = "base64"
 
 
 def packed(value: Any) -> Any:
-    """Plain data of a value with arrays (...): of each its dtype, its shape, and `values` (null for NaN) or `base64`."""
+    """Plain data of a value with arrays (...): of each `dtype`, `shape`, and `values` (null for NaN) or `base64`."""
     if isinstance(value, np.ndarray):
         form = {"dtype": value.dtype.name, "shape": list(value.shape)}
         if value.size > LARGEST_LIST:
