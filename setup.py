@@ -38,7 +38,7 @@ setup(
     package_data={
         "robint_tf": ["py.typed"],
         "robint_tf.data.samples": ["*.npz", "*.md"],
-        "robint_tf.paper": ["authors_results.json"],
+        "robint_tf.paper": ["authors_results.json", "authors_code_runs.json"],
     },
     install_requires=[
         "tensorflow>=2.18",

@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
@@ -154,6 +155,11 @@ class Display:
             Display.shown = self
         else:
             click.echo(job + ": ".join(filter(None, [self._title, ", ".join(known)])), err=True)
+
+
+def wrapped(text: str, indent: str = "") -> str:
+    """A sentence of a table, on lines that a terminal of 80 columns shows whole; indent: of those after the first."""
+    return textwrap.fill(text, 80, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def interrupt() -> None:

@@ -1,6 +1,7 @@
 """Loading TensorFlow without its notices. For commands only: the library leaves its caller's standard error alone."""
 
 import contextlib
+import logging
 import os
 import sys
 import tempfile
@@ -24,6 +25,18 @@ def load_tensorflow() -> ModuleType:
         with _standard_error_held(always_show=HAS_NVIDIA_DRIVER):
             from robint_tf.runtime import device
     return device
+
+
+@contextlib.contextmanager
+def deprecations_unsaid() -> Iterator[None]:
+    """While the block runs, TensorFlow does not warn of what its own functions call and it deprecates."""
+    logger = logging.getLogger("tensorflow")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 @contextlib.contextmanager

@@ -31,7 +31,7 @@ class Run:
         return {**self.about, "versions": self.store.parts.summary()}
 
     def save(self, name: str, results: dict[str, Any], *, figure: str | None = None) -> list[Path]:
-        """Write results and the figure that is drawn from them; the paths written.
+        """Write results and the figures that are drawn from them; the paths written.
 
         name: of the files; figure: what draws them, a key of `plots.FIGURES`, by default of that name.
         """
@@ -41,7 +41,7 @@ class Run:
         assert self.out is not None
         path = self.out / f"{name}.json"
         results_files.write(path, {"figure": figure or name, "provenance": self.provenance(), **results})
-        return [path, *plots.save(plots.FIGURES[figure or name](results_files.read(path)), self.out / name)]
+        return [path, *plots.draw(results_files.read(path), self.out / name)]
 
 
 def today() -> str:

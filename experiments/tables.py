@@ -9,6 +9,7 @@ from typing import Any
 
 from robint_tf.errors import InputError
 from robint_tf.paper import published, report_markdown
+from robint_tf.paper.beyond import tables as beyond
 from robint_tf.paper.claims import DATASETS, TESTS
 from robint_tf.paper.comparison import ODD, Collection
 from robint_tf.paper.report_markdown import code, table, text
@@ -189,15 +190,40 @@ def attack_steps(collection: Collection) -> str:
     return table(["command", "steps", "accuracy under attack", "mean loss"], rows)
 
 
+def beyond_scores(loss: str, collection: Collection) -> str:
+    """Beyond the paper: scores of every network against the pooled baseline, and DiffROAR."""
+    found = collection.content.get(f"section_3_2_{loss}")
+    return _not_run(f"robint section-3-2 --preset paper --losses {loss}") if found is None else beyond.scores(found)
+
+
+def authors_quick(collection: Collection) -> str:
+    """What the authors' code gives at the scale of `quick`, beside our results of that preset."""
+    found = collection.content.get("section_3_2_xent")
+    if found is None or found["provenance"].get("preset") != "quick":
+        return _not_run("robint section-3-2 --preset quick")
+    return beyond.authors_quick(found)
+
+
+def authors_epochs(collection: Collection) -> str:
+    """Accuracy by epoch of the authors' code on CIFAR-10, beside our network's."""
+    card = collection.content.get("cifar10_standard")
+    if card is None:
+        return _not_run("robint train --dataset cifar10")
+    return beyond.authors_epochs(card, collection.content.get("cifar10_standard_evaluation"))
+
+
 RESULTS: dict[str, Callable[[Collection], str]] = {
     "toy": toy,
     "classifiers": classifiers,
+    "authors_epochs": authors_epochs,
     "adversarial_mnist": adversarial_mnist,
     **{f"manifold_{dataset}": partial(manifold, dataset) for dataset in DATASETS},
     "orders": orders,
     "correlations_xent": partial(correlations, "xent"),
     "networks_xent": partial(grid_networks, "xent"),
     "attack_steps": attack_steps,
+    "scores_xent": partial(beyond_scores, "xent"),
+    "authors_quick": authors_quick,
 }
 """Tables of our own numbers by the name in their marks."""
 
@@ -205,6 +231,9 @@ COMPARISONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "totals": report_markdown.totals_table,
     "comparison": report_markdown.group_table,
     "sources": report_markdown.source_table,
+    "beyond": report_markdown.beyond_table,
+    "trends_xent": partial(beyond.trends, "xent"),
+    "partials_xent": partial(beyond.partials, "xent"),
 }
 """Tables of a comparison by the name in their marks."""
 
@@ -226,7 +255,9 @@ def _checked(name: str, make: Callable[[Collection], str], collection: Collectio
         return make(collection)
     except ODD as error:
         cause = printable(f"{type(error).__name__}: {error}".replace("\n", " "))[:200]
-        raise InputError(f"the table {name} cannot be made of its results files ({cause}); make them again.") from None
+        raise InputError(
+            f"the table {name} cannot be made of its results files ({cause}); repeat their commands."
+        ) from None
 
 
 def _not_run(command: str) -> str:

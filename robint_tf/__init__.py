@@ -5,7 +5,7 @@
     networks            the study's classifiers and VAE-GANs; networks in files
     attacks             PGD in l2 and l_inf, robust accuracy
     training            standard and adversarial training, VAE-GANs; resumable
-    manifold            distance to the data manifold, gradients within it
+    manifold            distance to the data manifold, gradients within it, boundaries across it
     interpretability    attributions, ROAR, KAR, ROAD, scores and their statistics
     recipes             from a spec and a store to a trained network or numbers, made only once
     store               finished work under the hash of its recipe; results files

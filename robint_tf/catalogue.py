@@ -1,7 +1,7 @@
-"""Everything that has a name: norms, losses, attributions, architectures, data sets. One line here adds one.
+"""Everything that has a name: norms, losses, attributions, fills, architectures, VAE-GANs, data sets.
 
-Light: neither TensorFlow nor NumPy is imported before something is used. docs/extending.md shows how to add things from
-outside the package.
+One line here adds one. Light: neither TensorFlow nor NumPy is imported before something is used. docs/extending.md
+shows how to add things from outside the package.
 """
 
 from collections.abc import Callable
@@ -40,6 +40,15 @@ ATTRIBUTIONS: Registry[Callable] = Registry(
 )
 """How much each pixel matters, each an `attributions.protocol.Method`."""
 
+FILLS: Registry[Callable] = Registry(
+    "fill",
+    {
+        "authors_mean": "robint_tf.interpretability.occlusion:authors_mean",
+        "mean": "robint_tf.interpretability.occlusion:mean_fill",
+    },
+)
+"""What replaced pixels become: from the mean (C,) of the training images on the 0..255 scale to an `occlusion.Fill`."""
+
 ARCHITECTURES: Registry[Any] = Registry(
     "architecture",
     {
@@ -50,9 +59,19 @@ ARCHITECTURES: Registry[Any] = Registry(
 )
 """Classifiers, each a `robint_tf.networks.classifiers.Architecture`."""
 
+VAE_GANS: Registry[Any] = Registry(
+    "VAE-GAN",
+    {
+        "mnist": "robint_tf.networks.vae_gan_networks:MNIST_VAE_GAN",
+        "fashion_mnist": "robint_tf.networks.vae_gan_networks:FASHION_MNIST_VAE_GAN",
+        "cifar10": "robint_tf.networks.vae_gan_networks:CIFAR10_VAE_GAN",
+    },
+)
+"""VAE-GANs, each a `robint_tf.networks.vae_gan_networks.Architecture`; the study's are named after their data sets."""
+
 
 class Block(NamedTuple):
-    """A stretch of a published file, and the SHA-1 of its examples written as in CIFAR-10's binary files."""
+    """Examples start to stop - 1 of a published file; sha1: of these, written as in CIFAR-10's binary files."""
 
     start: int
     stop: int
@@ -86,7 +105,9 @@ class DatasetInfo:
     sample_of: str = ""
 
     def sample(self, dataset: str, start: int, train_sha1: str, test_sha1: str) -> "DatasetInfo":
-        """The packaged sample: 1,000 training images from `start` on, and the first 200 test images."""
+        """The packaged sample of the data set `dataset`: 1,000 training images from `start` on, and the first 200 test
+        images; train_sha1, test_sha1: as in `Block`.
+        """
         blocks: dict[str, tuple[Block, ...]] = {
             "train": (Block(start, start + 1000, train_sha1),),
             "test": (Block(0, 200, test_sha1),),
@@ -194,11 +215,19 @@ OWN = "own"
 
 
 def origin(dataset: str) -> str:
-    """The data set that a packaged sample was taken from; other names as they are."""
+    """The data set that a packaged sample was taken from; `dataset` itself for other names.
+
+    >>> origin("mnist_sample"), origin("mnist")
+    ('mnist', 'mnist')
+    """
     return (dataset in DATASETS and DATASETS[dataset].sample_of) or dataset
 
 
 def sample_of(dataset: str) -> str:
-    """The name of a data set's packaged sample. `ValueError` if it has none."""
+    """The name of the packaged sample of `dataset`. `ValueError` if it has none.
+
+    >>> sample_of("cifar10")
+    'cifar10_sample'
+    """
     samples = {info.sample_of: name for name, info in DATASETS.items() if info.sample_of}
     return samples[checks.one_of("data set", dataset, samples)]

@@ -1,4 +1,7 @@
-"""The numbers of a spec as they are held and told, and checks of its fields: one sentence that says what is allowed."""
+"""The numbers of a spec as they are held and written, and checks of its fields: one sentence that says what is allowed.
+
+Of every check, owner: a frozen dataclass; name: of its field, names: of several.
+"""
 
 import functools
 import math
@@ -10,14 +13,18 @@ from robint_tf.errors import InputError
 
 
 def canonical(value: float) -> float:
-    """`value` rounded to 12 significant digits."""
+    """`value` rounded to 12 significant digits.
+
+    >>> canonical(0.1 + 0.2)
+    0.3
+    """
     return float(f"{value:.12g}")
 
 
-def told(value: float) -> str:
-    """A length between pixels as users write it: 0.4, and 8/255 where six decimal digits are not the number itself.
+def as_written(value: float) -> str:
+    """A length between pixels, `value`, as users write it: 0.4, or 8/255 where six decimal digits are not the number.
 
-    >>> told(0.4), told(8 / 255)
+    >>> as_written(0.4), as_written(8 / 255)
     ('0.4', '8/255')
     """
     by_255 = round(2 * 255 * value) / 2
@@ -42,7 +49,12 @@ def bounds(given: Any) -> Bounds:
 
 
 def one_of(name: str, value: str, allowed: Collection[str]) -> str:
-    """`value`; `ValueError` unless it is one of `allowed`. name: of the argument, for the message."""
+    """`value`; `ValueError` unless it is one of `allowed`. name: of the argument, for the message.
+
+    >>> one_of("norm", "l3", ["l2", "linf"])
+    Traceback (most recent call last):
+    robint_tf.errors.InputError: norm is 'l3'; choose one of l2, linf.
+    """
     if value not in allowed:
         raise InputError(f"{name} is {value!r}; choose one of {', '.join(allowed)}.")
     return value
@@ -65,7 +77,7 @@ def length(owner: object, name: str) -> None:
 
 
 def number(owner: object, name: str, *, positive: bool = False) -> None:
-    """`ValueError` unless the field is a finite number of at least 0; makes it canonical."""
+    """`ValueError` unless the field is a finite number of at least 0 (above 0 if `positive`); makes it canonical."""
     value = getattr(owner, name)
     if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
         raise InputError(f"{name} is {value!r}; give a finite number.")

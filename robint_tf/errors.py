@@ -2,7 +2,7 @@
 
 
 class RobintError(Exception):
-    """Base of the family: the message is one line for the user; exit_code: what the command line ends with.
+    """Base of the family: args: the message, one line for the user; exit_code: what the command line ends with.
 
     argument: name of the argument that helps where another value is given for it, such as `data_dir`.
     """
@@ -21,7 +21,7 @@ class InputError(RobintError, ValueError):
 
 
 class DataUnavailable(RobintError):
-    """A data set is not there, or is damaged, and cannot be got; one line says what, where and what to do.
+    """A data set is not there, or is damaged, and cannot be got; args: one line that says what, where and what to do.
 
     dataset: its name, where a download gives it; None where that would not help.
     """
@@ -34,7 +34,7 @@ class DataUnavailable(RobintError):
 
 
 class NetworkMissing(InputError):
-    """There is no network in a file; path: of the file."""
+    """There is no network in a file; args: the message; path: of the file."""
 
     def __init__(self, *args: object, path: object = None) -> None:
         super().__init__(*args)

@@ -2,7 +2,11 @@
 
 
 class Labels(dict[str, str]):
-    """Labels by name; what has none, such as a norm that was registered, is called by its own name."""
+    """Labels by name; what has none, such as a norm that was registered, is called by its own name.
+
+    >>> NORMS["linf"], NORMS["l1@0a1b2c"]
+    ('L-Inf', 'l1')
+    """
 
     def __missing__(self, name: str) -> str:
         return name.partition("@")[0]

@@ -1,4 +1,8 @@
-"""From a spec and a store to a network or numbers. This module alone knows both."""
+"""From a spec and a store to a network or numbers. This module alone knows both.
+
+progress: called with how far a training is, or how many images are done and how many there are. log_dir: folder for
+TensorBoard. batch_size: images at a time, halved where memory runs out.
+"""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -27,10 +31,10 @@ SHOWN = 16  # adversarial images that are kept with the distances, to look at
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """A trained network and its training: mean loss and accuracy per epoch, on the images trained on.
+    """A trained network, its spec, and epoch_loss, epoch_accuracy: means of each epoch, on the images trained on.
 
     test_hits: right answers after each epoch, as in `training.History`, on all test images of the data set; None where
-    the network was trained beside other test images.
+    the network was trained with other test images.
     """
 
     network: Network
@@ -52,9 +56,9 @@ def classifier(
     """The trained network of `spec`, trained on `dataset` only if the store lacks it.
 
     network: one of the spec's architecture to fill instead of building one, which spares the traces, and the memory
-    that TensorFlow never gives back of each network it has compiled for, not even when that is gone; it may be left out
-    unless the architecture is not among `catalogue.ARCHITECTURES`. `ValueError` if it is another architecture. An
-    interrupted training leaves a checkpoint, from which the next call with the same spec and data continues.
+    that TensorFlow never gives back of each network it has compiled for, not even when that is gone; needed where the
+    architecture is not among `catalogue.ARCHITECTURES`. `ValueError` if it is another architecture. An interrupted
+    training leaves a checkpoint, from which the next call with the same spec and data continues.
     """
     train = dataset.train.take(spec.n_train)
     inputs = (train.fingerprint.key,)
@@ -91,13 +95,8 @@ def classifier(
     kept = [arrays[f"w{i}"] for i in range(sum(name.startswith("w") for name in arrays))]
     network.set_weights(kept)  # `ValueError` where there are more or fewer than the network has
     found = store.load(curve, *curve_inputs)
-    return Trained(
-        network,
-        spec,
-        list(map(float, arrays["epoch_loss"])),
-        list(map(float, arrays["epoch_accuracy"])),
-        None if found is None else found["test_hits"],
-    )
+    hits = None if found is None else found["test_hits"]
+    return Trained(network, spec, arrays["epoch_loss"].tolist(), arrays["epoch_accuracy"].tolist(), hits)
 
 
 def build(spec: ClassifierSpec) -> Network:
@@ -117,7 +116,7 @@ class Networks:
         announce: Callable[[ClassifierSpec], None] = lambda spec: None,
         progress: Callable[[Position], None] | None = None,
     ) -> None:
-        """announce: told a spec before its network is trained or read; progress: of the trainings."""
+        """dataset: to train on; announce: called with a spec before its network is trained or read."""
         self.dataset, self.store = dataset, store
         self._announce, self._progress = announce, progress
         self._slots: list[_Slot] = []
@@ -165,7 +164,7 @@ class _Slot:
 
 
 def measured_accuracy(spec: AccuracySpec, networks: Networks, *, progress: Progress | None = None) -> attacks.Accuracy:
-    """Accuracy of a trained classifier on the networks' data set, measured only if their store lacks it."""
+    """The accuracy that `spec` describes, on the networks' data set, measured only if their store lacks it."""
     dataset, store = networks.dataset, networks.store
     train, test = dataset.train.take(spec.classifier.n_train), dataset.test.take(spec.n_test)
 
@@ -188,7 +187,7 @@ def measured_accuracy(spec: AccuracySpec, networks: Networks, *, progress: Progr
 
 @dataclass(frozen=True, eq=False)
 class TrainedVAEGAN:
-    """A trained VAE-GAN and the mean losses of each epoch, by part."""
+    """A trained VAE-GAN, model, its spec, and the mean losses of each epoch, by part."""
 
     model: VAEGAN
     spec: VAEGANSpec
@@ -248,7 +247,7 @@ def distances(
 
     projector: gives the trained VAE-GAN when it is needed. The noise of the projection of test image i depends on
     `spec.seed` and i alone, so that networks are compared under equal noise, whatever the batch size. The authors draw
-    anew for every network; each distance has the same distribution.
+    again for every network; each distance has the same distribution.
     """
     dataset, store = networks.dataset, networks.store
     test = dataset.test.take(spec.n_test)

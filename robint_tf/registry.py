@@ -30,6 +30,11 @@ class Registry(Mapping[str, T], Generic[T]):
 
     what: the kind, as messages name it. built_in: by name the thing itself, or "module:attribute". versioned: whether
     recipes hold `name@version` of what is registered; not where the recipe holds all that matters by itself.
+
+    >>> things = Registry("thing", {"built_in": abs})
+    >>> twice = things.register("twice", lambda x: 2 * x, version="1")
+    >>> list(things), things.full_name("built_in"), things.full_name("twice")
+    (['built_in', 'twice'], 'built_in', 'twice@1')
     """
 
     def __init__(self, what: str, built_in: Mapping[str, T | str], *, versioned: bool = True) -> None:
@@ -95,7 +100,7 @@ class Registry(Mapping[str, T], Generic[T]):
         return thing
 
     def added(self, name: str, *, version: str = "") -> Callable[[T], T]:
-        """`register` as a decorator of a function."""
+        """`register` as a decorator of a function; name, version: as there. Returns the decorator."""
         if self.versioned and not version:
             version = _source_hash(sys._getframe(1).f_code.co_filename, sys._getframe(1).f_globals)
         return lambda thing: self.register(name, thing, version=version)

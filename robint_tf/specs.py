@@ -1,7 +1,7 @@
 """Frozen descriptions of everything that the study makes. A spec is a complete recipe, and its hash is its name.
 
 Floats are held in decimal canonical form (12 significant digits), so that 0.08, 8e-2 and the 0.30000000000000004 of a
-loop are one and the same recipe.
+loop are one and the same recipe. A value that is not allowed is refused with a `ValueError`.
 
 All that changes a result, and where it is held:
 
@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from robint_tf import checks
-from robint_tf.catalogue import ARCHITECTURES, ATTRIBUTIONS, DATASETS, LOSSES, NORMS
+from robint_tf.catalogue import ARCHITECTURES, ATTRIBUTIONS, DATASETS, LOSSES, NORMS, VAE_GANS
+from robint_tf.checks import as_written
 from robint_tf.errors import InputError
 from robint_tf.registry import Registry
 
@@ -47,10 +48,10 @@ RANDOM = "random"
 class PGD:
     """Projected gradient ascent on an attack loss inside a ball around the image (Kurakin et al., 2016).
 
-    `eps` and `step_size` are in units of the [-1, 1] pixel range, twice the number of a [0, 1] range. A step
-    larger than eps is allowed: the authors attack with it, so that most iterates lie on the sphere. eps 0 or no steps
-    leave the image as it is. `ValueError` for a number that is negative, NaN or too large to be squared, and an unknown
-    norm or loss.
+    norm, loss: names in `catalogue.NORMS` and `LOSSES`. eps, step_size: in units of the [-1, 1] pixel range, twice the
+    number of a [0, 1] range. A step larger than eps is allowed: the authors attack with it, so that most iterates lie
+    on the sphere. n_steps: eps 0 or no steps leave the image as it is. random_start: whether to begin at a random point
+    of the ball, drawn from `seed`, rather than at the image.
     """
 
     norm: str
@@ -59,7 +60,7 @@ class PGD:
     n_steps: int = 40
     loss: str = "xent"
     random_start: bool = False
-    seed: int = 0  # of the random start
+    seed: int = 0
 
     def __post_init__(self) -> None:
         _registered(self, "norm", NORMS)
@@ -78,31 +79,25 @@ class PGD:
     def __str__(self) -> str:
         start = f", random start (seed {self.seed})" if self.random_start else ""
         return (
-            f"{self.norm} PGD, eps {checks.told(self.eps)} on [-1, 1] pixels ({checks.told(self.eps / 2)} on [0, 1]), "
-            f"{self.n_steps} steps of {checks.told(self.step_size)}, loss {self.loss}{start}"
+            f"{self.norm} PGD, eps {as_written(self.eps)} on [-1, 1] pixels ({as_written(self.eps / 2)} on [0, 1]), "
+            f"{self.n_steps} steps of {as_written(self.step_size)}, loss {self.loss}{start}"
         )
-
-
-def fgsm(eps: float, *, loss: str = "xent") -> PGD:
-    """The fast gradient sign method (Goodfellow et al., 2015): one l_inf step of length eps."""
-    return PGD(norm="linf", eps=eps, step_size=eps, n_steps=1, loss=loss)
-
-
-def bim(eps: float, *, n_steps: int = 10, step_size: float | None = None, loss: str = "xent") -> PGD:
-    """The basic iterative method (Kurakin et al., 2016): l_inf steps of eps / n_steps unless told otherwise."""
-    step = eps / max(n_steps, 1) if step_size is None else step_size
-    return PGD(norm="linf", eps=eps, step_size=step, n_steps=n_steps, loss=loss)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
-    """How a classifier is trained. The defaults are the authors' (their `trainers.py` and `classifiers.py`)."""
+    """How a classifier is trained. The defaults are the authors' (their `trainers.py` and `classifiers.py`).
+
+    epochs: from 0; batch_size: from 1; learning_rate: of Adam, above 0. shuffle: visit the examples in a new order in
+    each epoch; the authors visit them in file order. seed: of the initial weights and, with shuffle, of these orders.
+    precision: of the layers, "float32" or "mixed_bfloat16".
+    """
 
     epochs: int
     batch_size: int = 100
     learning_rate: float = 1e-3
-    shuffle: bool = False  # the authors visit the examples in file order, in every epoch
-    seed: int = 0  # of the initial weights and, with shuffle, of every epoch's order
+    shuffle: bool = False
+    seed: int = 0
     precision: Precision = "float32"
 
     def __post_init__(self) -> None:
@@ -127,8 +122,8 @@ def _architecture(owner: Any, *, vae_gan: bool = False) -> None:
         if not own:
             raise InputError(f"the data set {owner.dataset!r} has no architecture of its own; name one.")
         object.__setattr__(owner, "architecture", own)
-    if not vae_gan and not owner.architecture.startswith(CUSTOM):
-        _registered(owner, "architecture", ARCHITECTURES)
+    if vae_gan or not owner.architecture.startswith(CUSTOM):
+        _registered(owner, "architecture", VAE_GANS if vae_gan else ARCHITECTURES)
 
 
 def _registered(owner: Any, name: str, registry: Registry, *others: str) -> None:
@@ -138,11 +133,11 @@ def _registered(owner: Any, name: str, registry: Registry, *others: str) -> None
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierSpec:
-    """A trained classifier: data set, how many of its first training images, training, and the attack trained against.
+    """A trained classifier: dataset, its first n_train training images (None: all), training, attack and variant.
 
-    `attack` None is standard training; with an attack the network sees adversarial images only (appendix B).
-    architecture: a name in `catalogue.ARCHITECTURES`, or what `classifiers.architecture_of` says of another network;
-    by default the study's for the data set.
+    attack: None is standard training; else the network sees adversarial images only (appendix B). architecture: a name
+    in `catalogue.ARCHITECTURES`, or what `classifiers.architecture_of` says of another network; by default the study's
+    for the data set.
     """
 
     dataset: str
@@ -160,17 +155,18 @@ class ClassifierSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class VAEGANSpec:
-    """A trained VAE-GAN: data set, how many of its first training images, epochs and batch size.
+    """A trained VAE-GAN: dataset, its first n_train training images (None: all), epochs and batch_size.
 
-    Images are visited in file order, `round(N / batch_size)` batches an epoch (notebooks 1.1, 2.1, 3.1); networks,
-    optimisers and weights of the losses are those of architecture and variant.
+    Images are visited in file order, `round(N / batch_size)` batches an epoch (notebooks 1.1, 2.1, 3.1). seed: of the
+    initial weights and the noise. Networks, optimisers and weights of the losses are those of architecture, a name in
+    `catalogue.VAE_GANS` and by default the data set's, and variant.
     """
 
     dataset: str
     epochs: int
     batch_size: int = 100
     n_train: int | None = None
-    seed: int = 0  # of the initial weights and the noise
+    seed: int = 0
     variant: Variant = "authors"
     architecture: str = ""
 
@@ -185,10 +181,10 @@ class VAEGANSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class DistanceSpec:
-    """Distances to the manifold of the first `n_test` test images, attacked on one classifier (section 2.1).
+    """Distances to the manifold of the first `n_test` test images, attacked on a classifier (section 2.1).
 
-    `attack` None leaves the images as they are. `reference` is the network by whose predictions the authors tell which
-    attacks succeeded: the standard one. `seed` is that of the noise of the projections.
+    attack: None leaves the images as they are. reference: the network by whose predictions the authors decide which
+    attacks succeeded, the standard one. vae_gan: what stands for the manifold. seed: of the noise of the projections.
     """
 
     classifier: ClassifierSpec
@@ -229,7 +225,7 @@ class CurveSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class SavedNetwork:
-    """A user's network, known by the SHA-256 of its weights and configuration (`classifiers.fingerprint`)."""
+    """A user's network, known by sha256, a hash of its weights and configuration (`classifiers.fingerprint`)."""
 
     sha256: str
 
@@ -241,9 +237,11 @@ class SavedNetwork:
 class RetrainSpec:
     """One cell of the grid of sections 3.2 and 3.3: accuracy after retraining on images with pixels replaced.
 
-    source: the network that is explained, None for the random baseline. fraction: of the pixels removed ("remove",
-    ROAR) or kept ("keep", KAR), inside (0, 1). training: of the new network, with its seed; architecture: of the new
-    network, as in `ClassifierSpec`. mask_seed: of random masks and of the noise that breaks ties.
+    dataset, n_train, n_test: the data, and how many of its first images (None: all). source: the network that is
+    explained, None for the random baseline. attribution: a name in `catalogue.ATTRIBUTIONS`, or "random". occlusion:
+    "remove" (ROAR) or "keep" (KAR) the fraction of the pixels, inside (0, 1), that matters most. training: of the new
+    network, with its seed; architecture: of the new network, as in `ClassifierSpec`. mask_seed: of random masks and of
+    the noise that breaks ties. variant: also of the fill, see `occlusion.FILL_OF`.
     """
 
     dataset: str
@@ -268,7 +266,7 @@ class RetrainSpec:
         if self.fraction >= 1:
             raise InputError(f"fraction is {self.fraction!r}; give a number between 0 and 1.")
         if (self.source is None) != (self.attribution == RANDOM):
-            raise InputError(f"attribution is {self.attribution!r}; `random` and no other has no source network.")
+            raise InputError(f"attribution is {self.attribution!r}; give a source network, or none for `random`.")
         checks.amounts(self, "n_train", "n_test")
 
 

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from robint_tf.attacks import pgd as attacks
+from robint_tf.attacks.named import bim, fgsm
 from robint_tf.attacks.norms import l2_direction
 from robint_tf.catalogue import LOSSES, NORMS
 from robint_tf.networks import classifiers
-from robint_tf.specs import PGD, bim, fgsm
+from robint_tf.specs import PGD
 
 FILES = {
     "attacks_mixnorm": ("gaussian_mlp", "MIXNORM_DNN"),

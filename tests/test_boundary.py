@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robint_tf.paper.figures import boundary
+from robint_tf.manifold import boundary
 
 
 @given(st.floats(-88, 88), st.floats(-0.2, 0.2))

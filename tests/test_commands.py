@@ -227,28 +227,53 @@ def test_a_killed_command_continues_and_ends_with_the_same_bytes(tmp_path, signu
     assert resumed == undisturbed
 
 
-OWN = r"(\[piece \d.*|training .*|testing .*|evaluating .*|mnist: .*|random, .*|Warning: .*)?"
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "train --dataset mnist-sample --n-train 20 --n-test 20 --epochs 1 --eps 0.5 --n-steps 2",
-        "data mnist-sample",
+OWN = r"(\[(piece|network) \d.*|training .*|testing .*|evaluating .*|mnist: .*|random, .*|measuring .*|Warning: .*)?"
+TINY = "--dataset mnist-sample --n-train 20 --n-test 20"
+LINES = {
+    "data": ["data mnist-sample", "data"],
+    "a network of one's own": [
+        f"train {TINY} --epochs 1 --eps 0.5 --n-steps 2 --bounds 0,255 --save m.keras --tensorboard logs",
+        "evaluate m.keras --dataset mnist-sample --n-test 20 --bounds 0,255 --eps 8/255 --eps-range 0,1 --n-steps 2",
+        f"roar m.keras {TINY} --bounds 0,255 --fractions 0.5 --seeds 1 --epochs 1",
+        "pack p.json",
+        "unpack p.json --store another",
     ],
-)
-def test_nothing_is_printed_but_lines_of_our_own(tmp_path, line):
+    "results": [
+        "section-2-2 --preset smoke --seeds 1",
+        "report",
+        "redraw figures/section_2_2.json",
+        "status --preset smoke",
+    ],
+    "plans": ["plan section-2-2 --preset smoke --seeds 1", "plan section-3-2 --preset smoke --calibrate 0"],
+}
+SLOW = {
+    "section 2.1": [
+        "plan section-2-1 --preset smoke --dataset mnist --calibrate 0",
+        "section-2-1 --preset smoke --dataset mnist",
+    ],
+    "sections 3.2 and 3.3": ["section-3-2 --preset smoke --norms l2", "section-3-3 --preset smoke --norms l2"],
+}
+ONE_AFTER_ANOTHER = """
+import sys
+from robint_experiments.cli import main
+for line in sys.argv[1:]:
+    main(line.split(), standalone_mode=False)
+"""
+
+
+@pytest.mark.parametrize("case", [*LINES, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
+def test_nothing_is_printed_but_lines_of_our_own(tmp_path, case):
     """As a user starts it: without this process's log level, which hides what TensorFlow's C++ says."""
-    environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
-    code = "from robint_experiments.cli import main; main()"
+    environment = {k: v for k, v in os.environ.items() if k not in ("TF_CPP_MIN_LOG_LEVEL", "ROBINT_DATA_DIR")}
     done = subprocess.run(
-        [sys.executable, "-c", code, *line.split()],
+        [sys.executable, "-c", ONE_AFTER_ANOTHER, *{**LINES, **SLOW}[case]],
         cwd=tmp_path,
         env=environment | {"ROBINT_STORE": str(tmp_path / "store")},
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
     )
+    assert done.returncode == 0, done.stderr
     assert done.stdout
     assert [text for text in done.stderr.splitlines() if not re.fullmatch(OWN, text)] == []
 

@@ -9,10 +9,11 @@ import tensorflow as tf
 
 from robint_tf.attacks import evaluation
 from robint_tf.attacks import pgd as attacks
+from robint_tf.attacks.named import fgsm
 from robint_tf.interpretability import attributions
 from robint_tf.networks import classifiers, inputs
 from robint_tf.networks.files import models
-from robint_tf.specs import PGD, Training, fgsm
+from robint_tf.specs import PGD, Training
 from robint_tf.training.adversarial import AdversarialClassifier
 from robint_tf.training.classifier import fit_classifier
 

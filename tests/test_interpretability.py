@@ -128,6 +128,8 @@ def test_one_network_per_series_gives_a_figure_without_correlations(tmp_path, ca
         ["G", "-", "0.946", "-", "0.973"],
         ["GX", "-", "0.628", "-", "0.626"],
         ["G", "-", "-0.529", "-", "-0.462"],
+        ["GX", "-", "0.941", "-", "0.949"],  # of DiffROAR
+        ["G", "-", "0.919", "-", "0.955"],
     ]
 
 
@@ -169,8 +171,8 @@ def test_a_killed_grid_loses_one_cell_and_section_3_3_trains_nothing(robint, tmp
     assert "10 of 20 retrainings" in text  # the second seeds
     assert artifacts(tmp_path) == everything
     robint("redraw", "figures/section_3_2_xent.json", "--out", "again")
-    name = "section_3_2_xent.png"
-    assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "figures" / name).read_bytes()
+    for name in ("section_3_2_xent.png", "section_3_2_diffroar_xent.png"):
+        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "figures" / name).read_bytes()
 
 
 def test_an_old_store_is_not_used_and_status_says_so(robint, tmp_path):
@@ -223,6 +225,7 @@ def test_roar_scores_a_users_network_once(robint, tmp_path):
     args += ["--seeds", "2", "--n-train", "60", "--n-test", "40", "--json", "m_roar.json"]
     text = robint(*args)
     assert "Keep and Retrain (KAR)" in text
+    assert "(DiffROAR): difference of test accuracies" in text
     first = artifacts(tmp_path)
     cells = [p for p in first if "RetrainSpec" in str(p)]
     assert len(cells) == 2 * 2 * 3  # occlusions, seeds; random and two attributions
@@ -232,6 +235,7 @@ def test_roar_scores_a_users_network_once(robint, tmp_path):
     assert (tmp_path / "m_roar.json").read_bytes() == before
     found = json.loads(before)
     assert [t["occlusion"] for t in found["tests"]] == list(OCCLUSIONS)
+    assert list(found["diff_roar"]) == list(ATTRIBUTIONS)
     assert found["model"] == "m.keras"
     assert len(found["model_sha256"]) == len(found["network_sha256"]) == 64
     robint(

@@ -4,11 +4,12 @@ import re
 from types import SimpleNamespace
 
 import pytest
+import tensorflow as tf
 
 from robint_experiments.studies import estimate
 from robint_experiments.studies.estimate import Costs, Work, Workload
 from robint_tf.data import datasets as data
-from robint_tf.networks import classifiers
+from robint_tf.networks import classifiers, vae_gan
 from robint_tf.specs import VAEGANSpec
 from robint_tf.store import results
 
@@ -33,6 +34,26 @@ def test_a_vae_gan_step_costs_more_on_more_images():
         estimate.vae_gan_flops(VAEGANSpec(dataset="mnist", epochs=1, batch_size=n), (28, 28, 1)) for n in (2, 20)
     )
     assert 4 < more / few < 10.5  # spectral normalisation costs the same for any batch
+
+
+@pytest.mark.parametrize(("name", "runs"), [("mnist", 1), ("cifar10", 5)])
+def test_flops_of_a_vae_gan_step_count_every_run_of_the_discriminator(name, runs):
+    model, n = vae_gan.build(name), 50  # so many that the power iterations, once a run, hardly count
+    shape = model.encoder.example_shape
+
+    def forward(part):
+        network = getattr(model, part)
+        return estimate._flops(network, tf.TensorSpec([n, *network.example_shape], tf.float32))
+
+    # Passes forward, to the inputs, and to the kernels where the part itself is trained, of one batch each.
+    passes = {
+        "encoder": 3 + 1,  # its own loss; once more for the other parts
+        "decoder": 2 + 2 * 3 + 2 * runs,  # the encoder's loss, its own two batches, two batches for each run
+        "discriminator": 2 * 2 + 3 * 3 * runs,  # the decoder's two batches; three batches in each run
+    }
+    by_hand = sum(count * forward(part) for part, count in passes.items())
+    counted = estimate.vae_gan_flops(VAEGANSpec(dataset=name, epochs=1, batch_size=n), shape)
+    assert 0.9 * by_hand < counted < 1.02 * by_hand  # the first layers pass nothing on to images
 
 
 def test_costs_add_up():

@@ -3,7 +3,8 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from robint_tf.paper.figures import boundary, plots, plots_manifold
+from robint_tf.manifold import boundary
+from robint_tf.paper.figures import plots, plots_manifold
 from robint_tf.store.results import summary
 
 

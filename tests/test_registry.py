@@ -15,15 +15,16 @@ from robint_experiments.cli import main
 from robint_experiments.studies import presets
 from robint_tf import attacks, catalogue, data, labels
 from robint_tf.attacks import PGD
-from robint_tf.catalogue import ARCHITECTURES, ATTRIBUTIONS, DATASETS, LOSSES, NORMS
-from robint_tf.networks import classifiers
+from robint_tf.catalogue import ARCHITECTURES, ATTRIBUTIONS, DATASETS, FILLS, LOSSES, NORMS, VAE_GANS
+from robint_tf.interpretability import occlusion
+from robint_tf.networks import classifiers, vae_gan
 from robint_tf.networks.classifiers import Architecture
 from robint_tf.registry import Registry
-from robint_tf.specs import ClassifierSpec, RetrainSpec, Training, as_dict, from_dict
+from robint_tf.specs import ClassifierSpec, RetrainSpec, Training, VAEGANSpec, as_dict, from_dict
 from robint_tf.store.artifacts import spec_key
 from robint_tf.training import fit_classifier
 
-REGISTRIES = (NORMS, LOSSES, ATTRIBUTIONS, ARCHITECTURES, DATASETS)
+REGISTRIES = (NORMS, LOSSES, ATTRIBUTIONS, FILLS, ARCHITECTURES, VAE_GANS, DATASETS)
 PRESETS = (presets.SECTION_2_1, presets.SECTION_2_2, presets.SECTION_3_2)
 EXTENDING = (Path(__file__).parents[1] / "docs" / "extending.md").read_text(encoding="utf-8")
 
@@ -125,6 +126,14 @@ REFUSED = {
         lambda: ClassifierSpec(dataset="mnist", training=Training(epochs=1), architecture="vgg"),
         "^architecture is 'vgg'; choose one of gaussian_mlp, mnist_cnn, cifar_cnn",
     ),
+    "VAE-GAN": (
+        lambda: VAEGANSpec(dataset="mnist", epochs=1, architecture="stylegan"),
+        "^VAE-GAN is 'stylegan'; choose one of mnist, fashion_mnist, cifar10",
+    ),
+    "fill": (
+        lambda: occlusion.fill_values(np.zeros(3), fill="blur"),
+        "^fill is 'blur'; choose one of authors_mean, mean",
+    ),
     "classes": (
         lambda: (
             ARCHITECTURES.register("odd", Architecture(classifiers.cifar_cnn, (32, 32, 3), 7), version="1"),
@@ -218,9 +227,18 @@ def test_the_code_of_the_document_runs_and_does_what_it_says(tmp_path, capsys):
     path = tmp_path / "my_things.py"
     path.write_text("\n\n".join(re.findall(r"```python\n(.*?)```", EXTENDING, re.DOTALL)))
     made = runpy.run_path(str(path))
-    assert re.fullmatch(r"l1@\w{12} PGD, eps 4 .*accuracy \d+%; maps \(50, 32, 32\)\n", capsys.readouterr().out)
-    for registry, name in zip(REGISTRIES, ("l1", "dlr", "integrated_gradients", "small_cnn", "stripes"), strict=True):
+    attacked, occluded, distance = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"l1@\w{12} PGD, eps 4 .*accuracy \d+%; maps \(50, 32, 32\)", attacked)
+    assert re.fullmatch(r"half of the pixels black: accuracy \d+%", occluded)
+    assert re.fullmatch(r"their distance to the manifold: \d+\.?\d*", distance)
+    names = ("l1", "dlr", "integrated_gradients", "black", "small_cnn", "small_vae_gan", "stripes")
+    for registry, name in zip(REGISTRIES, names, strict=True):
         assert name in registry
+    assert (made["occluded"] == -1).all(axis=-1).mean(axis=(1, 2)).min() > 0.49
+    recipe = VAEGANSpec(dataset="stripes", epochs=1)
+    assert re.fullmatch(r"small_vae_gan@\w{12}", recipe.architecture)
+    assert from_dict(as_dict(recipe)) == recipe
+    assert made["model"].name == vae_gan.build(recipe.architecture).name == "vae_gan_small_vae_gan"
 
     ops, rng = NORMS["l1"], np.random.default_rng(0)
     x = rng.uniform(-0.5, 0.5, (20, 4, 3, 1)).astype("float32")

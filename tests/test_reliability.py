@@ -38,6 +38,21 @@ from robint_tf.training.classifier import fit_classifier
 TOY = ["section-2-2", "--preset", "smoke", "--seeds", "1"]
 
 
+def test_every_row_of_the_document_names_tests_that_exist():
+    root = Path(__file__).parents[1]
+    rows = [line for line in (root / "docs" / "reliability.md").read_text().splitlines() if re.match(r"\| \d", line)]
+    assert len(rows) > 60
+    files = {path.stem: path.read_text() for path in (root / "tests").glob("test_*.py")}
+    tests = {name for text in files.values() for name in re.findall(r"^def (test_\w+)", text, re.M)} | set(files)
+    for row in rows:
+        _, number, happens, does, shown, _ = re.split(r"(?<!\\)\|", row)
+        assert happens.strip(), number
+        assert does.strip(), number
+        named = set(re.findall(r"`(test_\w+)`", shown))
+        assert named or "not tested" in shown, number
+        assert named <= tests, number
+
+
 def test_odd_paths_work(robint, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "linked").symlink_to("elsewhere")
@@ -141,9 +156,10 @@ def test_deterministic_runs_are_equal_byte_for_byte(tmp_path):
         process = start(tmp_path, *TOY, "--deterministic", "--store", name, "--out", f"{name}_figures")
         _, errors = process.communicate(timeout=300)
         assert process.returncode == 0, errors
-        found.append((tmp_path / f"{name}_figures" / "section_2_2.json").read_bytes())
+        found.append({p.name: p.read_bytes() for p in (tmp_path / f"{name}_figures").iterdir()})
     assert found[0] == found[1]
-    assert b'"deterministic": true' in found[0]
+    assert {"section_2_2.png", "section_2_2.pdf"} < found[0].keys()
+    assert b'"deterministic": true' in found[0]["section_2_2.json"]
 
 
 UNSEEDED = """

@@ -5,6 +5,8 @@ import hashlib
 import json
 import os
 import struct
+import subprocess
+import sys
 import warnings
 import zlib
 from dataclasses import replace
@@ -187,6 +189,18 @@ def test_tfds_folder_is_brought_back_to_the_order_of_the_files(tiny, prepared_mn
         raw, order = sources.read(location, split)
         assert order == "original"
         assert equal(raw, tiny[split])
+
+
+def test_tensorflow_says_nothing_of_its_own_while_a_prepared_folder_is_read(prepared_mnist):
+    """In a process of its own: TensorFlow says once in a process what it deprecates."""
+    code = (
+        "import sys; from pathlib import Path; from robint_tf.data import tfds_folder\n"
+        "print(tfds_folder.read(Path(sys.argv[1]), 'mnist', 'test', n=12, shape=(28, 28, 1))[0].shape)"
+    )
+    folder = sources.find("mnist", prepared_mnist).folder
+    done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, check=True)
+    assert done.stdout == "(12, 28, 28, 1)\n"
+    assert "deprecated" not in done.stderr
 
 
 def test_cifar10_order_comes_from_its_ids(tmp_path, monkeypatch):

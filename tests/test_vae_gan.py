@@ -470,7 +470,7 @@ def test_initial_weights_follow_the_seed_alone():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: vae_gan.build("svhn"), "dataset is 'svhn'; choose one of mnist, fashion_mnist, cifar10"),
+        (lambda: vae_gan.build("svhn"), "VAE-GAN is 'svhn'; choose one of mnist, fashion_mnist, cifar10"),
         (
             lambda: vae_gan.build("mnist", "ours"),
             "variant is 'ours'; choose one of authors, paper",

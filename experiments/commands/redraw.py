@@ -20,5 +20,5 @@ def command(files: tuple[Path, ...], out: Path | None) -> None:
         name = content.get("figure")
         if name not in plots.FIGURES:
             raise click.UsageError(f"{path} draws {name!r}; figures there are: {', '.join(plots.FIGURES)}.")
-        written = plots.save(plots.FIGURES[name](content), (out or path.parent) / path.stem)
+        written = plots.draw(content, (out or path.parent) / path.stem)
         click.echo("wrote " + ", ".join(map(str, written)))

@@ -79,11 +79,14 @@ def write(folder: Path, out: Path, *, allow_mixed: bool = False, documents: tupl
         paths.append(path)
     compared = [row for row in found["groups"] if set(row["ours"]) != {"not run"}]
     for row in compared:
-        click.echo(f"{row['group']:70} {report.counts(row['ours'])}")
+        click.echo(f"{row['group']}: {report.counts(row['ours'])}")
     if len(compared) < len(found["groups"]):
         click.echo(
             f"not run: {len(found['groups']) - len(compared)} other kinds of claims; report.md names their commands"
         )
+    for row in found["beyond"]["groups"]:
+        if set(row["ours"]) != {"not run"}:
+            click.echo(f"beyond the paper, {row['group']} {report.counts(row['ours'])}")
     for place, reason in found["left_out"].items():
         click.echo(f"left out {place}: {reason}", err=True)
     click.echo("wrote " + ", ".join(map(str, paths)))

@@ -14,7 +14,7 @@ from ..own.retraining import Plan, roar
 from ..parameters import NewFile, Place, Share
 from ..parsing import parsed
 from ..run import begin, sha256, today
-from ..studies.grid_results import print_retrainings, scores_of
+from ..studies.grid_results import diff_roar_of, print_retrainings, scores_of
 from ..studies.presets import SECTION_3_2, InterpretabilityStudy, epochs_of
 
 if TYPE_CHECKING:
@@ -121,7 +121,8 @@ def command(options: Options) -> None:
     cells = grid.cells(explained)
     run.display.end()
     tests = scores_of(study, cells, baseline)
-    print_retrainings(study, tests)
+    diff_roar = diff_roar_of(study, cells)
+    print_retrainings(study, tests, diff_roar)
     if options.json_path is not None:
         about = {
             "figure": None,
@@ -138,5 +139,5 @@ def command(options: Options) -> None:
             "n_seeds": study.n_seeds,
             "fractions": list(study.fractions),
         }
-        results.write(options.json_path, about | {"tests": tests})
+        results.write(options.json_path, about | {"tests": tests, "diff_roar": diff_roar})
         click.echo(f"wrote {options.json_path}")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -10,6 +11,7 @@ from robint_tf.specs import as_dict
 from ..commands import report
 from ..options import RunOptions, out_option, run_options
 from ..parsing import parsed
+from ..progress import wrapped
 from ..run import Run, begin
 from ..studies import toy
 from ..studies.manifold import ManifoldRunner
@@ -46,10 +48,13 @@ def command(options: Options) -> None:
     toy.print_table(results)
     click.echo("\nA standard and an adversarially trained network on 1,000 MNIST digits")
     paths.append(_networks(run, out))
-    click.echo("\nSection 2.1: distance of adversarial digits to the image manifold (Figures 1, 2, 6)")
-    for stem, figure, content in ManifoldRunner(DEMO_2_1, run, "xent", offline=True).figures("panel"):
+    click.echo("\nSection 2.1: distance of adversarial digits to the manifold (Figures 1, 2, 6)")
+    figures = ManifoldRunner(DEMO_2_1, run, "xent", offline=True).figures("panel")
+    if figures[0][2]["problems"]:
+        click.echo("  robint section-2-1 --dataset mnist trains a VAE-GAN on the whole data set")
+    for stem, figure, content in figures:
         paths += run.save(stem, content, figure=figure)
-    click.echo("\nwrote " + ", ".join(map(str, paths)))
+    click.echo(f"\nwrote {len(paths)} files into {out}: figures (.png, .pdf) and their numbers (.json)")
     click.echo("\nThe paper's claims, as far as this goes (robint report)")
     report.write(out, out)
 
@@ -64,7 +69,7 @@ def _networks(run: Run, out: Path) -> Path:
     digits = data.load("mnist_sample", offline=True)
     network = classifiers.build("mnist_cnn")
     x, y = digits.test.x, digits.test.y
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, spec in DEMO_NETWORKS.items():
         run.display.begin(f"training the {name} network")
         recipes.classifier(spec, digits, run.store, network=network, progress=run.display.training)
@@ -72,8 +77,15 @@ def _networks(run: Run, out: Path) -> Path:
         clean = evaluation.accuracy(network, x, y)
         robust = evaluation.accuracy(network, x, y, DEMO_ATTACK, progress=run.display.batches)
         run.display.end()
-        click.echo(f"{name:12} clean {clean}\n{'':12} under {DEMO_ATTACK}: {robust}")
         rows.append({"name": name, "spec": as_dict(spec), "clean": vars(clean), "robust": vars(robust)})
+    click.echo(f"{'network':12} {'accuracy on clean images':26} under attack")
+    for row in rows:
+        cells = [
+            f"{found['value']:.1%} ({found['interval'][0]:.1%} to {found['interval'][1]:.1%})"
+            for found in (row["clean"], row["robust"])
+        ]
+        click.echo(f"{row['name']:12} {cells[0]:26} {cells[1]}")
+    click.echo(wrapped(f"{len(y)} test images, with 95% intervals; the attack is {DEMO_ATTACK}"))
     path = out / "networks.json"
     results.write(
         path,

@@ -1,6 +1,5 @@
 """How much work a study is, and how long it takes on this device, from a few measured steps of each kind."""
 
-import logging
 import statistics
 import time
 from collections.abc import Callable, Collection
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from robint_tf.specs import PGD, ClassifierSpec, RetrainSpec, Training
 
 from ..progress import duration
+from ..quiet import deprecations_unsaid
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -201,21 +201,24 @@ def vae_gan_bytes(spec: "VAEGANSpec") -> int:
 
 
 def vae_gan_flops(spec: "VAEGANSpec", x_shape: tuple[int, ...]) -> float:
-    """Of one training step."""
+    """Of one training step: what comes before the discriminator's runs, and these, which are a loop in the graph."""
     import tensorflow as tf
 
     from robint_tf.networks import vae_gan
 
     model = vae_gan.build(spec.architecture, spec.variant, spec.seed)
-    return _flops(model.descend, tf.TensorSpec([spec.batch_size, *x_shape], tf.float32))
+    images = tf.TensorSpec([spec.batch_size, *x_shape], tf.float32)
+    latent = tf.TensorSpec([spec.batch_size, model.latent_dim], tf.float32)
+    run = _flops(lambda x, *z: model.update_discriminator(x, z[:2], z[2:]), images, *[latent] * 4)
+    return _flops(model.descend, images) + model.n_dis * run
 
 
-def _flops(function: object, signature: "tf.TensorSpec") -> float:
-    """Floating-point operations of a function without loops, as TensorFlow's profiler counts them in its graph."""
+def _flops(function: object, *signature: "tf.TensorSpec") -> float:
+    """Floating-point operations of a function, as TensorFlow's profiler counts them in its graph; none inside loops."""
     import tensorflow as tf
 
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # the profiler calls functions that TensorFlow deprecates
-    graph = tf.function(function, input_signature=[signature], autograph=False).get_concrete_function().graph
+    graph = tf.function(function, input_signature=signature, autograph=False).get_concrete_function().graph
     profiler = tf.compat.v1.profiler
     options = profiler.ProfileOptionBuilder(profiler.ProfileOptionBuilder.float_operation())
-    return float(profiler.profile(graph, options=options.with_empty_output().build()).total_float_ops)
+    with deprecations_unsaid():
+        return float(profiler.profile(graph, options=options.with_empty_output().build()).total_float_ops)

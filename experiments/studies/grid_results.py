@@ -1,6 +1,5 @@
 """Sections 3.2 and 3.3 in numbers: from retrained accuracies to scores and correlations, with the authors'."""
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -8,7 +7,7 @@ import click
 from robint_tf import labels
 from robint_tf.paper import published
 
-from .presets import ATTRIBUTIONS, STRONGEST, InterpretabilityStudy
+from .presets import ATTRIBUTIONS, InterpretabilityStudy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from .grid import Cells, Grid
 
 AXES = ("strength", "accuracy")
-BAND_POINTS = 40
 
 
 def measure(grid: "Grid") -> dict[str, Any]:
@@ -31,10 +29,13 @@ def measure(grid: "Grid") -> dict[str, Any]:
 
 
 def figure(study: InterpretabilityStudy, measured: dict[str, Any], loss: str, axis: str) -> dict[str, Any]:
-    """The content of Figure 4 (axis "strength") or 5 ("accuracy") for the networks trained with one loss."""
+    """The content of Figure 4 (axis "strength") or 5 ("accuracy") for the networks trained with one loss.
+
+    Beyond the paper it holds DiffROAR, by network and as a panel, and the pooled random baseline.
+    """
     baseline = measured["baseline"]
     chosen = [row for row in measured["networks"] if row[0].loss in (None, loss)]
-    return {
+    found = {
         "loss": loss,
         "axis": axis,
         "fractions": list(study.fractions),
@@ -53,11 +54,33 @@ def figure(study: InterpretabilityStudy, measured: dict[str, Any], loss: str, ax
                 "robust_accuracy_interval": list(robust.interval),
                 "n_attacked": robust.n,
                 "retrained": {a: {o: cells[a, o].tolist() for o in labels.TESTS_IN_FULL} for a in ATTRIBUTIONS},
+                "diff_roar": diff_roar_of(study, cells),
             }
             for explained, clean, robust, cells in chosen
         ],
         "panels": [_panel(study, baseline, chosen, loss, axis, occlusion) for occlusion in labels.TESTS_IN_FULL],
     }
+    return found | _beyond(found)
+
+
+def _beyond(found: dict[str, Any]) -> dict[str, Any]:
+    """What a figure holds beyond the paper's own: the pooled random baseline, and the panel of DiffROAR."""
+    from robint_tf.paper.beyond import cells
+    from robint_tf.paper.figures.series import diff_roar_panel
+
+    pooled = {
+        occlusion: {"accuracy": mean.tolist(), "n": n.tolist()}
+        for occlusion, (mean, n) in cells.baseline(found).items()
+    }
+    return {"pooled_baseline": pooled, "diff_roar": diff_roar_panel(found)}
+
+
+def diff_roar_of(study: InterpretabilityStudy, cells: "Cells") -> "dict[str, Any] | None":
+    """DiffROAR of a network by attribution, as `cells.diff_roar` gives it; None where the fractions allow none."""
+    from robint_tf.paper.beyond.cells import diff_roar
+
+    found = {a: diff_roar(study.fractions, {o: cells[a, o] for o in labels.TESTS_IN_FULL}) for a in ATTRIBUTIONS}
+    return None if None in found.values() else found
 
 
 def _panel(
@@ -83,6 +106,8 @@ def _series(
     axis: str,
     key: tuple[str, str],
 ) -> dict[str, Any]:
+    from robint_tf.paper.figures.series import series
+
     occlusion, attribution = key
     scored = [
         score_of(study, cells[attribution, occlusion], baseline["random", occlusion], occlusion) for *_, cells in rows
@@ -97,73 +122,21 @@ def _series(
     )
 
 
-def series(
-    key: tuple[str, str, str, str],
-    axis: str,
-    *,
-    eps: list[float],
-    accuracy: list[float],
-    y: list[float],
-    errors: list[float | None],
-) -> dict[str, Any]:
-    """One series of a panel: its points, correlations with intervals, the authors', line and band.
-
-    key: loss, norm, occlusion, attribution. The standard networks are those with eps 0.
-    """
-    import numpy as np
-
-    from robint_tf.interpretability import scores
-
-    loss, norm, occlusion, attribution = key
-    x = np.array([e / STRONGEST[norm] for e in eps] if axis == "strength" else accuracy)
-    values = np.array(y)
-    correlation, line = scores.correlation(x, values), scores.fit_line(x, values)
-    at = np.linspace(x.min(), x.max(), BAND_POINTS)
-    band = scores.fit_band(x, values, at)
-    standard = np.array(eps) == 0
-    return {
-        "name": f"{labels.NORMS[norm]} {labels.LOSSES[loss]} {labels.ATTRIBUTIONS[attribution]}",
-        "norm": norm,
-        "attribution": attribution,
-        "x": x.tolist(),
-        "y": y,
-        "standard_errors": errors,
-        "correlation": correlation and asdict(correlation),
-        "authors": asdict(published.printed_correlation(loss, norm, occlusion, attribution, axis)),
-        "line": line and line._asdict(),
-        "band": band and {"x": at.tolist(), "low": band[0].tolist(), "high": band[1].tolist()},
-        "margin_over_standard": None if standard.all() else scores.margin(values[~standard], values[standard]),
-    }
-
-
 def authors_figure(loss: str, axis: str) -> dict[str, Any]:
-    """The published Figure 4 (axis "strength") or 5 ("accuracy"), from the numbers read back from it."""
-    panels = []
-    for occlusion, title in labels.TESTS_IN_FULL.items():
-        entries = []
-        for attribution in reversed(ATTRIBUTIONS):
-            for norm in labels.NORMS:
-                table = published.series(loss, norm)
-                y = list(table.scores[occlusion, attribution])
-                entries.append(
-                    series(
-                        (loss, norm, occlusion, attribution),
-                        axis,
-                        eps=list(table.eps),
-                        accuracy=list(table.accuracy),
-                        y=y,
-                        errors=[None] * len(y),
-                    )
-                )
-        panels.append({"occlusion": occlusion, "title": title, "series": entries})
+    """The published Figure 4 (axis "strength") or 5 ("accuracy"), from the numbers read back from it; with DiffROAR."""
+    from robint_tf.paper.beyond.cells import DIFF
+    from robint_tf.paper.figures.series import authors_panel
+
     return {
         "figure": "interpretability",
         "dataset": "the authors, cifar10",
         "train_data": {"count": 50_000},
+        "loss": loss,
         "axis": axis,
-        "fractions": [0.1, 0.3, 0.5, 0.7, 0.9],
-        "n_seeds": 3,
-        "panels": panels,
+        "fractions": list(published.FRACTIONS),
+        "n_seeds": published.N_RETRAININGS,
+        "panels": [authors_panel(loss, axis, test) for test in labels.TESTS_IN_FULL],
+        "diff_roar": authors_panel(loss, axis, DIFF),
     }
 
 
@@ -173,15 +146,16 @@ def score_of(
     """A network's score from accuracies (fractions, seeds), and its standard error over the seeds if there are two."""
     import numpy as np
 
-    from robint_tf.interpretability import scores
+    from robint_tf.interpretability import inference
 
-    return scores.score_over_seeds(np.array(study.fractions), accuracies, random, occlusion)
+    return inference.score_over_seeds(np.array(study.fractions), accuracies, random, occlusion)
 
 
 def print_table(figure: dict[str, Any]) -> None:
-    """Print our correlations and the authors'."""
+    """Print our correlations and the authors', of ROAR and KAR and, beyond the paper, of DiffROAR."""
     against = {"strength": "attack strength", "accuracy": "test accuracy"}[figure["axis"]]
-    for panel in figure["panels"]:
+    beyond = [figure["diff_roar"]] if figure["diff_roar"] else []
+    for panel in [*figure["panels"], *beyond]:
         click.echo(f"\n{panel['title']}: correlation with {against}")
         click.echo(
             f"{'series':16} {'linear (95% interval)':>26} {'authors':>8} {'rank (95% interval)':>26} {'authors':>8}"
@@ -195,11 +169,12 @@ def print_table(figure: dict[str, Any]) -> None:
                     for name in ("pearson", "spearman")
                 ]
             authors = series["authors"]
-            click.echo(
-                f"{series['name']:16} {cells[0]:>26} {authors['linear']:8.3f} {cells[1]:>26} {authors['rank']:8.3f}"
-            )
+            linear, rank = (f"{authors[name]:.3f}" if authors else "-" for name in ("linear", "rank"))
+            click.echo(f"{series['name']:16} {cells[0]:>26} {linear:>8} {cells[1]:>26} {rank:>8}")
         above = sum((s["margin_over_standard"] or 0) > 0 for s in panel["series"])
         click.echo(f"every robust network above every standard one: in {above} of {len(panel['series'])} series")
+    if not beyond:
+        click.echo("\nno DiffROAR: it needs the fraction 1 - k for every fraction k")
 
 
 def scores_of(study: InterpretabilityStudy, cells: "Cells", baseline: "Cells") -> list[dict[str, Any]]:
@@ -218,16 +193,29 @@ def scores_of(study: InterpretabilityStudy, cells: "Cells", baseline: "Cells") -
     return tests
 
 
-def print_retrainings(study: InterpretabilityStudy, tests: list[dict[str, Any]]) -> None:
-    """Print accuracies by fraction, means over the retrainings, and the scores."""
+def print_retrainings(
+    study: InterpretabilityStudy, tests: list[dict[str, Any]], diff_roar: dict[str, Any] | None
+) -> None:
+    """Print accuracies by fraction, means over the retrainings, and the scores; then DiffROAR, where there is one."""
     import numpy as np
 
+    from robint_tf.paper.beyond.cells import DIFF, TITLES
+
+    def error_of(row: dict[str, Any]) -> str:
+        return "" if row["standard_error"] is None else f" ± {row['standard_error']:.4f}"
+
+    heads = "".join(f"{fraction:8.0%}" for fraction in study.fractions)
     for test in tests:
         verb = "removed" if test["occlusion"] == "remove" else "kept"
         click.echo(f"\n{test['test']}: test accuracy by fraction of pixels {verb}, mean of {study.n_seeds}")
-        click.echo(f"{'':8}" + "".join(f"{fraction:8.0%}" for fraction in study.fractions) + "    score")
+        click.echo(f"{'':8}{heads}    score")
         for row in test["attributions"]:
-            error = "" if row["standard_error"] is None else f" ± {row['standard_error']:.4f}"
             means = "".join(f"{value:8.2%}" for value in np.mean(row["accuracies"], axis=1))
-            click.echo(f"{labels.ATTRIBUTIONS[row['attribution']]:8}{means} {row['score']:8.4f}{error}")
+            click.echo(f"{labels.ATTRIBUTIONS[row['attribution']]:8}{means} {row['score']:8.4f}{error_of(row)}")
         click.echo(f"{'random':8}" + "".join(f"{value:8.2%}" for value in np.mean(test["random"], axis=1)))
+    if diff_roar is not None:
+        click.echo(f"\n{TITLES[DIFF]}: difference of test accuracies by fraction of pixels kept")
+        click.echo(f"{'':8}{heads}     area")
+        for attribution, row in diff_roar.items():
+            means = "".join(f"{value:8.2%}" for value in row["by_fraction"])
+            click.echo(f"{labels.ATTRIBUTIONS[attribution]:8}{means} {row['area']:8.4f}{error_of(row)}")

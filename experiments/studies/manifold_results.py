@@ -9,6 +9,7 @@ import click
 from robint_tf import labels
 from robint_tf.paper import published
 
+from ..progress import wrapped
 from .presets import ManifoldStudy
 
 if TYPE_CHECKING:
@@ -204,14 +205,15 @@ def print_table(dataset: str, figure: dict[str, Any]) -> None:
     """Print our numbers and the authors', or only which attacks succeeded where the VAE-GAN has problems."""
     from robint_tf.paper.figures import plots_manifold
 
-    click.echo(f"\n{dataset}: attacked by {figure['attack']}; {figure['n_attacked']} test images")
+    click.echo()
+    click.echo(wrapped(f"{dataset}: attacked by {figure['attack']}; {figure['n_attacked']} test images", "  "))
     if figure["problems"]:
         click.echo("  no verdict on distances, this VAE-GAN cannot stand for the manifold:")
         for problem in figure["problems"]:
-            click.echo(f"  {problem}")
+            click.echo(wrapped(f"  {problem}", "    "))
         for panel in figure["panels"]:
             counts = ", ".join(f"{curve['name']} {curve['n']}" for curve in panel["curves"][1:])
-            click.echo(f"  {panel['title'] + _swapped(panel)}: successful attacks on {counts}")
+            click.echo(wrapped(f"  {panel['title'] + _swapped(panel)}: successful attacks on {counts}", "    "))
         return
     for panel in figure["panels"]:
         title = panel["title"] + _swapped(panel)

@@ -1,5 +1,9 @@
-"""The figures of a report: those of a folder of results, drawn again, and the authors' Figures 4 and 5."""
+"""The figures of a report: those of a folder of results, drawn again, and the authors' Figures 4 and 5.
 
+Beside Figures 4 and 5 stands DiffROAR of the same networks, beyond the paper.
+"""
+
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,15 +14,13 @@ DPI = 90
 
 
 def pictures(collection: "Collection", left_out: set[str]) -> "tuple[list[Picture], dict[str, str]]":
-    """The figures of the results and the authors' Figures 4 and 5; and why others cannot be drawn.
+    """The figures of the results and of the authors' Figures 4 and 5; and why others cannot be drawn.
 
     left_out: paths of files that the comparison did not take.
     """
     from robint_tf.paper import comparison, report
     from robint_tf.paper.figures import plots
     from robint_tf.store import results
-
-    from .grid_results import authors_figure
 
     drawn, undrawn = [], {}
     drawable = [
@@ -31,15 +33,33 @@ def pictures(collection: "Collection", left_out: set[str]) -> "tuple[list[Pictur
         try:
             png = _png(plots.FIGURES[content["figure"]](content))
             drawn.append(report.Picture(section, _title(name, content), _alt(name, content), png))
+            for beside in plots.beside(content, name).values():
+                title = f"DiffROAR of the same networks as in {_title(name, content)}"
+                drawn.append(report.Picture("beyond", title, title, _png(beside)))
         except comparison.ODD as error:
             cause = results.printable(f"{type(error).__name__}: {error}")[:200]
             undrawn[collection.paths[name]] = f"its figure cannot be drawn ({cause}); run its command again."
+    return drawn + list(_authors()), undrawn
+
+
+@cache
+def _authors() -> "tuple[Picture, ...]":
+    """The authors' Figures 4 and 5, and DiffROAR of the same scores; they never change."""
+    from robint_tf.paper import report
+    from robint_tf.paper.figures import plots
+
+    from .grid_results import authors_figure
+
+    drawn = []
     for section, figure, axis in (("3.2", 4, "strength"), ("3.3", 5, "accuracy")):
         for loss in ("xent", "cw"):
-            theirs = plots.FIGURES["interpretability"](authors_figure(loss, axis))
+            theirs = authors_figure(loss, axis)
             title = f"Figure {figure}, the authors' numbers, networks trained with {loss} (read back from their figure)"
-            drawn.append(report.Picture(section, title, title, _png(theirs)))
-    return drawn, undrawn
+            drawn.append(report.Picture(section, title, title, _png(plots.FIGURES["interpretability"](theirs))))
+            (beside,) = plots.beside(theirs, section).values()
+            title = f"DiffROAR from the scores in {title}"
+            drawn.append(report.Picture("beyond", title, title, _png(beside)))
+    return tuple(drawn)
 
 
 def _kind(content: dict[str, Any]) -> str | None:

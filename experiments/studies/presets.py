@@ -349,9 +349,6 @@ ATTRIBUTIONS = tuple(labels.ATTRIBUTIONS)
 FIRST_RETRAINING_SEED = 1000
 """Apart from the seeds of the explained networks, which would otherwise start from the same weights."""
 
-STRONGEST = {"l2": 1.6, "linf": 0.04}
-"""The eps that is attack strength 1 (notebook 3.5), whatever part of the grid is run."""
-
 _GRID = InterpretabilityStudy(  # notebook 3.4; the paper's text says l_inf up to 0.4, its networks go to 0.04
     training=Training(epochs=epochs_of("cifar10")),
     retraining=Training(epochs=epochs_of("cifar10")),

@@ -108,7 +108,7 @@ class ToyRunner(Runner):
 def _panel(network: "Network", dataset: "Dataset", study: ToyStudy) -> dict[str, Any]:
     """The numbers of one network; `dataset.test` is in the order of generation, the first half Class 1."""
     from robint_tf import attacks
-    from robint_tf.paper.figures import boundary
+    from robint_tf.manifold import boundary
     from robint_tf.store import results
 
     x, y = dataset.test.x, dataset.test.y

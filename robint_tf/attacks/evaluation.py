@@ -16,7 +16,7 @@ from robint_tf.specs import PGD
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Right answers among n images; interval: Wilson's, 95%. loss: mean cross entropy.
+    """The share of right answers among n images, value in [0, 1]; interval: Wilson's, 95%. loss: mean cross entropy.
 
     Under attack, n_saturated counts the images whose gradient was zero at every step, n_unchanged those that the attack
     left as they were (`attacks.Attacked.n_unchanged`): they say nothing about robustness. None: it was not counted.
@@ -49,9 +49,10 @@ def accuracy(
 ) -> Accuracy:
     """Accuracy of a network on x (N, ...) float32 in [-1, 1] with labels y (N,) or (N, 1), clean or under an attack.
 
-    network: x to logits (N, classes). progress: told how many images are done, and how many there are.
-    Warns where clean accuracy cannot be told from guessing, which is what images in another range or labels in another
-    order bring about; warn=False leaves that out. `ValueError` for inputs or networks that `inputs.check` refuses.
+    network: x to logits (N, classes). attack: None for clean images. batch_size: images at a time, halved where memory
+    runs out. progress: called with how many images are done, and how many there are. Warns where clean accuracy cannot
+    be distinguished from guessing, which is what images in another range or labels in another order bring about;
+    warn=False leaves that out. `ValueError` for inputs or networks that `inputs.check` refuses.
 
     >>> from robint_tf import data, networks
     >>> digits = data.load("mnist_sample", n_test=20).test

@@ -2,6 +2,14 @@
 
 Norms run over all axes but the first. Each function follows the authors' `attacks.py` to the last rounding that
 matters: the 1e-8 in the denominators lets gradients shorter than that take a short step, and a zero gradient none.
+
+x, x_adv, gradient: (N, ...) float32; eps: scalar float32, on [-1, 1] pixels; shape: of the result, (N, ...); seed: (2,)
+int32. What is returned is like x, or of `shape`.
+
+>>> print(l2_direction(tf.constant([[3.0, 4.0]])).numpy())
+[[0.6 0.8]]
+>>> print(linf_project(tf.constant([[0.5, -0.1]]), tf.zeros([1, 2]), tf.constant(0.25)).numpy())
+[[ 0.25 -0.1 ]]
 """
 
 from collections.abc import Callable
@@ -19,12 +27,12 @@ def l2_length(x: tf.Tensor) -> tf.Tensor:
 
 
 def l2_direction(gradient: tf.Tensor) -> tf.Tensor:
-    """The ascent direction of length one, like gradient."""
+    """The ascent direction of length one in l2, like gradient (N, ...)."""
     return gradient / (l2_length(gradient) + TINY)
 
 
 def l2_project(x_adv: tf.Tensor, x: tf.Tensor, eps: tf.Tensor) -> tf.Tensor:
-    """The point of the l2 ball of radius eps around x that is closest to x_adv."""
+    """The point of the l2 ball of radius eps around x that is closest to x_adv, like x."""
     delta = x_adv - x
     length = l2_length(delta)
     return x + delta / (length + TINY) * tf.minimum(eps, length)
@@ -36,7 +44,7 @@ def l2_start(shape: tf.Tensor, eps: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
 
 
 def linf_project(x_adv: tf.Tensor, x: tf.Tensor, eps: tf.Tensor) -> tf.Tensor:
-    """The point of the box of half-width eps around x that is closest to x_adv."""
+    """The point of the box of half-width eps around x that is closest to x_adv, like x."""
     return tf.clip_by_value(x_adv, x - eps, x + eps)
 
 

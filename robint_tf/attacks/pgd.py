@@ -35,10 +35,11 @@ def ascend(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """PGD as one graph loop over tensors; compile the caller.
 
-    loss: a name in `catalogue.LOSSES`, or such a function of logits (N, classes) and y.
-    x: (N, ...) float32 in [-1, 1]; y: (N,) int32; start: first perturbation, like x (none: start at x). eps, step_size
-    and n_steps are scalar tensors, so that one trace serves all their values. Returns x_adv, like x, and for each
-    example the number of steps at which its gradient was exactly zero, (N,) int32.
+    x: (N, ...) float32 in [-1, 1]; y: (N,) int32; network: x to logits (N, classes); norm, loss: names in `NORMS` and
+    `LOSSES`, or loss such a function of logits and y; start: first perturbation, like x (none: start at x). eps,
+    step_size and n_steps are scalar tensors, so that one trace serves all their values. Returns x_adv, like x, and for
+    each example the number of steps at which its gradient was exactly zero, (N,) int32. `ValueError` for an unknown
+    norm or loss.
     """
     ops, loss_fn = NORMS[norm], LOSSES[loss] if isinstance(loss, str) else loss
     axes = list(range(1, x.shape.rank))
@@ -66,7 +67,7 @@ def ascend(
 
 
 class Kind(NamedTuple):
-    """What the program of an attack depends on."""
+    """What the program of an attack depends on: norm and loss by name, random_start: whether it starts at random."""
 
     norm: str
     loss: str
@@ -74,11 +75,15 @@ class Kind(NamedTuple):
 
     @classmethod
     def of(cls, attack: PGD) -> "Kind":
+        """The kind of an attack."""
         return cls(attack.norm, attack.loss, attack.random_start)
 
 
 class Numbers(NamedTuple):
-    """The numbers of an attack, scalar tensors: arguments of a compiled program, which serves all their values."""
+    """The numbers of an attack, scalar tensors: arguments of a compiled program, which serves all their values.
+
+    eps, step_size: float32, on [-1, 1] pixels; n_steps, seed: int32.
+    """
 
     eps: tf.Tensor
     step_size: tf.Tensor
@@ -87,6 +92,7 @@ class Numbers(NamedTuple):
 
     @classmethod
     def of(cls, attack: PGD) -> "Numbers":
+        """The numbers of an attack as tensors."""
         return cls(*map(tf.constant, (attack.eps, attack.step_size, attack.n_steps, attack.seed)))
 
 
@@ -97,7 +103,8 @@ NUMBERS = Numbers(*(tf.TensorSpec([], dtype) for dtype in (tf.float32, tf.float3
 def perturb(network: Network, x: tf.Tensor, y: tf.Tensor, attack: PGD, *, batch: tf.Tensor | int = 0) -> tf.Tensor:
     """Adversarial examples of one batch, like x; unchecked, and meant to be called inside a `tf.function`.
 
-    `batch` numbers the batches of a training: a random start draws again for each.
+    network: x to logits (N, classes); x: (N, ...) float32 in [-1, 1]; y: (N,) int32; attack: a recipe. batch: the
+    number of the batch in a training, a scalar: a random start draws again for each.
     """
     return perturbed(network, x, y, Kind.of(attack), Numbers.of(attack), batch)
 
@@ -105,7 +112,10 @@ def perturb(network: Network, x: tf.Tensor, y: tf.Tensor, attack: PGD, *, batch:
 def perturbed(
     network: Network, x: tf.Tensor, y: tf.Tensor, kind: Kind, numbers: Numbers, batch: tf.Tensor | int
 ) -> tf.Tensor:
-    """`perturb`, by an attack whose numbers are arguments of the compiled function that this is called in."""
+    """`perturb`, by an attack whose numbers are arguments of the compiled function that this is called in.
+
+    network, x, y, batch: as of `perturb`. kind: of the attack.
+    """
     eps, step_size, n_steps, seed = numbers
     start = None
     if kind.random_start:
@@ -122,7 +132,7 @@ class Attacked:
 
     x_adv: like x; logits, clean_logits: (N, classes) float32 on x_adv and x; n_zero_gradients: (N,) int32, steps at
     which an example's gradient was exactly zero (a saturated loss): such a step leaves the image where it is.
-    equal: (N,) bool, where x_adv is x in every pixel.
+    equal: (N,) bool, where x_adv is x in every pixel. attack: the recipe.
     """
 
     x_adv: np.ndarray
@@ -162,12 +172,13 @@ def attack_dataset(
     check: bool = True,
     progress: Progress | None = None,
 ) -> Attacked:
-    """Attack a whole data set in batches, in bounded memory beyond inputs and outputs.
+    """Adversarial examples of a whole data set, made in batches, in bounded memory beyond inputs and outputs.
 
-    x: (N, ...) float32 in [-1, 1]; y: integer labels (N,) or (N, 1); NumPy or TensorFlow. With `check`, inputs and
-    network are examined (`inputs.check`), with one sentence in a `ValueError` for what would make the result
-    meaningless; `inputs.NotFiniteError` in any case for logits that are NaN or infinite. The random start of example i
-    depends on the attack's seed and on i alone, not on the batch size.
+    network: x to logits (N, classes). x: (N, ...) float32 in [-1, 1]; y: integer labels (N,) or (N, 1); NumPy or
+    TensorFlow. batch_size: images at a time, halved where memory runs out. progress: called with how many images are
+    done, and how many there are. With `check`, inputs and network are examined (`inputs.check`), with one sentence in a
+    `ValueError` for what would make the result meaningless; `inputs.NotFiniteError` in any case for logits that are NaN
+    or infinite. The random start of example i depends on the attack's seed and on i alone, not on the batch size.
 
     >>> import keras
     >>> network = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(2, kernel_initializer="identity")])
@@ -205,7 +216,8 @@ def attack_dataset(
 def predict(network: Network, x: np.ndarray, *, batch_size: int = 500) -> np.ndarray:
     """Logits of a data set of at least one image, (N, classes) float32, in inference mode.
 
-    x: (N, ...) float32. `inputs.NotFiniteError` for logits that are NaN or infinite.
+    x: (N, ...) float32, which the network takes; batch_size: images at a time, halved where memory runs out.
+    `inputs.NotFiniteError` for logits that are NaN or infinite.
     """
     x = inputs.images(x)
     run = _compiled_forward(network, x.shape[1:])
@@ -229,7 +241,7 @@ def _random_start(attack: PGD, first: int, x: tf.Tensor) -> tf.Tensor:
 
 
 def check_registered(norm: str, loss: str) -> None:
-    """`ValueError` unless both are known here; inside a trace TensorFlow would wrap the message."""
+    """`ValueError` unless norm and loss are known here; inside a trace TensorFlow would wrap the message."""
     NORMS[norm], LOSSES[loss]
 
 

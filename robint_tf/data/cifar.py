@@ -44,7 +44,8 @@ def find(folder: Path) -> Path | None:
 def read(path: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Images (N, 32, 32, 3) and labels (N,), both uint8, of "train" or "test", in the order of the files.
 
-    path: what `find` gave. `ValueError` if a file is missing, damaged or holds anything but images and labels.
+    path: what `find` gave; split: "train" or "test". `ValueError` if a file is missing, damaged or holds anything but
+    images and labels.
     """
     version = ARCHIVES.get(path.name, path.name)
     parse = _parse_binary if version == BINARY else _parse_pickle

@@ -32,7 +32,8 @@ GLOBALS = {
 def read(content: bytes) -> dict[bytes, np.ndarray]:
     """The arrays, and the lists of whole numbers (as int64), of the dictionary in a pickle; other entries are left out.
 
-    Keys and text are bytes, as they were in Python 2. `ValueError` for what is not such a pickle.
+    content: the bytes of the pickle. Arrays have the shape that it says. Keys and text are bytes, as they were in
+    Python 2. `ValueError` for what is not such a pickle.
     """
     try:
         batch = _Pickle().follow(content)

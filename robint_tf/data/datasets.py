@@ -28,7 +28,10 @@ TOY_SHA256 = "84f27f8f27e88847fc1509e2e604059a31e8d8aeec1c4849f7eec8283b10a3a9" 
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What a split holds; `sha256` is over x (float32) and y (int32), little endian, in C order."""
+    """What a split holds: how many examples (count), the shape of each, how many of each class (class_counts).
+
+    sha256: over x (float32) and y (int32), little endian, in C order.
+    """
 
     count: int
     shape: tuple[int, ...]
@@ -57,7 +60,7 @@ class Fingerprint:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """x: (N, ...) float32 in [-1, 1]; y: class of each, (N,) int32."""
+    """x: (N, ...) float32 in [-1, 1]; y: class of each, (N,) int32, or (N, 1). `ValueError` for other shapes."""
 
     x: np.ndarray
     y: np.ndarray
@@ -95,9 +98,10 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Training and test examples, and where they come from.
+    """Training and test examples, train and test, and where they come from.
 
-    `order`: "original", that of the published files; "tfds", TFDS's own, where the original could not be told;
+    name: as `load` takes it. class_names: in the order of the labels. source: where the examples are from, in words.
+    `order`: "original", that of the published files; "tfds", TFDS's own, where the original is not known;
     "generated" for the toy data; "given" for arrays. `verified`: whether every example is known by hash to be the
     published one; None where nothing is published to compare with.
     """

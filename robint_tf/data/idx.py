@@ -18,8 +18,8 @@ LARGEST = (60_000, 28, 28)
 def read(path: Path, *, n_dims: int) -> np.ndarray:
     """The array in an IDX file of unsigned bytes, plain or gzipped (`.gz`): uint8, `n_dims` dimensions, 3 at most.
 
-    No more is read, and of a gzipped file decompressed, than the header says. `ValueError` if the file is not an IDX
-    file of that kind, is larger than `LARGEST`, is cut short, or holds more than its header says.
+    path: of the file. No more is read, and of a gzipped file decompressed, than the header says. `ValueError` if the
+    file is not an IDX file of that kind, is larger than `LARGEST`, is cut short, or holds more than its header says.
     """
     n_header = 4 + 4 * n_dims
     try:

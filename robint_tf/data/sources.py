@@ -24,7 +24,7 @@ Order = Literal["original", "tfds", "generated", "given"]
 
 
 class Raw(NamedTuple):
-    """Images (N, H, W, C) and labels (N,), both uint8 as published."""
+    """images: (N, H, W, C), labels: (N,), both uint8 as published."""
 
     images: np.ndarray
     labels: np.ndarray
@@ -32,7 +32,9 @@ class Raw(NamedTuple):
 
 @dataclass(frozen=True)
 class Location:
-    """A data set on disk: a version folder of TFDS, a folder with the four IDX files, or what `cifar.find` gives."""
+    """A data set on disk. name: of the set; kind: what `folder` is: a version's folder of TFDS ("tfds"), one with the
+    four IDX files ("idx"), or what `cifar.find` gives ("cifar").
+    """
 
     name: str
     kind: Literal["tfds", "idx", "cifar"]
@@ -54,9 +56,9 @@ IDX_FILES = {
 
 
 def data_folder(data_dir: str | os.PathLike | None = None) -> Path:
-    """The argument, else ROBINT_DATA_DIR, else TFDS's own folder (TFDS_DATA_DIR, else ~/tensorflow_datasets).
+    """`data_dir`, else ROBINT_DATA_DIR, else TFDS's own folder (TFDS_DATA_DIR, else ~/tensorflow_datasets).
 
-    `InputError` for users without a home, and for an argument that is empty; an empty variable counts as not set.
+    `ValueError` for users without a home, and for an argument that is empty; an empty variable counts as not set.
     """
     if data_dir is not None and not str(data_dir):
         raise InputError("'' names no folder of data; give one, such as '.'.", argument="data_dir")
@@ -84,7 +86,7 @@ def find(name: str, folder: Path) -> Location | None:
 
 
 def how_to_get(name: str, folder: Path) -> str:
-    """One line on what was looked for under `folder`, and the ways to get it."""
+    """One line on what was looked for under `folder`, and the ways to get the set `name`."""
     files = ", ".join(file for pair in IDX_FILES.values() for file in pair)
     if DATASETS[name].folders:
         looked_for, put = ", and not all four published files", f", or put {files} (or .gz) into {folder / name}"
@@ -97,9 +99,10 @@ def how_to_get(name: str, folder: Path) -> str:
 
 
 def download(name: str, folder: Path) -> Location:
-    """Let TFDS download `name` into `folder` and prepare it. `DataUnavailable` if that fails, for whatever reason.
+    """Have TFDS download the set `name` into `folder` and prepare it. Returns where it is.
 
-    TFDS prepares in a scratch folder and renames it at the end: a failure leaves nothing that looks complete.
+    `DataUnavailable` if that fails, for whatever reason. TFDS prepares in a scratch folder and renames it at the end: a
+    failure leaves nothing that looks complete.
     """
     import requests
 
@@ -132,10 +135,10 @@ def download(name: str, folder: Path) -> Location:
 
 
 def read(location: Location, split: str) -> tuple[Raw, Order]:
-    """The images of "train" or "test", in the order of the published file where that can be told.
+    """The images of a split, "train" or "test", in the order of the published file where that is known.
 
-    The second value is "tfds" where it cannot: a prepared folder without `id`s whose content is not the published one.
-    `DataUnavailable` if the files are damaged.
+    location: where `find` or `download` say that they are. The second value is "tfds" where it cannot: a prepared
+    folder without `id`s whose content is not the published one. `DataUnavailable` if the files are damaged.
     """
     info = DATASETS[location.name]
     try:
@@ -168,12 +171,15 @@ def read(location: Location, split: str) -> tuple[Raw, Order]:
 
 
 def tfds_order(split: str, n: int) -> np.ndarray:
-    """Original positions in the order in which TFDS stores `n` examples that are keyed by their position."""
+    """Original positions in the order in which TFDS stores n examples of a split keyed by position, (n,) int64."""
     return np.argsort([hashlib.md5(f"{split}{i}".encode()).hexdigest() for i in range(n)])
 
 
 def n_published(name: str, split: str, raw: Raw) -> int:
-    """How many images, counted from the first, are known to be those of the published file, in its order."""
+    """How many images of `raw`, counted from the first, are known to be those of the published file, in its order.
+
+    name: of the data set; split: "train" or "test".
+    """
     confirmed = 0
     for block in DATASETS[name].published[split]:
         part = Raw(raw.images[block.start : block.stop], raw.labels[block.start : block.stop])
@@ -184,7 +190,7 @@ def n_published(name: str, split: str, raw: Raw) -> int:
 
 
 def examples_sha1(raw: Raw) -> str:
-    """SHA-1 of the examples as in CIFAR-10's binary files: label, then the pixels channel by channel, in bytes."""
+    """SHA-1 of the examples in raw as in CIFAR-10's binary files: label, then the pixels channel by channel, bytes."""
     pixels = raw.images.transpose(0, 3, 1, 2).reshape(len(raw.images), -1)
     return hashlib.sha1(np.concatenate([raw.labels[:, None], pixels], axis=1).data).hexdigest()
 

@@ -22,8 +22,8 @@ def read(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     """Images (n, *shape) and labels (n,) as stored, both uint8, and the indices that sort them if each has an `id`.
 
-    folder: of a version of the set `name`; shape: of an image, (height, width, channels). `ValueError` if it does not
-    hold n such images of ten classes, or is damaged.
+    folder: of a version of the set `name`; split: "train" or "test"; shape: of an image, (height, width, channels).
+    `ValueError` if it does not hold n such images of ten classes, or is damaged.
     """
     import tensorflow as tf
 

@@ -9,4 +9,7 @@ Modules:
     scores        areas between curves, correlations, lines
     inference     statistics with the network as the unit of replication
     controls      what scores owe to the shape of a map
+
+batch_size: images at a time, halved where memory runs out. progress: called with the number of images that are done,
+and of all.
 """

@@ -1,9 +1,9 @@
 """Controls of ROAR and KAR: what their scores owe to the shape of a map rather than to what the map knows.
 
-Retraining rewards maps for more than finding pixels that matter. A mask may tell the class by its outline (leakage),
-and smooth maps leave other information than scattered ones. So a score is reported with how clustered and how sparse
-its maps are, with what a linear classifier reads from the masks alone, and with the scores of maps that were blurred,
-which adds no information, or that do not depend on any network.
+Retraining rewards maps for more than finding pixels that matter. A mask may give the class away by its outline
+(leakage), and smooth maps leave other information than scattered ones. So a score is reported with how clustered and
+how sparse its maps are, with what a linear classifier reads from the masks alone, and with the scores of maps that were
+blurred, which adds no information, or that do not depend on any network.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ Maps = np.ndarray  # (N, H, W)
 
 
 def moran(maps: Maps) -> np.ndarray:
-    """Moran's I of each map (N, H, W) over pixels that share a side, (N,): 1 for a smooth map, about 0 for noise.
+    """Moran's I of each of the maps (N, H, W) over pixels that share a side, (N,): 1 if smooth, about 0 for noise.
 
     The mean product of deviations over neighbouring pairs, divided by the variance (Moran, 1950); for a mask in which a
     share p is set that is sum (b_i - p)(b_j - p) / (n_pairs p (1 - p)). NaN for a constant map.
@@ -31,7 +31,7 @@ def moran(maps: Maps) -> np.ndarray:
 
 
 def gini(maps: Maps) -> np.ndarray:
-    """Gini index of the magnitudes of each map (N, ...), (N,): 0 for equal values, towards 1 for a sparse map.
+    """Gini index of the magnitudes of each of the maps (N, ...), (N,): 0 for equal values, towards 1 for a sparse one.
 
     1 - 2 sum_k v_(k) / |v|_1 (d - k + 1/2) / d over the d magnitudes in rising order (Hurley and Rickard, 2009; used
     for attributions by Chalasani et al., 2020). NaN for a map of zeros.
@@ -52,7 +52,7 @@ def largest_nearby(maps: Maps) -> Maps:
 
 
 def blurred(maps: Maps, *, sigma: float = 1.0) -> Maps:
-    """Maps (N, H, W) under a Gaussian of `sigma` pixels."""
+    """The maps (N, H, W) under a Gaussian of `sigma` pixels, an array like them."""
     return ndimage.gaussian_filter(maps, sigma=(0, sigma, sigma), mode="nearest")
 
 
@@ -73,23 +73,23 @@ def edges(x: np.ndarray) -> Maps:
 
 
 def centre(x: np.ndarray) -> Maps:
-    """A Gaussian hill in the middle of the image, of a quarter of its size, the same for all, (N, H, W)."""
+    """A Gaussian hill in the middle of images x (N, H, W, C), a quarter as wide, the same for all, (N, H, W)."""
     sides = [np.exp(-0.5 * np.square((np.arange(n) - (n - 1) / 2) / (n / 4))) for n in x.shape[1:3]]
     return np.broadcast_to(np.outer(*sides).astype(np.float32), x.shape[:3])
 
 
 IGNORANT: dict[str, Callable[[np.ndarray], Maps]] = {"edges": edges, "centre": centre}
-"""Maps that know no network, from images x (N, H, W, C)."""
+"""Maps that do not depend on any network, from images x (N, H, W, C)."""
 
 RIDGES = (1e1, 1e2, 1e3, 1e4)
 HELD_OUT = 10  # one image in so many chooses the ridge
 
 
 def leakage(train: np.ndarray, train_y: np.ndarray, test: np.ndarray, test_y: np.ndarray, *, n_classes: int) -> float:
-    """Test accuracy of a linear classifier that sees the masks alone: how far they tell the class, in [0, 1].
+    """Test accuracy of a linear classifier that sees the masks alone: how well they predict the class, in [0, 1].
 
     Ridge regression onto the classes, the ridge chosen on every tenth training mask (after Rong et al., 2022, who train
-    a network on them). train, test: (N, H, W) bool; train_y, test_y: (N,) labels.
+    a network on them). train, test: (N, H, W) bool; train_y, test_y: (N,) labels from 0 to n_classes - 1.
     """
     held = np.arange(len(train)) % HELD_OUT == 0
     moments = _moments(train[~held], train_y[~held], n_classes)

@@ -15,7 +15,7 @@ from scipy import stats
 from scipy.optimize import brentq
 
 from robint_tf.errors import InputError
-from robint_tf.interpretability.scores import bonett_wright_interval
+from robint_tf.interpretability.scores import SCORES, bonett_wright_interval
 from robint_tf.intervals import LEVEL, Interval
 
 EXACT_UP_TO = 8
@@ -24,7 +24,7 @@ EXACT_UP_TO = 8
 
 @dataclass(frozen=True)
 class Estimate:
-    """A statistic with its 95% interval, the two-sided p-value of no effect, and the number of networks."""
+    """A statistic, value, with its 95% interval, the two-sided p-value p of no effect, and the number n of networks."""
 
     value: float
     interval: Interval
@@ -51,8 +51,8 @@ def rank_trend(x: np.ndarray, y: np.ndarray, *, n_resamples: int = 2000, seed: i
     """Spearman's rank correlation of y with x (n,) each; the p-value by permutation, exact up to EXACT_UP_TO networks.
 
     The interval is Bonett and Wright's (2000) where every x is one network; where networks repeat an x, a percentile
-    bootstrap that draws networks within each x, which keeps the design. None for fewer than three networks, or where x
-    or y is constant.
+    bootstrap that draws networks within each x, which keeps the design: n_resamples times, from `seed`, which is also
+    that of the permutations. None for fewer than three networks, or where x or y is constant.
     """
     x, y = np.asarray(x, float), np.asarray(y, float)
     if len(x) < 3 or np.ptp(x) == 0 or np.ptp(y) == 0:
@@ -81,11 +81,11 @@ def _permutation_p(x: np.ndarray, y: np.ndarray, rho: float, seed: int) -> float
 def _bootstrap_within(x: np.ndarray, y: np.ndarray, n_resamples: int, seed: int) -> Interval:
     rng = np.random.default_rng(seed)
     groups = [np.flatnonzero(x == value) for value in np.unique(x)]
-    found = []
-    for _ in range(n_resamples):
-        chosen = np.concatenate([rng.choice(group, len(group)) for group in groups])
-        if np.ptp(y[chosen]) > 0:
-            found.append(stats.spearmanr(x[chosen], y[chosen])[0])
+    drawn = np.concatenate([rng.choice(group, (n_resamples, len(group))) for group in groups], axis=1)
+    drawn = drawn[np.ptp(y[drawn], axis=1) > 0]
+    rx, ry = (stats.rankdata(v[drawn], axis=1) for v in (x, y))
+    rx, ry = (r - r.mean(axis=1, keepdims=True) for r in (rx, ry))
+    found = np.sum(rx * ry, axis=1) / np.sqrt(np.sum(rx**2, axis=1) * np.sum(ry**2, axis=1))
     low, high = np.quantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(low), float(high))
 
@@ -133,28 +133,50 @@ def above_standard(eps: np.ndarray, score: np.ndarray) -> Estimate | None:
     difference of means; interval: one-sided, its lower end that of the eps with the largest p-value. None for fewer
     than LEAST_STANDARD standard networks.
     """
+    found = _against_standard(eps, score)
+    if found is None:
+        return None
+    gaps, errors, freedom = found
+    ps = _p_above(gaps, errors, freedom)
+    worst = int(np.argmax(ps))
+    low = float(gaps[worst] - stats.t.ppf(LEVEL, freedom) * errors[worst])
+    return Estimate(float(gaps.min()), Interval(low, math.inf), float(ps.max()), len(np.asarray(eps)))
+
+
+def below_standard(eps: np.ndarray, score: np.ndarray) -> float | None:
+    """The contrary of `above_standard`: p-value of the networks of *some* eps scoring lower than the standard ones.
+
+    The smallest p-value of the same t-tests the other way round, times their number (Bonferroni). None as there.
+    """
+    found = _against_standard(eps, score)
+    if found is None:
+        return None
+    gaps, errors, freedom = found
+    return min(1.0, len(gaps) * float(_p_above(-gaps, errors, freedom).min()))
+
+
+def _against_standard(eps: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray, int] | None:
+    """Mean score of each eps above 0 minus that of standard networks, standard errors, and degrees of freedom."""
     eps, score = np.asarray(eps, float), np.asarray(score, float)
     standard = score[eps == 0]
-    strengths = np.unique(eps[eps > 0])
-    if len(standard) < LEAST_STANDARD or not len(strengths):
+    groups = [score[eps == e] for e in np.unique(eps[eps > 0])]
+    if len(standard) < LEAST_STANDARD or not groups:
         return None
-    groups = [score[eps == e] for e in strengths]
     squares = sum(float(np.sum(np.square(g - g.mean()))) for g in (standard, *groups))
     freedom = len(score) - len(groups) - 1
-    sd = math.sqrt(squares / freedom)
-    gaps = [float(g.mean() - standard.mean()) for g in groups]
-    errors = [sd * math.sqrt(1 / len(g) + 1 / len(standard)) for g in groups]
-    ps = [
-        float(stats.t.sf(gap / error, freedom)) if error else float(gap <= 0)
-        for gap, error in zip(gaps, errors, strict=True)
-    ]
-    worst = int(np.argmax(ps))
-    low = gaps[worst] - float(stats.t.ppf(LEVEL, freedom)) * errors[worst]
-    return Estimate(min(gaps), Interval(low, math.inf), max(ps), len(score))
+    gaps = np.array([g.mean() - standard.mean() for g in groups])
+    errors = math.sqrt(squares / freedom) * np.sqrt([1 / len(g) + 1 / len(standard) for g in groups])
+    return gaps, errors, freedom
+
+
+def _p_above(gaps: np.ndarray, errors: np.ndarray, freedom: int) -> np.ndarray:
+    if not errors[0]:  # networks that do not differ within an eps
+        return (gaps <= 0).astype(float)
+    return np.asarray(stats.t.sf(gaps / errors, freedom))
 
 
 def holm(ps: Sequence[float]) -> list[float]:
-    """p-values of a family, corrected by Holm's (1979) step-down method, in the order given.
+    """p-values of a family, ps, corrected by Holm's (1979) step-down method, in the order given.
 
     >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03])]
     [0.03, 0.06, 0.06]
@@ -168,7 +190,7 @@ def holm(ps: Sequence[float]) -> list[float]:
 
 
 def slope_power(eps: Sequence[float], networks: int, sd: float, true_slope: float, *, alpha: float = 0.05) -> float:
-    """Probability that a two-sided t-test finds a slope, from the noncentral t distribution.
+    """Probability that a two-sided t-test at level alpha finds the slope true_slope, by the noncentral t distribution.
 
     eps: the design points on the scale of the slope; networks: at each of them; sd: standard deviation of a network's
     score around the line.
@@ -181,7 +203,7 @@ def slope_power(eps: Sequence[float], networks: int, sd: float, true_slope: floa
 
 
 def least_slope(eps: Sequence[float], networks: int, sd: float, *, power: float = 0.8, alpha: float = 0.05) -> float:
-    """The smallest slope that `slope_power` finds with this probability."""
+    """The smallest slope that is found with probability `power`; eps, networks, sd, alpha: as of `slope_power`."""
     x = np.repeat(np.asarray(eps, float), networks)
     scale = sd / math.sqrt(float(np.sum(np.square(x - x.mean()))))
     high = scale
@@ -213,3 +235,16 @@ def variance_components(scores: np.ndarray) -> Components:
     within = float(scores.var(axis=2, ddof=1).mean())
     between = float(means.var(axis=1, ddof=1).mean()) - within / scores.shape[2]
     return Components(math.sqrt(max(between, 0.0)), math.sqrt(within))
+
+
+def score_over_seeds(
+    fractions: np.ndarray, accuracies: np.ndarray, random: np.ndarray, occlusion: str
+) -> tuple[float, float | None]:
+    """Mean score over the seeds of accuracies and random (K, seeds), and its standard error if there are two seeds.
+
+    fractions: (K,), as in `roar_score`; occlusion: "remove" or "keep", which names the score. Seed i of
+    the attribution is paired with seed i of the random baseline, so the error covers both.
+    """
+    by_seed = np.array([SCORES[occlusion](fractions, a, r) for a, r in zip(accuracies.T, random.T, strict=True)])
+    error = float(by_seed.std(ddof=1) / np.sqrt(len(by_seed))) if len(by_seed) > 1 else None
+    return float(by_seed.mean()), error

@@ -2,6 +2,8 @@
 
 All channels of a pixel are replaced together. "remove" (ROAR) replaces the top `fraction` of the pixels, "keep" (KAR)
 all but the top `fraction`. The functions are pure and safe to call from several threads.
+
+fraction: of the pixels, in [0, 1]. occlusion: "remove" or "keep". variant: "authors", "paper" or "corrected".
 """
 
 import math
@@ -12,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from robint_tf import checks
+from robint_tf.catalogue import FILLS
 from robint_tf.checks import canonical
 from robint_tf.errors import InputError
 from robint_tf.specs import OCCLUSIONS, VARIANTS
@@ -54,7 +57,7 @@ def replace(images: np.ndarray, mask: np.ndarray, fill: np.ndarray) -> np.ndarra
 
 
 def occlusion_mask(scores: np.ndarray, fraction: float, occlusion: str = "remove") -> np.ndarray:
-    """Which pixels are replaced, (N, H, W) bool.
+    """Which pixels are replaced, (N, H, W) bool, by scores (N, H, W). `ValueError` as in `occlude`.
 
     The authors replace what lies strictly above ("remove") or below ("keep") the (1 - fraction) quantile of an image,
     interpolated linearly. No score lies between the two that it is interpolated from, so the mask needs only the lower
@@ -70,7 +73,11 @@ def occlusion_mask(scores: np.ndarray, fraction: float, occlusion: str = "remove
 
 
 def n_replaced(n_pixels: int, fraction: float, occlusion: str = "remove") -> int:
-    """How many of an image's pixels `occlusion_mask` marks if no two scores are equal."""
+    """How many of an image's `n_pixels` pixels `occlusion_mask` marks if no two scores are equal.
+
+    >>> n_replaced(1024, 0.1), n_replaced(1024, 0.1, "keep")
+    (103, 921)
+    """
     position = _position(n_pixels, fraction, occlusion)
     return n_pixels - 1 - math.floor(position) if occlusion == "remove" else math.ceil(position)
 
@@ -104,8 +111,8 @@ def break_ties(scores: np.ndarray, *, seed: int) -> np.ndarray:
     """Scores (N, H, W) plus uniform noise in [0, 1e-8), float64, as the authors add it before ranking.
 
     In float32 the noise would be rounded away in scores above 0.25. It does more than break ties where scores are not
-    much larger than itself, as the gradients of confident networks are: see the variants of `ranks`. Warns if a map is
-    constant.
+    much larger than itself, as the gradients of confident networks are: see the variants of `ranks`. seed: of the
+    noise. Warns if a map is constant.
     """
     _check_scores(scores)
     _warn_of_constant_maps(scores)
@@ -119,9 +126,9 @@ def ranks(scores: np.ndarray, *, seed: int, variant: str = "authors") -> np.ndar
     occluding by the scores after `break_ties` with the same seed, at a quarter of their size. Warns if a map is
     constant. `ValueError` for NaN scores and for more than 65,536 pixels an image.
 
-    The authors' noise orders scores closer than 1e-8 at random. For a standard CIFAR-10 network, trained for 20 epochs,
-    that is all scores of about 30% of the training and 20% of the test images. The other variants use chance for equal
-    scores only.
+    seed: of the noise. The authors' noise orders scores closer than 1e-8 at random. For a standard CIFAR-10 network,
+    trained for 20 epochs, that is all scores of about 30% of the training and 20% of the test images. The other
+    variants use chance for equal scores only.
     """
     checks.one_of("variant", variant, VARIANTS)
     n_pixels = _check_scores(scores)
@@ -165,24 +172,38 @@ def channel_mean(x: np.ndarray) -> np.ndarray:
 
 
 class Fill(NamedTuple):
-    """What replaced pixels become in training and in test images, (C,) float32 in [-1, 1] each."""
+    """What replaced pixels become: train, test: in training and in test images, (C,) float32 in [-1, 1] each."""
 
     train: np.ndarray
     test: np.ndarray
 
 
-def fill_values(mean: np.ndarray, *, variant: str = "authors") -> Fill:
-    """The replacement values that belong to the training images' mean (C,) on the 0..255 scale.
+def mean_fill(mean: np.ndarray) -> Fill:
+    """The mean (C,) of the training images, on the 0..255 scale, in both ("a constant value" in the text)."""
+    both = np.asarray(mean, np.float32) / np.float32(127.5) - np.float32(1)
+    return Fill(both, both)
 
-    In the authors' code the test images are 8-bit integers, which truncate the mean on assignment: CIFAR-10 becomes
-    [125, 122, 113], another colour than in training. The other variants use the mean itself on both ("a constant value"
-    in the text).
+
+def authors_mean(mean: np.ndarray) -> Fill:
+    """The mean (C,) of the training images, on the 0..255 scale, which the test images truncate.
+
+    In the authors' code these are 8-bit integers: CIFAR-10's mean becomes [125, 122, 113], another colour than in
+    training.
+    """
+    return Fill(mean_fill(mean).train, (np.trunc(mean).astype(np.float64) / 127.5 - 1).astype(np.float32))
+
+
+FILL_OF: dict[str, str] = {"authors": "authors_mean", "paper": "mean", "corrected": "mean"}
+"""The fill of each variant, a name in `catalogue.FILLS`: a recipe of retraining names its variant, and so its fill."""
+
+
+def fill_values(mean: np.ndarray, *, variant: str = "authors", fill: str | None = None) -> Fill:
+    """What replaced pixels become, from the mean (C,) of the training images on the 0..255 scale (`channel_mean`).
+
+    fill: a name in `catalogue.FILLS`, by default the variant's. `ValueError` for an unknown variant or fill.
     """
     checks.one_of("variant", variant, VARIANTS)
-    train = np.asarray(mean, np.float32) / np.float32(127.5) - np.float32(1)
-    if variant != "authors":
-        return Fill(train, train)
-    return Fill(train, (np.trunc(mean).astype(np.float64) / 127.5 - 1).astype(np.float32))
+    return FILLS[FILLS.full_name(fill or FILL_OF[variant])](mean)
 
 
 def _chunks(n: int) -> Iterator[slice]:

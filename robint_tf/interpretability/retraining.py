@@ -49,7 +49,8 @@ class Occluder:
     ) -> None:
         """networks: lends the explained networks, and has the data; own: a user's, for cells whose source is saved.
 
-        given: by attribution, maps (N, H, W) of all training and test images that need not be computed.
+        given: by attribution, maps (N, H, W) of all training and test images that need not be computed. progress:
+        called with how many images are explained, and how many there are.
         """
         self.networks, self.own, self.given, self.progress = networks, own, given or {}, progress
         self.dataset = networks.dataset
@@ -61,7 +62,7 @@ class Occluder:
         self._occluded: tuple[object, tuple[Split, Split]] | None = None
 
     def splits(self, spec: RetrainSpec) -> tuple[Split, Split]:
-        """Occluded training and test images of a cell. `ValueError` for a saved network other than `own`."""
+        """Occluded training and test images of the cell `spec`. `ValueError` for a saved network other than `own`."""
         key = replace(spec, training=replace(spec.training, seed=0))
         if self._occluded is None or self._occluded[0] != key:
             self._occluded = None  # one copy of the data at a time
@@ -119,7 +120,7 @@ class Occluder:
 
 
 def cell_inputs(spec: RetrainSpec, dataset: Dataset) -> tuple[str, str]:
-    """Names of the data that a cell is made from; with the spec they name it in the store."""
+    """Names of the parts of `dataset` that the cell `spec` is made from; with the spec they name it in the store."""
     return dataset.train.take(spec.n_train).fingerprint.key, dataset.test.take(spec.n_test).fingerprint.key
 
 
@@ -132,9 +133,10 @@ def retrained_accuracy(
 ) -> float:
     """Test accuracy after training on occluded images, in [0, 1]; trained only if the store lacks the cell.
 
-    occluder: knows the data, the explained network and the store. network: one of the spec's architecture to train in
-    place of a new one, which spares the trace, and memory (see `recipes.classifier`); `ValueError` if it is another. An
-    interrupted training leaves a checkpoint and continues from it. The store keeps the accuracy after every epoch, too.
+    spec: the cell; progress: called with how far its training is; occluder: knows the data, the explained network and
+    the store. network: one of the spec's architecture to train in place of a new one, which spares the trace, and
+    memory (see `recipes.classifier`); `ValueError` if it is another. An interrupted training leaves a checkpoint and
+    continues from it. The store keeps the accuracy after every epoch, too.
     """
     inputs = cell_inputs(spec, occluder.dataset)
     variant, precision = spec.variant, spec.training.precision

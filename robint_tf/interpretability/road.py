@@ -50,8 +50,9 @@ def impute(
 ) -> np.ndarray:
     """Images with the missing pixels imputed; a new array like images.
 
-    images: (N, H, W, C) float32 in [-1, 1]; missing: (N, H, W) bool. noise: its standard deviation; that of image i is
-    drawn from (seed, first + i). `ValueError` for shapes that do not fit, and for an image of which nothing is left.
+    images: (N, H, W, C) float32 in [-1, 1], batch_size at a time; missing: (N, H, W) bool. noise: its standard
+    deviation; that of image i is drawn from (seed, first + i). `ValueError` for shapes that do not fit, and for an
+    image of which nothing is left.
     """
     if images.ndim != 4 or images.shape[:3] != missing.shape or missing.dtype != bool:
         raise InputError(
@@ -130,7 +131,7 @@ class Road:
     hits: dict[Order, np.ndarray]
 
     def accuracies(self, order: Order) -> np.ndarray:
-        """Accuracy by fraction, (K,)."""
+        """Accuracy by fraction, (K,), with the pixels removed in this order, "most" or "least" relevant first."""
         return self.hits[order].mean(axis=1)
 
     @property
@@ -167,8 +168,9 @@ def road(
     """How a network's accuracy falls as pixels are imputed in order of an attribution, without retraining.
 
     x: (N, H, W, C) float32 in [-1, 1]; y: (N,) labels; scores: (N, H, W), or their `occlusion.ranks`, by which ties are
-    broken. seed: of the noise, the same for every fraction and both orders. `ValueError` for fractions that are not
-    rising inside (0, 1), and what `impute` refuses.
+    broken. noise, seed, batch_size: as of `impute`, the noise the same for every fraction and both orders. progress:
+    called with how many images are done, and how many there are, over all fractions and both orders. `ValueError` for
+    fractions that are not rising inside (0, 1), and what `impute` refuses.
     """
     if not fractions or not np.all(np.diff([0.0, *fractions, 1.0]) > 0):
         raise InputError(f"fractions are {list(fractions)}; give rising numbers inside (0, 1).")
@@ -183,7 +185,7 @@ def road(
 
 
 def removed(scores: np.ndarray, fraction: float, order: Order) -> np.ndarray:
-    """Which pixels go, (N, H, W) bool: the top `fraction` of the scores (N, H, W), or the bottom."""
+    """Which pixels go, (N, H, W) bool: the top `fraction` of the scores (N, H, W), or, by order "least", the bottom."""
     if order == "most":
         return occlusion_mask(scores, fraction, "remove")
     return occlusion_mask(scores, 1 - fraction, "keep")

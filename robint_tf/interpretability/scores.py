@@ -18,14 +18,18 @@ def decided(probability: float) -> bool | None:
 
 
 class Ends(NamedTuple):
-    """Test accuracy where a curve ends: after training on the images as they are, and on images without content."""
+    """Test accuracy where a curve ends: after training on the images as they are (intact), and on images without
+    content (blank).
+    """
 
     intact: float
     blank: float
 
 
 AUTHORS_ENDS = Ends(0.7366, 0.1)
-"""The authors write the accuracy of their standard network and chance into every curve; better measure both."""
+"""The authors write the accuracy of their standard network (`paper.published.series`) and chance into every curve.
+
+Better measure both."""
 
 
 def area_under_curve(fractions: np.ndarray, accuracies: np.ndarray, ends: Ends = AUTHORS_ENDS) -> np.ndarray:
@@ -58,7 +62,8 @@ def roar_score(fractions: np.ndarray, accuracies: np.ndarray, random: np.ndarray
 def kar_score(fractions: np.ndarray, accuracies: np.ndarray, random: np.ndarray) -> np.ndarray:
     """mu_KAR: area under the KAR curve of an attribution minus that of random attributions; shape (...).
 
-    As `roar_score`, but fractions are of the pixels *kept*. The area is the same over the fractions replaced.
+    accuracies, random: as of `roar_score`; fractions: of the pixels *kept*. The area is the same over the fractions
+    replaced. `ValueError` as in `area_under_curve`.
     """
     return -roar_score(fractions, accuracies, random)
 
@@ -79,7 +84,7 @@ def diff_roar(fractions: np.ndarray, kept: np.ndarray, removed: np.ndarray) -> n
 
 
 def diff_roar_score(fractions: np.ndarray, kept: np.ndarray, removed: np.ndarray) -> np.ndarray:
-    """Area over the fractions of `diff_roar`, 0 at both ends; shape (...).
+    """Area over the fractions of `diff_roar`, 0 at both ends; shape (...). fractions, kept, removed: as there.
 
     It is mu_ROAR + mu_KAR up to the random baselines: "remove f at random" and "keep 1 - f at random" are one
     distribution, so their areas cancel, and with them the noise of the baseline.
@@ -89,19 +94,6 @@ def diff_roar_score(fractions: np.ndarray, kept: np.ndarray, removed: np.ndarray
 
 SCORES = {"remove": roar_score, "keep": kar_score}
 """The score that belongs to each occlusion."""
-
-
-def score_over_seeds(
-    fractions: np.ndarray, accuracies: np.ndarray, random: np.ndarray, occlusion: str
-) -> tuple[float, float | None]:
-    """Mean score over the seeds of accuracies and random (K, seeds), and its standard error if there are two seeds.
-
-    fractions: (K,), as in `roar_score`; occlusion: "remove" or "keep", which names the score.
-    Seed i of the attribution is paired with seed i of the random baseline, so the error covers both.
-    """
-    by_seed = np.array([SCORES[occlusion](fractions, a, r) for a, r in zip(accuracies.T, random.T, strict=True)])
-    error = float(by_seed.std(ddof=1) / np.sqrt(len(by_seed))) if len(by_seed) > 1 else None
-    return float(by_seed.mean()), error
 
 
 def margin(adversarial: np.ndarray, standard: np.ndarray) -> float:
@@ -121,10 +113,11 @@ def margin(adversarial: np.ndarray, standard: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class Correlation:
-    """How two quantities go together over n networks.
+    """How two quantities go together over n networks: linear (pearson) and rank correlation (spearman), in [-1, 1].
 
-    pearson_interval: Fisher's z; spearman_interval: z with the variance of Bonett and Wright (2000). The bootstrap
-    intervals resample networks (percentile method), and assume no distribution; None where nothing was resampled.
+    pearson_interval: Fisher's z; spearman_interval: z with the variance of Bonett and Wright (2000).
+    pearson_bootstrap, spearman_bootstrap: the same by resampling networks (percentile method), which assumes no
+    distribution; None where nothing was resampled.
     """
 
     n: int
@@ -183,7 +176,7 @@ def bonett_wright_interval(r: float, n: int) -> Interval:
     r = 1, where the formula would claim certainty, the lower end is that of the next smaller r that ranks without ties
     can have, 1 - 12 / (n^3 - n); the same holds at -1.
     """
-    if abs(r) > 1 - 1e-12 and n > 3:  # ranks in perfect order, but for rounding
+    if abs(r) > 1 - 1e-12 and n > 3:  # ranks in perfect order, up to rounding
         inner = bonett_wright_interval(1 - 12 / (n**3 - n), n).low
         return Interval(inner, 1.0) if r > 0 else Interval(-1.0, -inner)
     return _z_interval(r, n, 1 + r**2 / 2)
@@ -211,7 +204,7 @@ def fit_band(
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Where the line of `fit_line` would run with other networks: ends of its 95% band at `at`, two arrays like it.
 
-    Percentile bootstrap over the points x, y (n,). None where there is no line.
+    Percentile bootstrap over the points x, y (n,), n_resamples times from `seed`. None where there is no line.
     """
     if fit_line(x, y) is None:
         return None
@@ -223,7 +216,7 @@ def fit_band(
 def line_resamples(x: np.ndarray, y: np.ndarray, at: np.ndarray, n_resamples: int, seed: int) -> np.ndarray:
     """Values at `at` (K,) of least-squares lines through resampled points x, y (n,); (up to n_resamples, K).
 
-    Resamples whose x are all equal have no line and are left out.
+    seed: of the resamples. Resamples whose x are all equal have no line and are left out.
     """
     x, y = _paired(x, y)
     draws = np.random.default_rng(seed).integers(len(x), size=(n_resamples, len(x)))

@@ -1,9 +1,10 @@
-"""How far images lie from the data manifold, and how gradients lie in it (section 2.1).
+"""How far images lie from the data manifold, and how gradients and boundaries lie to it (sections 2.1 and 2.2).
 
 Modules:
 
     distance     projections by a VAE-GAN, distances, densities, orders; whether a VAE-GAN can stand for the manifold
     gradients    tangent share, sensitivity on and off the manifold, share in directions of least variance
+    boundary     decision boundaries in the plane: where they run, and their tilt (section 2.2)
 """
 
 from robint_tf.manifold.distance import (
@@ -32,6 +33,7 @@ __all__ = [
     "Projection",
     "Projector",
     "Z",
+    "boundary",
     "changed",
     "density",
     "distance",

@@ -36,7 +36,7 @@ class Projector:
     """
 
     def __init__(self, vae_gan: "VAEGAN", *, z: Z = "sample", seed: int = 0) -> None:
-        """z: decode a random latent point of each image, or the mean; seed: of the random ones."""
+        """vae_gan: trained; z: decode a random latent point of each image, or the mean; seed: of the random ones."""
         self.vae_gan, self.z, self.seed = vae_gan, z, seed
         images = tf.TensorSpec([None, *vae_gan.encoder.example_shape], tf.float32)
         draws = tf.TensorSpec([None, vae_gan.latent_dim], tf.float32)
@@ -60,7 +60,10 @@ class Projector:
 
 
 def projected(project: Projection, x: np.ndarray, *, batch_size: int = 500) -> np.ndarray:
-    """The projections of images x (N, H, W, C) float32 in [-1, 1], an array like x, computed in batches."""
+    """The projections of images x (N, H, W, C) float32 in [-1, 1], an array like x.
+
+    project: the projection of a batch; batch_size: images at a time, halved where memory runs out.
+    """
     found = np.empty_like(x)
 
     def fill(lo: int, hi: int) -> None:
@@ -73,7 +76,7 @@ def projected(project: Projection, x: np.ndarray, *, batch_size: int = 500) -> n
 def distances(project: Projection, x: np.ndarray, *, batch_size: int = 500) -> np.ndarray:
     """d_pi of each image, (N,) float64: its Euclidean distance from its projection, over [-1, 1] pixels.
 
-    x: (N, H, W, C) float32 in [-1, 1].
+    project, x, batch_size: as of `projected`.
 
     >>> distances(lambda x: np.zeros_like(x), np.full((2, 2, 2, 1), 0.5, "float32")).tolist()
     [1.0, 1.0]
@@ -83,10 +86,10 @@ def distances(project: Projection, x: np.ndarray, *, batch_size: int = 500) -> n
 
 
 def changed(clean_logits: np.ndarray, adversarial_logits: np.ndarray) -> np.ndarray:
-    """Which attacks changed the prediction, (N,) bool; both arguments are logits (N, classes) of one network.
+    """Which attacks changed the prediction of a network, (N,) bool.
 
-    The authors judge the attacks on every network by the *standard* network; the `corrected` variant asks the network
-    that was attacked.
+    clean_logits, adversarial_logits: its logits (N, classes). The authors ask the *standard* network about the attacks
+    on every network; the `corrected` variant asks the network that was attacked.
     """
     return clean_logits.argmax(axis=-1) != adversarial_logits.argmax(axis=-1)
 
@@ -106,7 +109,7 @@ def relative(values: np.ndarray, reference: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Density:
-    """A kernel density estimate on a lattice, (500,) each, and where it peaks."""
+    """A kernel density estimate, y (500,) at the points x (500,) of a lattice; mode: where it peaks."""
 
     x: np.ndarray
     y: np.ndarray
@@ -134,7 +137,8 @@ def mode(values: np.ndarray, limits: tuple[float, float] = (0.0, 1.0)) -> float:
 def order_probability(groups: list[np.ndarray], *, n_resamples: int = 1000, seed: int = 0) -> float | None:
     """Bootstrap share of resamples, in [0, 1], in which the modes of the groups (n_i,) rise in the order given.
 
-    None if a group has no density. Each group is resampled by itself, with replacement. Modes are found on a lattice of
+    None if a group has no density. Each group is resampled by itself, with replacement, n_resamples times from `seed`.
+    Modes are found on a lattice of
     BINS points over the range of all groups, with counts in place of values.
     """
     limits = (min(float(g.min()) for g in groups if len(g)), max(float(g.max()) for g in groups if len(g)))
@@ -146,7 +150,7 @@ def order_probability(groups: list[np.ndarray], *, n_resamples: int = 1000, seed
 
 
 def mean_order_probability(groups: list[np.ndarray], *, n_resamples: int = 1000, seed: int = 0) -> float | None:
-    """As `order_probability`, of the means of the groups (n_i,); None for an empty group.
+    """As `order_probability`, of the means of the groups (n_i,); None for an empty group. n_resamples, seed: as there.
 
     Means are far less noisy than modes: with 500 images they order what the modes leave open.
     """
@@ -178,11 +182,14 @@ def _resampled_modes(values: np.ndarray, limits: tuple[float, float], n: int, rn
 
 @dataclass(frozen=True)
 class Paired:
-    """How often one network's adversarial image lies nearer the manifold than another's on the same test image."""
+    """How often one network's adversarial image lies nearer the manifold than another's on the same test image.
+
+    share: in [0, 1], of n images; interval: Wilson's.
+    """
 
     share: float
     n: int
-    interval: Interval  # Wilson's
+    interval: Interval
 
 
 def nearer(ours: np.ndarray, theirs: np.ndarray, valid: np.ndarray) -> Paired | None:
@@ -241,7 +248,7 @@ class Health:
 
 LEAST_SPREAD = 0.05
 LEAST_GAIN = 0.1
-"""Of the distance to the mean image. What is to be told apart is of this size: on MNIST, attacks on the most robust
+"""Of the distance to the mean image. The differences in question are of this size: on MNIST, attacks on the most robust
 network end a tenth nearer than those on the standard one (preset quick). Where the VAE-GAN fits the images better than
 one fixed image by less than that, distances to that image could tell as much."""
 LEAST_DISCRIMINATOR_LOSS = 1e-3
@@ -251,9 +258,9 @@ LOG_CAP = 18.0  # each of the three logarithms in the discriminator's loss ends 
 def health(
     x: np.ndarray, project: Projection, discriminator_loss: float | None = None, *, batch_size: int = 500
 ) -> Health:
-    """What there is to say of a projection from at least two images x (N, H, W, C), taken batch_size at a time.
+    """The health of the VAE-GAN behind a projection, from at least two images x (N, H, W, C) float32 in [-1, 1].
 
-    project: the projection; discriminator_loss: of the VAE-GAN it is of, the mean of the last epoch.
+    project, batch_size: as of `projected`; discriminator_loss: mean of the last epoch; None for other projections.
     """
     projections = projected(project, x, batch_size=batch_size)
     between = np.square(x - projections).reshape(len(x), -1).sum(axis=1, dtype=np.float64)

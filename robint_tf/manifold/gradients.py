@@ -31,7 +31,7 @@ RARE = 0.01
 
 @dataclass(frozen=True, eq=False)
 class Measure:
-    """A measure of every image, (N,), and its value by chance, None where chance has no fixed value."""
+    """A measure of every image, values (N,), and its value by chance, None where chance has no fixed value."""
 
     values: np.ndarray
     chance: float | None = None
@@ -42,7 +42,7 @@ class Measure:
         return float(np.nanmean(self.values))
 
     def interval(self, *, n_resamples: int = 2000, seed: int = 0) -> Interval:
-        """The 95% interval of the mean, by percentile bootstrap over images. seed: of the bootstrap."""
+        """The 95% interval of the mean, by percentile bootstrap over images; n_resamples, seed: of it."""
         values = self.values[np.isfinite(self.values)]
         rng = np.random.default_rng(seed)
         means = [rng.choice(values, len(values)).mean() for _ in range(n_resamples)]
@@ -53,7 +53,8 @@ class Measure:
 def tangent_bases(vae_gan: VAEGAN, x: np.ndarray, *, batch_size: int = 20) -> Iterator[tuple[slice, np.ndarray]]:
     """Orthonormal bases of the tangent spaces at images x (N, H, W, C): batches (slice, (n, d, k) float32).
 
-    k: latent dimensions; one forward derivative of the decoder for each. A batch of CIFAR-10 takes 1.6 MB an image.
+    vae_gan: a trained one, whose decoder gives the manifold; k: latent dimensions; one forward derivative of the
+    decoder for each. batch_size: images at a time. A batch of CIFAR-10 takes 1.6 MB an image.
     """
     derive = _jacobian(vae_gan)
     for lo in range(0, len(x), batch_size):
@@ -90,7 +91,11 @@ def _jacobian(vae_gan: VAEGAN) -> Callable[[tf.Tensor], tf.Tensor]:
 
 
 def project(basis: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """QQ'v for bases Q (n, d, k) and vectors v (n, ...), like vectors."""
+    """QQ'v for each Q in basis (n, d, k), of orthonormal columns, and v in vectors (n, ...), like vectors.
+
+    >>> project(np.array([[[1.0], [0.0]]]), np.array([[3.0, 4.0]])).tolist()
+    [[3.0, 0.0]]
+    """
     flat = vectors.reshape(len(vectors), -1, 1)
     return (basis @ (basis.transpose(0, 2, 1) @ flat)).reshape(vectors.shape)
 
@@ -98,7 +103,7 @@ def project(basis: np.ndarray, vectors: np.ndarray) -> np.ndarray:
 def tangent_shares(vae_gan: VAEGAN, x: np.ndarray, gradients: dict[str, np.ndarray]) -> dict[str, Measure]:
     """Tangent share of gradients at images x, by name; gradients: (N, H, W, C) each, of any number of networks.
 
-    The bases are made once for all of them. NaN for an image whose gradient is zero.
+    vae_gan: a trained one. The bases are made once for all of them. NaN for an image whose gradient is zero.
     """
     found = {name: np.full(len(x), np.nan) for name in gradients}
     for part, basis in tangent_bases(vae_gan, x):
@@ -112,7 +117,7 @@ def tangent_shares(vae_gan: VAEGAN, x: np.ndarray, gradients: dict[str, np.ndarr
 
 @dataclass(frozen=True, eq=False)
 class Sensitivity:
-    """Mean l1 change of the softmax (N,) along random directions on the manifold, and normal to it."""
+    """Mean l1 change of the softmax (N,) along random directions on the manifold, on, and normal to it, off."""
 
     on: np.ndarray
     off: np.ndarray
@@ -135,8 +140,8 @@ def sensitivities(
 ) -> dict[str, Sensitivity]:
     """How the softmax of networks moves along and across the manifold at images x (N, H, W, C) in [-1, 1].
 
-    eps: l2 lengths of the steps, over which, and over n_draws directions, changes are averaged. The directions of image
-    i derive from (seed, i), the same for all networks.
+    networks: by name; vae_gan: a trained one. eps: l2 lengths of the steps, over which, and over n_draws directions,
+    changes are averaged. The directions of image i derive from (seed, i), the same for all networks.
     """
     on = {name: np.zeros(len(x)) for name in networks}
     off = {name: np.zeros(len(x)) for name in networks}
@@ -178,7 +183,10 @@ def rare_directions(x: np.ndarray, *, share: float = RARE) -> np.ndarray:
 
 
 def rare_shares(directions: np.ndarray, gradients: np.ndarray) -> Measure:
-    """Share of |g|² of each gradient (N, H, W, C) in `rare_directions`; NaN for a gradient of zero."""
+    """Share of |g|² of each of the gradients (N, H, W, C) in some directions; NaN for a gradient of zero.
+
+    directions: (d, m) with orthonormal columns, as `rare_directions` gives them.
+    """
     g = gradients.reshape(len(gradients), -1).astype(np.float64)
     with np.errstate(invalid="ignore"):
         values = np.square(g @ directions).sum(axis=1) / np.square(g).sum(axis=1)

@@ -5,8 +5,9 @@ Modules:
     classifiers         the three classifiers, their initial weights, what a network is known by
     bounds, inputs      networks of other pixel ranges; what is checked of images, labels and networks
     cpu_forward         the same networks with gradients that cost less on CPUs
-    vae_gan             the VAE-GAN: losses, one training step, projections and samples
-    vae_gan_networks    its encoders, decoders and discriminators, by data set
+    vae_gan             the VAE-GAN: one training step, projections and samples
+    vae_gan_losses      what its parts descend
+    vae_gan_networks    its encoders, decoders and discriminators, and how each VAE-GAN is trained
     layers, spectral    the authors' layers: batch normalisation after the activation, spectral normalisation
     optimizers          Adam as TensorFlow 1 computes it
     files               networks as `.keras` files with their cards; what such a file may hold
@@ -33,6 +34,7 @@ __all__ = [
     "optimizers",
     "spectral",
     "vae_gan",
+    "vae_gan_losses",
     "vae_gan_networks",
 ]
 _HOMES = {"Bounded": "bounds", "Network": "classifiers", "build": "classifiers", "fingerprint": "classifiers"}

@@ -1,4 +1,4 @@
-"""Networks whose images are not in [-1, 1], the one range that everything else in this package is told in."""
+"""Networks whose images are not in [-1, 1], the one range that everything else in this package is given in."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from robint_tf.networks.classifiers import Network
 
 @keras.saving.register_keras_serializable("robint_tf")
 class Bounded(keras.Model):
-    """A network of images in `bounds` as one of images in [-1, 1], so that eps is told in one range for all networks.
+    """A network of images in `bounds` as one of images in [-1, 1], so that eps is given in one range for all networks.
 
     network: images (N, ...) in bounds to logits (N, classes). Gradients pass through the scaling. With bounds (-1, 1)
     the network is as it was, and said to be so.

@@ -1,6 +1,8 @@
 """The three classifiers of the study, as Keras models that return logits (appendix A.2, the authors' `classifiers.py`).
 
 Convolutions and pooling pad with zeros to the same size, kernels start Glorot uniform, biases at zero.
+
+variant: "authors", "paper" (appendix A.2's tables) or "corrected"; precision: "float32" or "mixed_bfloat16".
 """
 
 import functools
@@ -138,8 +140,8 @@ def fingerprint(network: Network) -> str:
 def _configuration(network: Network) -> str:
     """What a network computes, without the names of its layers, which Keras numbers in order of their making.
 
-    Beside Keras' configuration: shapes and types of the variables; the values of those that training does not start
-    anew, such as the statistics of a `Normalization`; and the source of classes and functions that are not Keras'.
+    Besides Keras' configuration: shapes and types of the variables; the values of those that training does not reset,
+    such as the statistics of a `Normalization`; and the source of classes and functions that are not Keras'.
     """
     if not network.built and not network.variables:
         raise InputError(f"the network {network.name!r} has no weights yet; give it an Input, or call it once.")
@@ -240,7 +242,7 @@ def _initialise(variable: keras.Variable, layer: layers.Layer, seed: int) -> Non
             variable.assign(type(initialiser).from_config(seeded)(variable.shape, dtype=variable.dtype))
         except TypeError as error:
             raise InputError(
-                f"the initialiser {type(initialiser).__name__} cannot be made again from its configuration ({error}); "
+                f"the initialiser {type(initialiser).__name__} cannot be rebuilt from its configuration ({error}); "
                 "give it a get_config method."
             ) from error
         if variable.name == "bias" and getattr(layer, "unit_forget_bias", False):  # of LSTM: gates i, f, c, o

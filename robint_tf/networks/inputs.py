@@ -1,6 +1,7 @@
 """Checks of images, labels and networks before and while they are used, each refused in one sentence.
 
-Images are float32 in [-1, 1], labels whole numbers from 0; a network is any Keras model from images to logits.
+x: images (N, ...) float32 in [-1, 1]; y: labels (N,), whole numbers from 0; network: any Keras model from images to
+logits (N, classes).
 """
 
 import warnings
@@ -87,7 +88,7 @@ def check_images(network: Network, x: np.ndarray, y: np.ndarray | None = None) -
 
 
 def check_pixels(x: np.ndarray) -> float:
-    """`ValueError` unless x holds numbers of float32 in [-1, 1]; the least of them."""
+    """The least pixel of x. `ValueError` unless x holds numbers of float32 in [-1, 1]."""
     if x.dtype != np.float32:
         raise InputError(f"images are {x.dtype}; give float32 in [-1, 1] (pixel / 127.5 - 1 for 8-bit images).")
     if not x.size:
@@ -121,7 +122,11 @@ def declared_shape(network: Network) -> tuple[int | None, ...] | None:
 
 
 def fits(takes: tuple[int | None, ...], shape: tuple[int, ...]) -> bool:
-    """Whether an image of this shape is what a network declares to take."""
+    """Whether an image of this shape is what a network takes, as `declared_shape` tells it.
+
+    >>> fits((None, None, 3), (32, 32, 3)), fits((28, 28, 1), (32, 32, 3))
+    (True, False)
+    """
     return len(takes) == len(shape) and all(a in (None, b) for a, b in zip(takes, shape, strict=True))
 
 
@@ -184,7 +189,7 @@ def check_differentiable(network: Network, x: np.ndarray) -> None:
 def check_finite(values: np.ndarray, first: int = 0, what: str = "logits") -> None:
     """`NotFiniteError` that names the first image for which a network gave NaN or infinite numbers.
 
-    values: (N, ...); first: the number of the first image in its data set.
+    values: (N, ...); first: the number of the first image in its data set; what: the name of the values.
     """
     if np.isfinite(values).all():
         return

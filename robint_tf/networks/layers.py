@@ -37,7 +37,10 @@ BATCH_NORMS = ("none", "before", "after")
 
 
 class Normalised(NamedTuple):
-    """A batch after normalisation, with the statistics (C,) that the moving averages are to receive."""
+    """A batch after normalisation, y, with the statistics (C,) that the moving averages are to receive.
+
+    mean, variance: of each channel over the batch.
+    """
 
     y: tf.Tensor
     mean: tf.Tensor
@@ -47,8 +50,8 @@ class Normalised(NamedTuple):
 def batch_norm(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> Normalised:
     """Normalise each channel over the batch, then scale by `gamma` and shift by `beta`.
 
-    x: float32, images (N, H, W, C) or features (N, C); gamma, beta: (C,). The returned variance is unbiased
-    for images and biased for features.
+    x: float32, images (N, H, W, C) or features (N, C); gamma, beta: (C,). Returns a batch like x with its statistics;
+    the variance is unbiased for images and biased for features.
     """
     if x.shape.rank == 4:
         # TensorFlow 1 ran this operation, hence the unbiased variance. It is twice as fast as tf.nn.moments.
@@ -64,7 +67,7 @@ class Block(keras.layers.Layer):
     features: size of the last axis of the output.
     activation: a key of `ACTIVATIONS`.
     batch_norm: "after" the activation (the authors' code), "before" it (the paper's tables), or "none".
-    Kernels start Glorot uniform, biases at 0.
+    Kernels start Glorot uniform, biases at 0. `ValueError` for another activation or batch_norm.
     """
 
     def __init__(
@@ -83,11 +86,14 @@ class Block(keras.layers.Layer):
         self.batch_norm = batch_norm
 
     def kernel_shape(self, input_shape: Shape) -> Shape:
-        """Shape of the kernel for inputs of the given shape; each kind of layer gives its own."""
+        """Shape of the kernel for inputs of input_shape, which each layer gives; `NotImplementedError` if not."""
         raise NotImplementedError(f"{type(self).__name__} is a base class, or lacks its kernel_shape")
 
     def linear(self, x: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-        """The linear map of this layer, without bias; each kind of layer gives its own."""
+        """The linear map of this layer, without bias, of a batch x (N, ...) under a kernel of `kernel_shape`.
+
+        Each layer gives its own; `NotImplementedError` if not.
+        """
         raise NotImplementedError(f"{type(self).__name__} is a base class, or lacks its linear")
 
     def build(self, input_shape: Shape) -> None:
@@ -105,7 +111,7 @@ class Block(keras.layers.Layer):
         self.kernel.assign(keras.initializers.GlorotUniform(seed)(self.kernel.shape))
 
     def effective_kernel(self) -> tf.Tensor:
-        """The kernel that the linear map uses; a subclass may derive it from the stored one."""
+        """The kernel that the linear map uses, of shape `kernel_shape`; a subclass may derive it from the weights."""
         return tf.convert_to_tensor(self.kernel)
 
     def call(
@@ -115,7 +121,7 @@ class Block(keras.layers.Layer):
         kernel: tf.Tensor | None = None,
         update_averages: bool = True,
     ) -> tf.Tensor:
-        """Apply the block.
+        """The output of the block for a batch x (N, ...), (N, ..., features).
 
         training: normalise by the statistics of the batch rather than by the moving averages.
         kernel: the value of `effective_kernel()` where several calls are to share one; computed if not given.
@@ -160,7 +166,11 @@ class DenseBlock(Block):
 
 @keras.saving.register_keras_serializable(package="robint_tf")
 class ConvBlock(Block):
-    """Images (N, H, W, C) -> (N, H', W', features) with a square kernel (HWIO)."""
+    """Images (N, H, W, C) -> (N, H', W', features) with a square kernel (HWIO).
+
+    kernel_size: its side, strides: from one position to the next, both in pixels. padding: "SAME" or "VALID";
+    `ValueError` for another.
+    """
 
     def __init__(
         self, features: int, *, kernel_size: int, strides: int = 1, padding: str = "SAME", **options: Any
@@ -245,7 +255,10 @@ class Chain(keras.Model):
         kernels: dict[str, tf.Tensor] | None = None,
         update_averages: bool = True,
     ) -> tf.Tensor:
-        """Apply the chain to a batch; the arguments are those of `Block.call`."""
+        """The output of the last block for a batch x (N, *example_shape).
+
+        training, update_averages: as of `Block.call`; kernels: those of one run, by `effective_kernels`.
+        """
         kernels = self.effective_kernels() if kernels is None else kernels
         for block in self.blocks:
             if isinstance(block, Block):

@@ -14,7 +14,7 @@ ADAM_EPSILON = 1e-8  # TensorFlow 1's default, which the authors ran with; Keras
 class FusedAdam(keras.optimizers.Adam):
     """Adam that updates a variable in one pass over it, by the kernel that TensorFlow 1 had; Keras makes about ten.
 
-    Equal to Keras' own up to rounding. `amsgrad` is not known to the kernel: `ValueError`.
+    Equal to Keras' own up to rounding. args: as of Keras' own. `amsgrad` is not known to the kernel: `ValueError`.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -25,7 +25,7 @@ class FusedAdam(keras.optimizers.Adam):
     def update_step(
         self, gradient: tf.Tensor, variable: keras.Variable | tf.Variable, learning_rate: tf.Tensor
     ) -> None:
-        """Move one variable and its two moments."""
+        """Move one variable, and its two moments, by its gradient, of the same shape, at a scalar learning_rate."""
         i, dtype = self._get_variable_index(variable), gradient.dtype
         step = tf.cast(self.iterations + 1, dtype)
         beta_1, beta_2 = tf.constant(self.beta_1, dtype), tf.constant(self.beta_2, dtype)
@@ -48,5 +48,5 @@ def _handle(variable: keras.Variable | tf.Variable) -> tf.Tensor:
 
 
 def adam(learning_rate: float = 1e-3) -> FusedAdam:
-    """The authors' optimiser for classifiers."""
+    """The authors' optimiser for classifiers; learning_rate: above 0."""
     return FusedAdam(learning_rate, beta_1=0.9, beta_2=0.999, epsilon=ADAM_EPSILON)

@@ -30,14 +30,14 @@ U_GRADIENTS = ("snapshot", "overwritten")
 
 
 class LinearMap(NamedTuple):
-    """A layer's linear map and its adjoint, as functions of the kernel and one feature map."""
+    """A layer's linear map, apply, and its adjoint, as functions of the kernel and one feature map."""
 
     apply: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
     adjoint: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 
 class SpectralNorm(NamedTuple):
-    """The kernel after normalisation, the next u, and the estimate of the operator norm (a scalar)."""
+    """The kernel after normalisation, the next u, and the estimate sigma of the operator norm (a scalar)."""
 
     kernel: tf.Tensor
     u: tf.Tensor
@@ -51,7 +51,10 @@ DENSE = LinearMap(
 
 
 def convolution(map_shape: Shape, *, strides: int, padding: str) -> LinearMap:
-    """The convolution on one feature map of shape `map_shape` = (1, H, W, C), as a linear map of that map."""
+    """The convolution on one feature map of shape `map_shape` = (1, H, W, C), as a linear map of that map.
+
+    strides: in pixels; padding: "SAME" or "VALID".
+    """
     return LinearMap(
         apply=lambda kernel, u: tf.nn.conv2d(u, kernel, strides, padding),
         adjoint=lambda kernel, v: tf.nn.conv2d_transpose(v, kernel, map_shape, strides, padding),
@@ -66,11 +69,11 @@ def spectral_norm(
     beta: float = 1.0,
     u_gradient: UGradient = "snapshot",
 ) -> SpectralNorm:
-    """Run one power iteration and divide `kernel` by max(sigma / beta, 1).
+    """Run one power iteration. Returns `kernel` divided by max(sigma / beta, 1), and what was found on the way.
 
-    kernel: (in, out) for `DENSE`, HWIO for `convolution`. u: (1, out) for `DENSE`, a feature map (1, H, W, C)
-    for `convolution`; of any length. The gradient with respect to `kernel` passes through the iteration;
-    `u_gradient` says which u it sees.
+    linear_map: of the layer. kernel: (in, out) for `DENSE`, HWIO for `convolution`. u: (1, out) for `DENSE`, a feature
+    map (1, H, W, C) for `convolution`; of any length. The gradient with respect to `kernel` passes through the
+    iteration; `u_gradient` says which u it sees.
     """
     image = linear_map.apply(kernel, u)
     if u_gradient == "overwritten":
@@ -90,6 +93,9 @@ class SpectralBlock(Block):
     Every evaluation of `effective_kernel` is one power iteration and stores the new u, in training and
     inference alike, as in the authors' code. Calls that belong to one run must share a kernel: see
     `Chain.effective_kernels`.
+
+    features: as of `Block`. spectral_beta: the norm that the kernel may have. u_gradient: which u the gradient sees,
+    see `UGradient`; `ValueError` for another.
     """
 
     def __init__(
@@ -106,11 +112,11 @@ class SpectralBlock(Block):
         self.u_gradient = u_gradient
 
     def u_shape(self, input_shape: Shape) -> Shape:
-        """Shape of u for inputs of the given shape; each kind of layer gives its own."""
+        """Shape of u for inputs of input_shape, which each layer gives; `NotImplementedError` if not."""
         raise NotImplementedError(f"{type(self).__name__} is a base class, or lacks its u_shape")
 
     def linear_map(self) -> LinearMap:
-        """The linear map that this layer applies, for one feature map; each kind of layer gives its own."""
+        """The linear map of one feature map, which each layer gives; `NotImplementedError` if not."""
         raise NotImplementedError(f"{type(self).__name__} is a base class, or lacks its linear_map")
 
     def build(self, input_shape: Shape) -> None:

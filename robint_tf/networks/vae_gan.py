@@ -1,18 +1,13 @@
 """VAE-GANs (Larsen et al. 2016, with an l1 reconstruction): they approximate the data manifold (section 2.1).
 
-Losses, from the authors' code, for an image x, its reconstruction x' = dec(z) where
-z = mean + exp(log variance / 2) * noise, and a sample x* = dec(standard normal noise):
+The losses are in `vae_gan_losses`. A training step is an encoder run, a decoder run and `n_dis` discriminator runs, all
+on one batch, each with fresh noise and the weights that the runs before it left. All runs use batch statistics; the
+moving averages of a network follow in its own runs only: the encoder's once, the decoder's twice (reconstruction,
+sample), the discriminator's three times per run (image, sample, reconstruction; TensorFlow 1 left the order undefined).
+A spectrally normalised discriminator makes one power iteration in every run that evaluates it, that is in all but the
+encoder's.
 
-    encoder         mean(|x - x'|_1 + KL(z | standard normal))
-    decoder         mean(weight * |x - x'|_1 - log D(x') - log D(x*))
-    discriminator   -mean(log D(x) + log(1 - D(x')) + log(1 - D(x*)))
-
-where every logarithm is log(. + 1e-8). A training step is an encoder run, a decoder run and `n_dis`
-discriminator runs, all on one batch, each with fresh noise and the weights that the runs before it left. All
-runs use batch statistics; the moving averages of a network follow in its own runs only: the encoder's once,
-the decoder's twice (reconstruction, sample), the discriminator's three times per run (image, sample,
-reconstruction; TensorFlow 1 left the order undefined). A spectrally normalised discriminator makes one power
-iteration in every run that evaluates it, that is in all but the encoder's.
+x: images (N, H, W, C) float32 in [-1, 1]; latent: z_mean and z_log_var of these, float32 (N, latent_dim) each.
 """
 
 from collections.abc import Callable
@@ -26,9 +21,8 @@ from robint_tf import checks
 from robint_tf.errors import InputError
 from robint_tf.networks.layers import Chain
 from robint_tf.networks.optimizers import ADAM_EPSILON
+from robint_tf.networks.vae_gan_losses import kl_divergence, mean_log, mean_log_complement, reconstruction_error
 from robint_tf.networks.vae_gan_networks import networks_for, settings_for
-
-LOG_OFFSET = 1e-8
 
 Latent = tuple[tf.Tensor, tf.Tensor]  # z_mean and z_log_var, float32 (N, latent_dim) each
 Draws = tuple[tf.Tensor, tf.Tensor]  # the noise of the reconstruction and that of the sample, of the same kind
@@ -44,38 +38,16 @@ PARTS = ("encoder", "decoder", "discriminator")
 def draw_noise(seed: int | tf.Tensor, stream: int | tf.Tensor, n: int | tf.Tensor, latent_dim: int) -> Draws:
     """Two standard normal draws, float32 (n, latent_dim) each: a pure function of its arguments.
 
-    Programs compiled by XLA draw other numbers than those that are not.
+    seed, stream: two whole numbers, each pair of which has draws of its own. Programs compiled by XLA draw other
+    numbers than those that are not.
     """
     key = tf.stack([tf.cast(seed, tf.int64), tf.cast(stream, tf.int64)])
     draws = tf.random.stateless_normal((2, n, latent_dim), key, alg="philox")
     return draws[0], draws[1]
 
 
-def reconstruction_error(x: tf.Tensor, reconstruction: tf.Tensor) -> tf.Tensor:
-    """Sum of absolute differences per image, (N,)."""
-    return tf.reduce_sum(tf.abs(x - reconstruction), axis=(1, 2, 3))
-
-
-def kl_divergence(z_mean: tf.Tensor, z_log_var: tf.Tensor) -> tf.Tensor:
-    """Kullback-Leibler divergence from the standard normal distribution, per image, (N,)."""
-    return -0.5 * tf.reduce_sum(1.0 + z_log_var - tf.square(z_mean) - tf.exp(z_log_var), axis=1)
-
-
-def mean_log(probability: tf.Tensor) -> tf.Tensor:
-    """Mean over the batch of log(p + 1e-8).
-
-    The authors add arrays (B,) and (B, 1) and average the (B, B) result; a sum of means is the same number.
-    """
-    return tf.reduce_mean(tf.math.log(probability + LOG_OFFSET))
-
-
-def mean_log_complement(probability: tf.Tensor) -> tf.Tensor:
-    """Mean over the batch of log(1 - p + 1e-8)."""
-    return tf.reduce_mean(tf.math.log(1.0 - probability + LOG_OFFSET))
-
-
 def draw_z(latent: Latent, noise: tf.Tensor) -> tf.Tensor:
-    """A point of the latent distribution."""
+    """A point of the latent distribution, from standard normal noise, (N, latent_dim) both."""
     z_mean, z_log_var = latent
     return z_mean + tf.exp(0.5 * z_log_var) * noise
 
@@ -86,10 +58,10 @@ class VAEGAN(keras.Model):
 
     encoder: images -> (N, 2 * latent_dim), means first. decoder: (N, latent_dim) -> images.
     discriminator: images -> probability of being real, (N, 1). Images are float32 (N, H, W, C) in [-1, 1].
-    reconstruction_weight: of the reconstruction in the decoder's loss.
-    n_dis: discriminator runs per step.
-    seed: of the noise, which is a function of (seed, step, run). A training that stopped and went on from its
-    weights and optimiser states therefore equals one that did not stop, bit for bit on a CPU.
+    reconstruction_weight: of the reconstruction in the decoder's loss. n_dis: discriminator runs per step; `ValueError`
+    if there are none. seed: of the noise, which is a function of (seed, step, run). A training that stopped and went on
+    from its weights and optimiser states therefore equals one that did not stop, bit for bit on a CPU. Of the losses,
+    latent: the encoder's output; noise: that of the run.
     """
 
     def __init__(
@@ -124,7 +96,10 @@ class VAEGAN(keras.Model):
         discriminator_optimizer: keras.optimizers.Optimizer,
         **options: Any,
     ) -> None:
-        """Set the optimisers; `options` go to `keras.Model.compile`. `ValueError` if two are one object."""
+        """Set the optimisers of the three parts; `options` go to `keras.Model.compile`.
+
+        encoder_optimizer, decoder_optimizer, discriminator_optimizer: `ValueError` if two are one object.
+        """
         super().compile(optimizer=None, **options)
         self.encoder_optimizer = encoder_optimizer
         self.decoder_optimizer = decoder_optimizer
@@ -144,7 +119,7 @@ class VAEGAN(keras.Model):
         return self._latent(x, training=False)
 
     def reconstruct(self, x: tf.Tensor, z: Z = "sample", seed: int | tf.Tensor = 0) -> tf.Tensor:
-        """Project images x onto the manifold, by decoding a latent point of each.
+        """The projections of images x onto the manifold, like x: a latent point of each, decoded.
 
         z: "sample" draws it from the latent distribution (the authors' code), "mean" takes its mean.
         seed: of the draw; batches of one data set need different ones.
@@ -169,32 +144,32 @@ class VAEGAN(keras.Model):
         return self.reconstruct(x, z="mean")
 
     def encoder_loss(self, x: tf.Tensor, noise: Draws) -> tf.Tensor:
-        """The encoder's loss in training mode; moves the encoder's averages."""
+        """The encoder's loss on x, a scalar, in training mode; moves the encoder's averages."""
         latent = self._latent(x, training=True)
         reconstruction = self._decode(draw_z(latent, noise[0]), update_averages=False)
         return tf.reduce_mean(reconstruction_error(x, reconstruction) + kl_divergence(*latent))
 
     def decoder_loss(self, x: tf.Tensor, latent: Latent, noise: Draws) -> tf.Tensor:
-        """The decoder's loss in training mode, given the encoder's output; moves the decoder's averages."""
+        """The decoder's loss on x, a scalar, in training mode; moves the decoder's averages."""
         kernels = self.decoder.effective_kernels()
         reconstruction = self._decode(draw_z(latent, noise[0]), kernels, update_averages=True)
         sample = self._decode(noise[1], kernels, update_averages=True)
         kernels = self.discriminator.effective_kernels()
         return (
             self.reconstruction_weight * tf.reduce_mean(reconstruction_error(x, reconstruction))
-            - mean_log(self._judge(reconstruction, kernels, update_averages=False))
-            - mean_log(self._judge(sample, kernels, update_averages=False))
+            - mean_log(self._realness(reconstruction, kernels, update_averages=False))
+            - mean_log(self._realness(sample, kernels, update_averages=False))
         )
 
     def discriminator_loss(self, x: tf.Tensor, latent: Latent, noise: Draws) -> tf.Tensor:
-        """The discriminator's loss in training mode; moves the discriminator's averages."""
+        """The discriminator's loss on x, a scalar, in training mode; moves the discriminator's averages."""
         reconstruction = self._decode(draw_z(latent, noise[0]), update_averages=False)
         sample = self._decode(noise[1], update_averages=False)
         kernels = self.discriminator.effective_kernels()
         return -(
-            mean_log(self._judge(x, kernels, update_averages=True))
-            + mean_log_complement(self._judge(sample, kernels, update_averages=True))
-            + mean_log_complement(self._judge(reconstruction, kernels, update_averages=True))
+            mean_log(self._realness(x, kernels, update_averages=True))
+            + mean_log_complement(self._realness(sample, kernels, update_averages=True))
+            + mean_log_complement(self._realness(reconstruction, kernels, update_averages=True))
         )
 
     def update(self, x: tf.Tensor, noise: Noise) -> tf.Tensor:
@@ -207,12 +182,16 @@ class VAEGAN(keras.Model):
         latent = self._latent(x, training=True, update_averages=False)
         decoder_loss = self._descend("decoder", lambda: self.decoder_loss(x, latent, noise(1)))
 
-        def discriminator_run(run: tf.Tensor) -> tf.Tensor:
-            return self._descend("discriminator", lambda: self.discriminator_loss(x, latent, noise(run)))
+        def run_of(run: tf.Tensor) -> tf.Tensor:
+            return self.update_discriminator(x, latent, noise(run))
 
         runs = tf.range(2, 2 + self.n_dis)
-        losses = tf.map_fn(discriminator_run, runs, fn_output_signature=tf.float32, parallel_iterations=1)
+        losses = tf.map_fn(run_of, runs, fn_output_signature=tf.float32, parallel_iterations=1)
         return tf.concat([[encoder_loss, decoder_loss], losses], axis=0)
+
+    def update_discriminator(self, x: tf.Tensor, latent: Latent, noise: Draws) -> tf.Tensor:
+        """One of the `n_dis` discriminator runs of a step on the batch x, whose latent points are given; its loss."""
+        return self._descend("discriminator", lambda: self.discriminator_loss(x, latent, noise))
 
     def descend(self, x: tf.Tensor) -> tf.Tensor:
         """One training step on the batch x (N, H, W, C) with the noise that belongs to the step.
@@ -228,7 +207,7 @@ class VAEGAN(keras.Model):
         return tf.stack([losses[0], losses[1], losses[-1]])
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
-        """One training step; reports epoch means of the losses, the discriminator's from its last run."""
+        """The epoch means of the losses after one training step on a batch of `fit`'s data, as Keras calls it."""
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         for part, loss in zip(PARTS, tf.unstack(self.descend(x), num=len(PARTS)), strict=True):
             self.trackers[part].update_state(loss)
@@ -250,7 +229,7 @@ class VAEGAN(keras.Model):
     def _decode(self, z: tf.Tensor, kernels: dict[str, tf.Tensor] | None = None, *, update_averages: bool) -> tf.Tensor:
         return self.decoder(z, training=True, kernels=kernels, update_averages=update_averages)
 
-    def _judge(self, x: tf.Tensor, kernels: dict[str, tf.Tensor], *, update_averages: bool) -> tf.Tensor:
+    def _realness(self, x: tf.Tensor, kernels: dict[str, tf.Tensor], *, update_averages: bool) -> tf.Tensor:
         return self.discriminator(x, training=True, kernels=kernels, update_averages=update_averages)
 
     def get_config(self) -> dict[str, Any]:
@@ -271,19 +250,19 @@ class VAEGAN(keras.Model):
         self.compile(**{name: keras.saving.deserialize_keras_object(value) for name, value in config.items()})
 
 
-def build(dataset: str, variant: str = "authors", seed: int = 0) -> VAEGAN:
-    """The VAE-GAN of a data set, freshly initialised and compiled with its three Adams.
+def build(architecture: str, variant: str = "authors", seed: int = 0) -> VAEGAN:
+    """A VAE-GAN, freshly initialised and compiled with its three Adams.
 
-    dataset: "mnist", "fashion_mnist" or "cifar10". variant: see `vae_gan_networks`.
-    seed: of the initial weights and the noise. `ValueError` for an unknown data set or variant.
+    architecture: a name in `catalogue.VAE_GANS`; the study's are "mnist", "fashion_mnist" and "cifar10". variant: see
+    `vae_gan_networks`. seed: of the initial weights and the noise. `ValueError` for an unknown architecture or variant.
     """
-    settings = settings_for(dataset, variant)
+    settings = settings_for(architecture, variant)
     model = VAEGAN(
-        **networks_for(dataset, settings, seed),
+        **networks_for(architecture, settings, seed),
         reconstruction_weight=settings.reconstruction_weight,
         n_dis=settings.n_dis,
         seed=seed,
-        name=f"vae_gan_{dataset}",
+        name=f"vae_gan_{architecture.partition('@')[0]}",
     )
     adam = partial(
         keras.optimizers.Adam, settings.learning_rate, settings.beta_1, settings.beta_2, epsilon=ADAM_EPSILON

@@ -1,4 +1,4 @@
-"""Encoders, decoders and discriminators of the VAE-GANs, and how the VAE-GAN of each data set is trained.
+"""Encoders, decoders and discriminators of the VAE-GANs, and how each VAE-GAN is trained.
 
 Three variants of each:
 
@@ -11,6 +11,8 @@ Three variants of each:
 * "corrected": the authors' networks and settings, with the exact gradient of the spectral norm.
 
 A layer's name holds its position among the layers with weights, as in the authors' code.
+
+settings: of every function below, the `Settings` that its layers follow.
 """
 
 from collections.abc import Callable
@@ -20,20 +22,27 @@ from functools import partial
 import keras
 
 from robint_tf import checks
-from robint_tf.catalogue import DATASETS
+from robint_tf.catalogue import VAE_GANS
 from robint_tf.networks.layers import BatchNorm, Chain, ConvBlock, DeconvBlock, DenseBlock
 from robint_tf.networks.spectral import SpectralConvBlock, UGradient
 from robint_tf.runtime.seeds import derive_seed
+from robint_tf.specs import VARIANTS
 
 Layers = list[keras.layers.Layer]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How the VAE-GAN of one data set is made and trained. `n_dis`: discriminator runs per step."""
+    """How a VAE-GAN is made and trained.
+
+    latent_dim: coordinates of a latent point. reconstruction_weight: of the reconstruction in the decoder's loss.
+    learning_rate, beta_1, beta_2: of the three Adams. n_dis: discriminator runs per step. epochs, batch_size: of the
+    authors' training. encoder_kernel: side of the encoder's kernels in pixels. batch_norm: before or after the
+    activation, see `layers.Block`. u_gradient: see `spectral.UGradient`.
+    """
 
     latent_dim: int
-    reconstruction_weight: float  # in the decoder's loss
+    reconstruction_weight: float
     learning_rate: float
     beta_1: float
     beta_2: float
@@ -77,15 +86,8 @@ CORRECTED = {name: replace(settings, u_gradient="snapshot") for name, settings i
 SETTINGS = {"authors": AUTHORS, "paper": PAPER, "corrected": CORRECTED}
 
 
-def settings_for(dataset: str, variant: str = "authors") -> Settings:
-    """The settings of a data set's VAE-GAN. `ValueError` for an unknown data set or variant."""
-    checks.one_of("variant", variant, SETTINGS)
-    checks.one_of("dataset", dataset, AUTHORS)
-    return SETTINGS[variant][dataset]
-
-
 def encoder(settings: Settings) -> Layers:
-    """Images -> (N, 2 * latent_dim): means, then log variances, which share one batch normalisation."""
+    """Layers from images to (N, 2 * latent_dim): means, then log variances, which share one batch normalisation."""
     conv = partial(
         ConvBlock,
         kernel_size=settings.encoder_kernel,
@@ -103,7 +105,7 @@ def encoder(settings: Settings) -> Layers:
 
 
 def mnist_decoder(settings: Settings) -> Layers:
-    """(N, latent_dim) -> (N, 28, 28, 1) in [-1, 1]."""
+    """Layers from (N, latent_dim) to images (N, 28, 28, 1) in [-1, 1]."""
     deconv = partial(DeconvBlock, kernel_size=4, activation="relu", batch_norm=settings.batch_norm)
     return [
         DenseBlock(2 * 2 * 256, activation="relu", batch_norm=settings.batch_norm, name="dense1"),
@@ -116,7 +118,7 @@ def mnist_decoder(settings: Settings) -> Layers:
 
 
 def mnist_discriminator(settings: Settings) -> Layers:
-    """(N, 28, 28, 1) -> probability of being real, (N, 1)."""
+    """Layers from images (N, 28, 28, 1) to the probability of being real, (N, 1)."""
     conv = partial(ConvBlock, kernel_size=4, strides=2, activation="relu", batch_norm=settings.batch_norm)
     return [
         conv(32, batch_norm="none", name="conv1"),
@@ -130,7 +132,7 @@ def mnist_discriminator(settings: Settings) -> Layers:
 
 
 def cifar_decoder(settings: Settings) -> Layers:
-    """(N, latent_dim) -> (N, 32, 32, 3) in [-1, 1]."""
+    """Layers from (N, latent_dim) to images (N, 32, 32, 3) in [-1, 1]."""
     deconv = partial(DeconvBlock, kernel_size=4, strides=2, activation="relu", batch_norm=settings.batch_norm)
     return [
         DenseBlock(4 * 4 * 512, name="dense1"),
@@ -143,7 +145,7 @@ def cifar_decoder(settings: Settings) -> Layers:
 
 
 def cifar_discriminator(settings: Settings) -> Layers:
-    """(N, 32, 32, 3) -> probability of being real, (N, 1)."""
+    """Layers from images (N, 32, 32, 3) to the probability of being real, (N, 1)."""
     spectral = partial(SpectralConvBlock, activation="leaky_relu", u_gradient=settings.u_gradient)
     keep, halve = partial(spectral, kernel_size=3), partial(spectral, kernel_size=4, strides=2)
     return [
@@ -160,29 +162,58 @@ def cifar_discriminator(settings: Settings) -> Layers:
 
 
 Builder = Callable[[Settings], Layers]
-DECODERS: dict[str, Builder] = {
-    "mnist": mnist_decoder,
-    "fashion_mnist": mnist_decoder,
-    "cifar10": cifar_decoder,
-}
-DISCRIMINATORS: dict[str, Builder] = {
-    "mnist": mnist_discriminator,
-    "fashion_mnist": mnist_discriminator,
-    "cifar10": cifar_discriminator,
-}
 
 
-def networks_for(dataset: str, settings: Settings, seed: int = 0) -> dict[str, Chain]:
-    """The encoder, decoder and discriminator of a data set, by these names. `ValueError` if it is unknown.
+@dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """What a VAE-GAN is built of; `catalogue.VAE_GANS` holds one by each name.
 
-    seed: part i draws its initial weights from (seed, i).
+    settings: from a variant to `Settings`. image_shape: of one image, (H, W, C). decoder, discriminator, encoder: from
+    settings to fresh layers, `layers.Block` or Keras layers without weights: from (N, latent_dim) to images, from
+    images to the probability of being real (N, 1), and from images to (N, 2 * latent_dim), means first.
     """
-    checks.one_of("dataset", dataset, AUTHORS)
-    image_shape = DATASETS[dataset].shape
+
+    settings: Callable[[str], Settings]
+    image_shape: tuple[int, ...]
+    decoder: Builder
+    discriminator: Builder
+    encoder: Builder = encoder
+
+
+MNIST_VAE_GAN = Architecture(
+    settings=lambda variant: SETTINGS[variant]["mnist"],
+    image_shape=(28, 28, 1),
+    decoder=mnist_decoder,
+    discriminator=mnist_discriminator,
+)
+FASHION_MNIST_VAE_GAN = replace(MNIST_VAE_GAN, settings=lambda variant: SETTINGS[variant]["fashion_mnist"])
+CIFAR10_VAE_GAN = Architecture(
+    settings=lambda variant: SETTINGS[variant]["cifar10"],
+    image_shape=(32, 32, 3),
+    decoder=cifar_decoder,
+    discriminator=cifar_discriminator,
+)
+
+
+def settings_for(architecture: str, variant: str = "authors") -> Settings:
+    """The settings of the VAE-GAN `architecture`, a name in `catalogue.VAE_GANS`. `ValueError` for an unknown name.
+
+    variant: "authors", "paper" or "corrected", see above.
+    """
+    checks.one_of("variant", variant, VARIANTS)
+    return VAE_GANS[VAE_GANS.full_name(architecture)].settings(variant)
+
+
+def networks_for(architecture: str, settings: Settings, seed: int = 0) -> dict[str, Chain]:
+    """The encoder, decoder and discriminator of the VAE-GAN `architecture`, by these names. `ValueError` if unknown.
+
+    settings: as `settings_for` gives them. seed: part i draws its initial weights from (seed, i).
+    """
+    record: Architecture = VAE_GANS[VAE_GANS.full_name(architecture)]
     parts = {
-        "encoder": (encoder, image_shape),
-        "decoder": (DECODERS[dataset], (settings.latent_dim,)),
-        "discriminator": (DISCRIMINATORS[dataset], image_shape),
+        "encoder": (record.encoder, record.image_shape),
+        "decoder": (record.decoder, (settings.latent_dim,)),
+        "discriminator": (record.discriminator, record.image_shape),
     }
     return {
         name: Chain(layers(settings), example_shape, seed=derive_seed(seed, part), name=name)

@@ -7,6 +7,7 @@ Modules:
     verdicts, verdicts_interpretability    the rules
     protocols                              which results decide, and the words for what they say
     comparison                             from a folder of results to a verdict per claim
+    beyond                                 other statistics of the same networks, and runs of the authors' code
     report, report_markdown                the page and the tables that show it
     figures                                the paper's figures, drawn from results files
 """

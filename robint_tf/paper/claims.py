@@ -15,16 +15,16 @@ from robint_tf.paper.verdicts import Finding, Results
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement of the paper. `needs`: name of the results file that decides, without .json.
-
-    evaluate: from that file's content to a finding; `ValueError` if the file is of something else. authors: the same
-    from the published numbers, None where these do not decide. rule, authors_rule: how either is judged, in words; ""
-    for the authors' where it is the same. question: the paper asks whether it is so, and does not assert it.
+    """A statement of the paper. key: its name; section: of the paper; needs: the results file that decides, without
+    .json. group: its kind, such as a figure's panels, all of which one pair of rules decides. evaluate: from that
+    file's content to a finding; `ValueError` if the file is of something else. authors: the same from the published
+    numbers, None where these do not decide. rule, authors_rule: how either is decided, in words; "" for the authors'
+    where it is the same. question: the paper asks whether it is so, and does not assert it.
     """
 
     key: str
     section: str
-    group: str  # claims of one kind, e.g. a figure's panels; one pair of rules judges all of them
+    group: str
     statement: str
     needs: str
     rule: str

@@ -9,6 +9,7 @@ from typing import Any
 
 from robint_tf.errors import InputError
 from robint_tf.paper import claims, protocols
+from robint_tf.paper.beyond import answers
 from robint_tf.paper.claims import Claim
 from robint_tf.paper.verdicts import Finding
 from robint_tf.store import results
@@ -17,17 +18,19 @@ from robint_tf.store.provenance import MixedError
 VERSION_KEYS = {"mathematics": 1, "tensorflow": "unknown", "keras": "unknown"}
 """What of a file's versions is compared, and what a file of release 0.1.0 means that does not say it."""
 
-ODD = (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError)
-"""What a file may cause that is a valid results file of another form than its name promises."""
+ODD = protocols.ODD
 
 
 @dataclass(frozen=True, eq=False)
 class Collection:
-    """Results files by name (without .json), and where each lies below the folder."""
+    """Results files. content: by name (without .json); paths: by name, where each lies below the folder.
+
+    left_out: by path, why a file is not among them.
+    """
 
     content: dict[str, dict[str, Any]]
     paths: dict[str, str]
-    left_out: dict[str, str]  # path to reason
+    left_out: dict[str, str]
 
     def without(self, reasons: dict[str, str]) -> "Collection":
         """The collection without some files; reasons: by name."""
@@ -64,7 +67,10 @@ def collect(folder: Path) -> Collection:
 
 
 def differences(collection: Collection, names: Iterable[str]) -> dict[str, dict[str, list[str]]]:
-    """What of variant and versions differs between results files: property to value to the files that have it."""
+    """What of variant and versions differs between the files of these names: property to value to names of files.
+
+    collection: holds the files. Empty where nothing differs.
+    """
     seen: dict[str, dict[str, list[str]]] = {}
     for name in names:
         provenance = collection.content[name]["provenance"]
@@ -78,11 +84,11 @@ def differences(collection: Collection, names: Iterable[str]) -> dict[str, dict[
 def compare(
     collection: Collection, *, allow_mixed: bool = False, commands: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """Verdicts on every claim, and which results are missing; plain data for `report.json`.
+    """Verdicts on every claim, answers beyond the paper, and which results are missing; plain data for `report.json`.
 
     Files that decide by their name and do not hold what that takes are left out and listed. `MixedError` if those that
     decide differ in variant or version, unless `allow_mixed`; then they are listed. commands: by the name of a results
-    file, the command that makes it, which is told where the file is missing.
+    file, the command that makes it, which is named where the file is missing.
     """
     wanted = claims.all_claims()
     commands = commands or {}
@@ -95,10 +101,12 @@ def compare(
             f"the results differ in {listed}; make them alike, or allow mixed ones, which are then listed."
         )
     rows = [_row(claim, findings[claim.key], collection, commands) for claim in wanted]
+    beyond = answers.rows(collection.content, collection.paths, commands)
     missing = dict.fromkeys(claim.needs for claim in wanted if claim.needs not in collection.content)
     return {
         "claims": rows,
         "groups": groups(rows),
+        "beyond": {"claims": beyond, "groups": groups(beyond)},
         "missing": [{"results": name, "command": commands.get(name)} for name in missing],
         "mixed": mixed,
         "left_out": collection.left_out,
@@ -190,7 +198,10 @@ def _worded(finding: Finding, of: str, question: bool) -> dict[str, Any]:
 
 
 def groups(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """How many claims of each kind have which verdict, ours and the authors' own numbers, and by which rules."""
+    """How many claims of each kind have which verdict, ours and the authors' own numbers, and by which rules.
+
+    rows: the claims, as `compare` gives them.
+    """
     found: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         found.setdefault(row["group"], []).append(row)

@@ -13,6 +13,9 @@ from robint_tf.specs import ClassifierSpec, Training, from_dict
 
 Results = dict[str, Any]  # the content of a results file
 
+ODD = (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, ValueError)
+"""What a file may cause that is a valid results file of another form than its name promises."""
+
 WORDS = {
     "decides": {"holds": "reproduced", "fails": "not reproduced"},
     "scale": {"holds": "agrees at this scale", "fails": "differs at this scale"},
@@ -37,7 +40,11 @@ VERDICTS = tuple(
 
 
 def verdict(outcome: Outcome, of: str, *, question: bool = False) -> str:
-    """The word for an outcome; of: a key of WORDS. "inconclusive" and "not run" are the same of all."""
+    """The word for an outcome; of: a key of WORDS; question: whether the paper asks, and does not assert.
+
+    >>> verdict("holds", "decides"), verdict("holds", "decides", question=True), verdict("not run", "scale")
+    ('reproduced', 'yes', 'not run')
+    """
     return (ANSWERS if question else WORDS)[of].get(outcome, outcome)
 
 
@@ -55,7 +62,7 @@ def decides(results: Results) -> bool:
 
 
 def scale(results: Results) -> str:
-    """The name of the scale for tables: the preset, "full" for a network's card; with a note if it was changed."""
+    """The scale of results for tables: their preset, "full" for a network's card; with a note if it was changed."""
     preset = results["provenance"].get("preset")
     if preset not in (None, "paper"):
         return str(preset)
@@ -63,7 +70,7 @@ def scale(results: Results) -> str:
 
 
 N_TEST = 10_000
-"""Test images of each of the published image sets, on all of which a network is judged."""
+"""Test images of each of the published image sets: an accuracy that decides is that of all of them."""
 
 
 def _full_training(spec: Results) -> bool:

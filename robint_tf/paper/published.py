@@ -17,6 +17,9 @@ FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.9)
 N_RETRAININGS = 3
 """Networks retrained for each attribution and fraction, whose accuracies are averaged (section 3.2)."""
 
+STRONGEST = {"l2": 1.6, "linf": 0.04}
+"""The eps that is attack strength 1 (notebook 3.5), whatever part of the grid is run."""
+
 TOY_TILT_DEGREES = {"standard": 40.0, "weak": 15.0, "strong": 4.0}
 """Angle between boundary and vertical axis, read off the published Figure 3b to about one degree; one network each."""
 
@@ -90,7 +93,10 @@ def series(loss: str, norm: str) -> Series:
 
 
 def printed_correlation(loss: str, norm: str, occlusion: str, attribution: str, axis: str) -> PrintedCorrelation:
-    """Correlation of scores with attack strength (axis "strength", Figure 4) or accuracy ("accuracy", Figure 5)."""
+    """Correlation of scores with attack strength (axis "strength", Figure 4) or accuracy ("accuracy", Figure 5).
+
+    loss, norm: of the networks, as of `series`; occlusion, attribution: of the scores, as in `Series`.
+    """
     tables = _tables()["figures_4_and_5_printed_correlations"]
     found = tables[loss][_OCCLUSION[occlusion]][axis][f"{norm}_{_ATTRIBUTION[attribution]}"]
     return PrintedCorrelation(found["linear"], found["rank"])

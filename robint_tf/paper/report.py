@@ -1,4 +1,7 @@
-"""The comparison as one self-contained HTML page, and what it shares with the Markdown of `report_markdown`."""
+"""The comparison as one self-contained HTML page, and what it shares with the Markdown of `report_markdown`.
+
+comparison: what `comparison.compare` gives; header: what the report says at its top, by name.
+"""
 
 import re
 from dataclasses import dataclass
@@ -31,13 +34,21 @@ RULE = (
     "Anything else is inconclusive. Beside ours stands whether the authors' own published numbers support the claim, "
     "by the rule named for them. What the paper asks without asserting it is answered yes or no."
 )
+BEYOND = (
+    "What follows is not in the paper: other statistics of the same networks, ours and the authors'. The explained "
+    "network is the unit of replication. DiffROAR is the accuracy after keeping the top k minus that after keeping "
+    "the bottom k; its area is the sum of both scores, in which the random baseline cancels. “Remove f at random” and "
+    "“keep 1 - f at random” are one distribution, so ROAR and KAR are compared here with all of their retrainings "
+    "together; the paper's claims above keep the baseline of their own test. A question is answered by each of eight "
+    "series, a family, in which p-values are corrected by Holm's method; a series that is missing counts in it."
+)
 CODE = re.compile("`([^`]+)`")
 """Commands in a finding's text."""
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure of the page: PNG as base64."""
+    """A figure of the page: section of the paper or "beyond", title, alt text, and png, its file as base64."""
 
     section: str
     title: str
@@ -46,7 +57,11 @@ class Picture:
 
 
 def counts(found: dict[str, int]) -> str:
-    """A phrase such as "3 reproduced, 1 inconclusive", a dash for none."""
+    """How many of each verdict were found, in words; a dash for none.
+
+    >>> counts({"reproduced": 3, "inconclusive": 1})
+    '3 reproduced, 1 inconclusive'
+    """
     return ", ".join(f"{n} {verdict}" for verdict, n in found.items()) or "–"
 
 
@@ -74,12 +89,16 @@ def sections(comparison: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
 
 
 def pairs(found: dict[str, Any]) -> str:
-    """A phrase such as "keras 3.15.1, device CPU"."""
+    """What was found by name, in words.
+
+    >>> pairs({"device": "CPU", "threads": 2})
+    'device CPU, threads 2'
+    """
     return ", ".join(f"{key} {value}" for key, value in found.items())
 
 
 def html(comparison: dict[str, Any], header: dict[str, str], pictures: list[Picture]) -> str:
-    """The whole report as one page: nothing is loaded from elsewhere."""
+    """The whole report as one page with its pictures: nothing is loaded from elsewhere."""
     body = [
         "<h1>Comparison with the published results</h1>",
         "<p class='paper'>Kim, Seo and Jeon (2019), <cite>Bridging Adversarial Robustness and Gradient "
@@ -87,35 +106,15 @@ def html(comparison: dict[str, Any], header: dict[str, str], pictures: list[Pict
         f"<p>{escape(RULE)}</p>",
         "<dl>" + "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in header.items()) + "</dl>",
         "<h2>Summary</h2>",
-        _table(
-            ["Claim", "Number", "Ours", "Preset", "The authors’ own numbers", "Judged by"],
-            [
-                [
-                    escape(row["group"]),
-                    str(row["n"]),
-                    _chips(row["ours"]),
-                    escape(", ".join(row["presets"]) or "–"),
-                    _chips(row["authors"]),
-                    escape(judged_by(row)),
-                ]
-                for row in comparison["groups"]
-            ],
-        ),
+        _group_table("Claim", comparison["groups"]),
     ]
     for section, rows in sections(comparison).items():
         body.append(f"<h2>Section {section}: {escape(HEADINGS[section])}</h2>")
-        body += [
-            f"<figure><img alt='{escape(p.alt, quote=True)}' src='data:image/png;base64,{p.png}'>"
-            f"<figcaption>{escape(p.title)}</figcaption></figure>"
-            for p in pictures
-            if p.section == section
-        ]
-        body.append(
-            _table(
-                ["Claim", "Ours", "Statistic", "Value (95% interval)", "Preset", "Authors’ own numbers"],
-                [_cells(row) for row in rows],
-            )
-        )
+        body += _figures(section, pictures)
+        body.append(_row_table("Claim", rows))
+    body += ["<h2>Beyond the paper</h2>", f"<p>{escape(BEYOND)}</p>", *_figures("beyond", pictures)]
+    body.append(_group_table("Question", comparison["beyond"]["groups"]))
+    body.append(_row_table("Question", comparison["beyond"]["claims"]))
     if comparison["missing"]:
         items = "".join(
             f"<li>{escape(item['results'])}"
@@ -153,6 +152,37 @@ def html(comparison: dict[str, Any], header: dict[str, str], pictures: list[Pict
         )
     )
     return PAGE.replace("@STYLE@", STYLE).replace("@SCRIPT@", SCRIPT).replace("@BODY@", "\n".join(body))
+
+
+def _group_table(name: str, groups: list[dict[str, Any]]) -> str:
+    return _table(
+        [name, "Number", "Ours", "Preset", "The authors’ own numbers", "Judged by"],
+        [
+            [
+                escape(row["group"]),
+                str(row["n"]),
+                _chips(row["ours"]),
+                escape(", ".join(row["presets"]) or "–"),
+                _chips(row["authors"]),
+                escape(judged_by(row)),
+            ]
+            for row in groups
+        ],
+    )
+
+
+def _row_table(name: str, rows: list[dict[str, Any]]) -> str:
+    heads = [name, "Ours", "Statistic", "Value (95% interval)", "Preset", "Authors’ own numbers"]
+    return _table(heads, [_cells(row) for row in rows])
+
+
+def _figures(section: str, pictures: list[Picture]) -> list[str]:
+    return [
+        f"<figure><img alt='{escape(p.alt, quote=True)}' src='data:image/png;base64,{p.png}'>"
+        f"<figcaption>{escape(p.title)}</figcaption></figure>"
+        for p in pictures
+        if p.section == section
+    ]
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

@@ -1,11 +1,14 @@
-"""The comparison as Markdown. What comes from results files is escaped, so that no file can write into the document."""
+"""The comparison as Markdown. What comes from results files is escaped, so that no file can write into the document.
+
+comparison, header: as in `report`.
+"""
 
 import re
 from html import escape
 from typing import Any
 
 from robint_tf.paper.protocols import VERDICTS
-from robint_tf.paper.report import CODE, HEADINGS, MARKS, RULE, counts, judged_by, pairs, sections
+from robint_tf.paper.report import BEYOND, CODE, HEADINGS, MARKS, RULE, counts, judged_by, pairs, sections
 from robint_tf.store.results import printable
 
 MEANING = re.compile(r"[\\`\[\]|~$]|\*(?=\S)|(?<=\S)\*|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
@@ -15,13 +18,17 @@ PLAIN_CODE = re.compile(r"[^`<>&|]*")
 
 
 def text(value: str) -> str:
-    """A text as Markdown shows it, on one line: no markup, no HTML, no end of a cell; our `commands` as code."""
+    """The text `value` as Markdown shows it, on one line: no markup, no HTML, no end of a cell; our `commands` as code.
+
+    >>> print(text("a|b, see `c|d`"))
+    a\\|b, see <code>c\\|d</code>
+    """
     pieces = CODE.split(_on_a_line(value))
     return "".join(code(piece) if i % 2 else _escaped(piece) for i, piece in enumerate(pieces))
 
 
 def code(value: str) -> str:
-    """A text as code, on one line."""
+    """The text `value` as code, on one line."""
     value = _on_a_line(value)
     if PLAIN_CODE.fullmatch(value):
         return f"`{value}`" if value else ""
@@ -38,6 +45,15 @@ def _escaped(value: str) -> str:
 
 def group_table(comparison: dict[str, Any]) -> str:
     """The claims by kind, as a Markdown table."""
+    return _groups("claim", comparison["groups"])
+
+
+def beyond_table(comparison: dict[str, Any]) -> str:
+    """The questions beyond the paper by kind, as a Markdown table."""
+    return _groups("question", comparison["beyond"]["groups"])
+
+
+def _groups(name: str, groups: list[dict[str, Any]]) -> str:
     rows = [
         [
             row["group"],
@@ -47,9 +63,9 @@ def group_table(comparison: dict[str, Any]) -> str:
             counts(row["authors"]),
             judged_by(row),
         ]
-        for row in comparison["groups"]
+        for row in groups
     ]
-    heads = ["claim", "number", "ours", "preset", "the authors' own numbers", "judged by"]
+    heads = [name, "number", "ours", "preset", "the authors' own numbers", "judged by"]
     return table(heads, [[text(cell) for cell in row] for row in rows])
 
 
@@ -76,7 +92,7 @@ def _tally(verdicts: list[str]) -> str:
 
 
 def source_table(comparison: dict[str, Any]) -> str:
-    """The results files that decide, and how to make each again, as a Markdown table."""
+    """The results files that decide, and the command that makes each, as a Markdown table."""
     return table(
         ["results", "command", "preset", "made with", "data (SHA-256)"],
         [
@@ -100,6 +116,9 @@ def markdown(comparison: dict[str, Any], header: dict[str, str]) -> str:
     heads = ["claim", "ours", "statistic", "preset", "authors' own numbers"]
     for section, rows in sections(comparison).items():
         parts += ["", f"## Section {section}: {HEADINGS[section]}", "", table(heads, [_cells(row) for row in rows])]
+    heads[0] = "question"
+    asked = table(heads, [_cells(row) for row in comparison["beyond"]["claims"]])
+    parts += ["", "## Beyond the paper", "", BEYOND, "", beyond_table(comparison), "", asked]
     if comparison["missing"]:
         parts += ["", "## Missing", ""]
         parts += [
@@ -136,6 +155,6 @@ def _brackets(finding: dict[str, Any]) -> str:
 
 
 def table(heads: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table. heads, and the cells of each row: Markdown already."""
+    """A Markdown table. heads, and the cells of each of the rows: Markdown already."""
     lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
     return "\n".join([*lines, *(f"| {' | '.join(cells)} |" for cells in rows)])

@@ -3,6 +3,8 @@
 A rule says whether a statement holds. It holds only if a 95% interval excludes the contrary, and fails only if the
 interval excludes the statement; anything else is inconclusive. The authors' published numbers come without intervals
 where the statistic is not a correlation; there the number itself decides, and the claim says so.
+
+results: the content of a results file. dataset, norm, loss: of a panel of Figure 1, by name.
 """
 
 from dataclasses import dataclass
@@ -27,7 +29,10 @@ Results = dict[str, Any]  # the content of a results file
 
 @dataclass(frozen=True)
 class Finding:
-    """What results say about a statement. `text`: the statistic in words; `interval`: 95%, None where there is none."""
+    """What results say about a statement: its outcome, and text, the statistic in words.
+
+    value: the statistic, and its 95% interval; None where there is none.
+    """
 
     outcome: Outcome
     text: str
@@ -36,7 +41,11 @@ class Finding:
 
 
 def sign_rule(value: float, interval: tuple[float, float] | None, *, sign: int = 1) -> Outcome:
-    """Whether a number is above 0 (sign 1) or below (-1), as far as its interval allows; without one, as it stands."""
+    """Whether value is above 0 (sign 1) or below (-1), as far as its interval allows; without one, as it stands.
+
+    >>> sign_rule(0.2, (0.1, 0.3)), sign_rule(0.2, (-0.1, 0.5)), sign_rule(0.2, None, sign=-1)
+    ('holds', 'inconclusive', 'fails')
+    """
     low, high = (value, value) if interval is None else interval
     low, high = (low, high) if sign > 0 else (-high, -low)
     if low > 0:
@@ -45,7 +54,7 @@ def sign_rule(value: float, interval: tuple[float, float] | None, *, sign: int =
 
 
 def accuracy(stated: float, value: float, interval: tuple[float, float]) -> Finding:
-    """Whether an accuracy equals the stated one to within ACCURACY_TOLERANCE."""
+    """Whether an accuracy, value, with its 95% interval equals the stated one to within ACCURACY_TOLERANCE."""
     low, high = interval[0] - stated, interval[1] - stated
     inside = low >= -ACCURACY_TOLERANCE and high <= ACCURACY_TOLERANCE
     outside = high < -ACCURACY_TOLERANCE or low > ACCURACY_TOLERANCE
@@ -54,7 +63,7 @@ def accuracy(stated: float, value: float, interval: tuple[float, float]) -> Find
 
 
 def card_accuracy(dataset: str, stated: float, results: Results) -> Finding:
-    """The clean accuracy on the card of a saved network. `ValueError` for a network of another data set."""
+    """Whether the clean accuracy on a network's card is the stated one. `ValueError` for another data set's network."""
     found, trained_on = results["clean_accuracy"], results["spec"]["dataset"]
     if trained_on != dataset:
         raise InputError(f"its dataset is {trained_on}, not {dataset}")
@@ -76,7 +85,7 @@ def toy_accuracy(results: Results) -> Finding:
 
 
 def mean_and_half_width(values: np.ndarray) -> tuple[float, float]:
-    """Mean of two or more numbers (n,), and half the width of its 95% t interval."""
+    """Mean of two or more values (n,), and half the width of its 95% t interval."""
     return float(values.mean()), float(stats.sem(values) * stats.t.ppf((1 + LEVEL) / 2, len(values) - 1))
 
 
@@ -116,7 +125,7 @@ ORDERS = {"modes": ("holds", "bootstrap_probability"), "means": ("means_hold", "
 
 
 def manifold_order(norm: str, loss: str, results: Results, *, of: str = "modes") -> Finding:
-    """Figure 1: the order of a panel's modes or means, judged by its bootstrap probability."""
+    """Figure 1: the order of a panel's modes or means (of: "modes" or "means"), by its bootstrap probability."""
     panel = _panel(results, norm, loss)
     if isinstance(panel, Finding):
         return panel

@@ -1,4 +1,8 @@
-"""Rules by which results decide about sections 3.2 and 3.3; what `verdicts` says of rules holds here, too."""
+"""Rules by which results decide about sections 3.2 and 3.3; what `verdicts` says of rules holds here, too.
+
+key: of a series, norm, occlusion, attribution: its parts; series: all of them, as `points` or `authors_points` give
+them. axis: what the scores are set against, "strength" (section 3.2) or "accuracy" (3.3).
+"""
 
 from typing import NamedTuple
 
@@ -17,9 +21,10 @@ Key = tuple[str, str, str]  # norm, occlusion, attribution
 
 
 class Points(NamedTuple):
-    """The networks of one series of Figures 4 and 5, (n,) each; errors: standard errors of the scores, None if unknown.
+    """The networks of one series of Figures 4 and 5, (n,) each: eps, test accuracy and score.
 
-    The standard networks are those with eps 0. n_retrainings: how many scores each standard error comes from.
+    errors: standard errors of the scores, None if unknown. The standard networks are those with eps 0. n_retrainings:
+    how many scores each standard error comes from.
     """
 
     eps: np.ndarray

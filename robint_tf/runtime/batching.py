@@ -11,14 +11,14 @@ import tensorflow as tf
 from robint_tf.errors import InputError
 
 Progress = Callable[[int, int], None]
-"""Told how many examples are done, and how many there are."""
+"""Called with how many examples are done, and how many there are."""
 
 
 def in_batches(n: int, batch_size: int, run: Callable[[int, int], None], progress: Progress | None = None) -> None:
     """Call run(first, one past the last) for each batch of n examples whose results do not depend on the batch.
 
-    Where the device runs out of memory the batch is halved, with a warning, and tried again. `ValueError` for a batch
-    of less than one.
+    batch_size: examples in a batch. Where the device runs out of memory the batch is halved, with a warning, and tried
+    again. progress: called after each batch. `ValueError` for a batch of less than one.
 
     >>> in_batches(5, 2, lambda first, end: print(first, end))
     0 2
@@ -44,7 +44,7 @@ def in_batches(n: int, batch_size: int, run: Callable[[int, int], None], progres
 
 
 def batch_signature(x_shape: tuple[int, ...]) -> tuple[tf.TensorSpec, tf.TensorSpec]:
-    """Images of a shape, and labels, in batches of any size: a function with this signature is traced once."""
+    """Images of shape x_shape, float32, and labels, int32, in batches of any size: so a function is traced once."""
     return tf.TensorSpec([None, *x_shape], tf.float32), tf.TensorSpec([None], tf.int32)
 
 
@@ -55,9 +55,9 @@ Compiled = TypeVar("Compiled")
 
 
 def per_network(network: keras.Model, key: object, make: Callable[[Any], Compiled]) -> Compiled:
-    """What is compiled for a network, made once per key, which dies with its network.
+    """What make(network) compiles for a network, made once per key, which dies with its network.
 
-    It is made anew when layers of the network were added, removed, frozen or given another activation since.
+    It is compiled again when layers of the network were added, removed, frozen or given another activation since.
     """
     functions = _COMPILED.setdefault(network, {})
     key = key, _structure(network)

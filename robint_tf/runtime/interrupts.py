@@ -11,8 +11,8 @@ from types import FrameType
 
 
 class Interrupted(KeyboardInterrupt):
-    """Raised by long work after it has saved its state; `exit_code` is 130 for Ctrl-C, 143 for SIGTERM,
-    129 for SIGHUP.
+    """Raised by long work after it has saved its state. signum: of the signal; exit_code: 130 for Ctrl-C (SIGINT), 143
+    for SIGTERM, 129 for SIGHUP.
 
     Not an `Exception`: a signal may arrive inside any library call, and `except Exception`, there or here, must not
     take it for a broken file.
@@ -30,6 +30,7 @@ class Pending:
         self.signum: int | None = None
 
     def handle(self, signum: int, frame: FrameType | None) -> None:
+        """Note the signal signum, as Python's handlers do; `KeyboardInterrupt` for a second one. frame is not used."""
         if self.signum is not None:
             raise KeyboardInterrupt
         self.signum = signum
@@ -123,7 +124,7 @@ def _raise(signum: int, frame: FrameType | None) -> None:
 
 @contextmanager
 def held_back() -> Iterator[Pending]:
-    """Hold SIGINT, SIGTERM and SIGHUP back while the block runs; in other threads than the main one, do nothing.
+    """While the block runs, SIGINT, SIGTERM and SIGHUP are held back; in other threads than the main one, do nothing.
 
     The block looks at `pending.signum` where its state is consistent, saves, and raises `Interrupted`. A signal that is
     still pending when the block ends without an error raises it here.

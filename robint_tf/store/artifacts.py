@@ -52,9 +52,9 @@ def spec_key(spec: Any, *inputs: str) -> str:
 
 
 def default_root() -> Path:
-    """`ROBINT_STORE` if set, else `robint_tf` in the user's cache folder. `InputError` for users without a home.
+    """`ROBINT_STORE` if set, else `robint_tf` in the user's cache folder. `ValueError` for users without a home.
 
-    An empty variable counts as none, `~` is the user's home.
+    An empty variable counts as not set, `~` is the user's home.
     """
     choice, cache = os.environ.get("ROBINT_STORE"), os.environ.get("XDG_CACHE_HOME")
     try:
@@ -72,6 +72,8 @@ class TakenError(Exception):
 class Store:
     """Artifacts by recipe. Reading verifies the hash: a damaged artifact is set aside and recomputed.
 
+    spec, inputs: of every method, the recipe (`robint_tf.specs`) and the keys of its data (`data.Fingerprint.key`).
+
     Only what does not match its hash or cannot be parsed counts as damaged. What cannot be read for another reason,
     because it is another user's or the disk fails, is left alone: `OSError` says so.
     """
@@ -86,7 +88,7 @@ class Store:
         """root: folder of the store, made on first use; "." is the working folder, "" is refused with `ValueError`.
 
         allow_mixed: whether artifacts made with different versions, devices or settings may be used together.
-        waiting: told whom a `fetch` waits for, e.g. "process 4711 on node3"; by default that is a warning.
+        waiting: called with whom a `fetch` waits for, e.g. "process 4711 on node3"; by default that is a warning.
         """
         if root is not None and not str(root):
             raise InputError("'' names no folder for the store; give one, such as '.'.", argument="store")
@@ -116,7 +118,7 @@ class Store:
             self._waiting = before
 
     def load(self, spec: Any, *inputs: str) -> Arrays | None:
-        """The artifact, or None if it is missing or damaged; a damaged one is moved aside with a warning.
+        """The artifact, arrays by name; None if it is missing or damaged. A damaged one is moved aside with a warning.
 
         `MixedError` if it was made otherwise than those that this store object has given before.
         """
@@ -221,7 +223,7 @@ class Store:
         return ours
 
     def checkpoint(self, spec: Any, *inputs: str, made_with: Description | None = None) -> "Checkpoint":
-        """Where the unfinished training of this recipe is kept."""
+        """Where the unfinished training of this recipe is kept; made_with: what this process makes states with."""
         folder = _checkpoint_path(self.folder(spec, *inputs))
         return Checkpoint(folder, made_with, allow_mixed=self.parts.allow_mixed)
 

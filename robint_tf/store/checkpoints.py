@@ -17,7 +17,8 @@ from robint_tf.store.provenance import Description, Parts, merged
 class Checkpoint:
     """The last two states of an unfinished training. A torn or damaged state is skipped in favour of the one before.
 
-    made_with: what this process makes states with, and, after `load`, those before it.
+    folder: where they are kept. made_with: what this process makes states with, and, after `load`, those before it.
+    allow_mixed: whether a state that was made otherwise may be continued.
     """
 
     def __init__(self, folder: Path, made_with: Description | None = None, *, allow_mixed: bool = False) -> None:
@@ -36,7 +37,7 @@ class Checkpoint:
         return time.monotonic() - self._last_save >= self._seconds
 
     def save(self, position: int, arrays: Arrays) -> None:
-        """Keep a state; `position` (batches done) orders the states."""
+        """Keep a state, arrays by name; `position` (batches done) orders the states."""
         state, about = self.folder / f"{position:012d}", {"made_with": self.made_with}
         try:
             published = write_folder(state, arrays, about)

@@ -36,7 +36,7 @@ class DamagedError(Exception):
 
 
 def read_folder(folder: Path) -> tuple[Arrays, dict[str, Any]]:
-    """The arrays and the manifest of a folder.
+    """The arrays, by name, and the manifest of a folder.
 
     `DamagedError` unless they are there, can be parsed, and match: this alone says that the content is bad.
     `PermissionError` for what another user has not opened to this one; `OSError` where the disk fails, again and again
@@ -72,7 +72,10 @@ PARSING = (ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZ
 
 
 def persistently(action: Callable[[], T], path: Path) -> T:
-    """What `action` returns; tried again after errors that may pass, which are then raised with a name and a remedy."""
+    """What `action` returns, which is tried again after errors that may pass.
+
+    If they do not, `OSError` that names `path` and says what to do; other errors of `action` as they are.
+    """
     for pause in (*RETRY_SECONDS, None):
         try:
             return action()
@@ -89,7 +92,7 @@ def persistently(action: Callable[[], T], path: Path) -> T:
 
 
 def is_there(path: Path) -> bool:
-    """Whether something has this name, a link included. `PermissionError` where this user may not know."""
+    """Whether something, also a link, is at `path`. `PermissionError` where this user may not know."""
     try:
         persistently(path.lstat, path)
     except (FileNotFoundError, NotADirectoryError):
@@ -135,7 +138,8 @@ def _owner(path: Path) -> str:
 def write_folder(folder: Path, arrays: Arrays, manifest: dict[str, Any]) -> bool:
     """Publish a folder with arrays.npz and manifest.json atomically; if it exists already, the first one stays.
 
-    Returns whether it was this call that published it. `OSError` that names the size where the disk is full.
+    arrays: by name; manifest: JSON data. Returns whether it was this call that published it. `OSError` as `explained`
+    words it, with the size where the disk is full.
     """
     scratch = folder.with_name(f"{folder.name}.part-{uuid.uuid4().hex[:8]}")
     try:
@@ -182,7 +186,7 @@ def same(a: Arrays, b: Arrays) -> bool:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, as far as they are missing."""
+    """Make a folder and those above it, as far as they are missing; `OSError` as `explained` words it."""
     if folder.is_dir():
         return
     make_folder(folder.parent)
@@ -239,7 +243,7 @@ def sweep(folder: Path, names: str, now: float, *, folders: bool = True) -> None
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder as far as that is possible; of a link the link, never what it leads to."""
+    """Remove the file or folder at `path` as far as possible; of a link the link, never what it leads to."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -271,6 +275,6 @@ def flush_folder(folder: Path) -> None:
 
 
 def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal digits."""
+    """The SHA-256 of the file at `path`, in hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -33,7 +33,11 @@ TAKEN = r".+\.lease-[0-9a-f]{8}"
 
 @dataclass(frozen=True)
 class Holder:
-    """A process, as the file of its lease names it; machine is empty where processes cannot be looked up."""
+    """A process, as the file of its lease names it.
+
+    id: of its lease; host: name of its machine; pid: its number; machine: which start of which machine, empty where
+    processes cannot be looked up; started: when it did, by that machine's clock.
+    """
 
     id: str
     host: str = "another machine"
@@ -83,7 +87,7 @@ def _runs(pid: int) -> bool:
 
 
 def holder(path: Path) -> Holder | None:
-    """Who holds the lease, None if nobody does; one that died counts until its lease is taken over."""
+    """Who holds the lease at `path`; None if nobody does, or its holder is known to be dead."""
     seen = _look(path)
     return None if seen is None or seen[0].is_dead() else seen[0]
 
@@ -126,7 +130,7 @@ class Lease:
     """
 
     def __init__(self, path: Path, *, waiting: Callable[[str], None] = lambda who: None) -> None:
-        """waiting: told once whom this process waits for, e.g. "process 4711 on node3"."""
+        """waiting: called once with whom this process waits for, e.g. "process 4711 on node3"."""
         self.path = path
         self._waiting = waiting
         self._me = Holder(uuid.uuid4().hex, socket.gethostname(), os.getpid(), _machine(), _started(os.getpid()))
@@ -160,7 +164,7 @@ class Lease:
         self.release()
 
     def acquire(self) -> bool:
-        """Take the lease if nobody has one; whether this process has it now. `OSError` where none can be made."""
+        """Take the lease if nobody has one. Returns whether this process has it now; `OSError` if none can be made."""
         make_folder(self.path.parent)
         if not self._create():
             return False
@@ -204,7 +208,7 @@ class Lease:
                 taken.unlink()
 
     def _beat(self) -> None:
-        """Touch the lease until it is given back, make it again if it vanished, and stop if it is another's now."""
+        """Touch the lease until it is given back, create it again if it vanished, and stop if it is another's now."""
         while not self._ended.wait(BEAT_SECONDS):
             with self._changing, contextlib.suppress(OSError):
                 if self._ended.is_set():

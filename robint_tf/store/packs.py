@@ -38,16 +38,17 @@ class PackError(results.ResultsError):
 
 @dataclass(frozen=True)
 class Moved:
-    """How many entries of a pack were new to a store, and how many it had."""
+    """How many entries of a pack were new to a store, and how many were known to it."""
 
     new: int
     known: int
 
 
 def write(path: Path, store: Store, kinds: Collection[str] = KINDS) -> int:
-    """Write the finished measurements of a store, in order of their keys; how many there are.
+    """Write the finished measurements of a store to the file `path`, in order of their keys. Returns how many.
 
-    Entries of another version of the mathematics stay behind. `ValueError` for unknown kinds, or if there are none.
+    kinds: of specs, by name. Entries of another version of the mathematics stay behind. `ValueError` for unknown kinds,
+    or if there are none.
     """
     unknown = set(kinds) - set(KINDS)
     if unknown:
@@ -60,7 +61,7 @@ def write(path: Path, store: Store, kinds: Collection[str] = KINDS) -> int:
 
 
 def unpack(path: Path, store: Store) -> Moved:
-    """Put the entries of a pack into a store, where it lacks them.
+    """Put the entries of the pack `path` into a store, where it lacks them. Returns how many it lacked, and had.
 
     `ResultsError` for a file that was edited, or is not a pack; `PackError` for one of another version of the
     mathematics, an entry whose recipe does not give its key, or one that contradicts what the store has. Nothing is
@@ -160,7 +161,7 @@ def _unpacked(path: Path, i: int, entry: Any) -> _Entry:
 
 
 def read_array(written: dict[str, Any]) -> np.ndarray:
-    """An array of an entry; `ValueError` if it is not one that a pack may hold."""
+    """An array of an entry, in the shape that `written`, its JSON, says; `ValueError` for what no pack may hold."""
     if written["type"] not in TYPES:
         raise InputError(f"an array is of type {written['type']!r}")
     dtype, shape = np.dtype(written["type"]), tuple(int(n) for n in written["shape"])

@@ -19,7 +19,7 @@ REMEDY = "Make them alike, choose another store, or allow mixed parts; the resul
 
 
 class MixedError(InputError):
-    """Parts that were made differently, which no result should mix unasked."""
+    """Parts that were made differently, which no result should mix unasked; message: one line that names them."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, argument="allow_mixed")
@@ -38,14 +38,14 @@ def differences(descriptions: Iterable[Description]) -> dict[str, list[Any]]:
 
 
 def refuse_mixture(found: dict[str, list[Any]], what: str) -> None:
-    """`MixedError` that names what differs, unless nothing does."""
+    """`MixedError` if something differs, which it names; found: by `differences`; what: the sentence's subject."""
     if found:
         listed = "; ".join(f"{key} {' and '.join(map(str, values))}" for key, values in found.items())
         raise MixedError(f"{what}: {listed}. {REMEDY}")
 
 
 def merged(descriptions: Iterable[Description]) -> Description:
-    """One description of several parts: what they agree on, and for the rest all values, joined by " + ".
+    """One description of several parts' descriptions: what they agree on, and else all values, joined by " + ".
 
     >>> merged([{"device": "CPU", "threads": 2}, {"device": "GPU", "threads": 2}])
     {'device': 'CPU + GPU', 'threads': 2}
@@ -68,12 +68,12 @@ class Parts:
         self.descriptions: list[Description] = []
 
     def check(self, description: Description, what: str) -> None:
-        """`MixedError` if a part made like this would be mixed with others unasked; what: the sentence's subject."""
+        """`MixedError` if a part of this description would be mixed unasked; what: the sentence's subject."""
         if not self.allow_mixed:
             refuse_mixture(differences([*self.descriptions[:1], description]), what)
 
     def add(self, description: Description, what: str = "the parts of this result were made differently") -> None:
-        """Note another part; `MixedError` as in `check`."""
+        """Note another part's description; what, and `MixedError`, as in `check`."""
         self.check(description, what)
         if description not in self.descriptions:
             self.descriptions.append(description)

@@ -26,7 +26,7 @@ class ResultsError(InputError):
 
 
 def write(path: Path, results: dict[str, Any]) -> None:
-    """Write a results file atomically. Arrays become lists; NaN and infinity are refused with `ValueError`.
+    """Write a results file atomically to `path`. Arrays become lists; `ValueError` for NaN and infinity.
 
     The last line is a hash of the rest, so that `read` can tell a file that was changed afterwards. Such a file, or
     any that `read` would refuse, is not overwritten but moved aside, with a warning.
@@ -39,7 +39,7 @@ def write(path: Path, results: dict[str, Any]) -> None:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The content of a results file. Whatever the file holds, nothing but this comes of reading it, or `ResultsError`.
+    """The content of the results file `path`. Whatever it holds, reading it gives nothing but this, or `ResultsError`.
 
     `ResultsError` if it is missing, too large, not JSON, of another schema, holds numbers or texts that no results file
     can (NaN, 1e999, half a character), is nested too deep, or was changed after it was written.
@@ -114,7 +114,11 @@ def _digest(content: dict[str, Any]) -> str:
 
 
 def summary(values: list[float]) -> dict[str, Any]:
-    """Mean, sample standard deviation, smallest and largest of a few numbers, and the numbers themselves."""
+    """Mean, sample standard deviation, smallest and largest of a few values, and the values themselves.
+
+    >>> summary([1.0, 3.0])["mean"], summary([2.0])["sd"]
+    (2.0, None)
+    """
     return {
         "mean": float(np.mean(values)),
         "sd": float(np.std(values, ddof=1)) if len(values) > 1 else None,
@@ -125,12 +129,12 @@ def summary(values: list[float]) -> dict[str, Any]:
 
 
 def rounded(array: Any, decimals: int) -> list:
-    """An array as nested lists, rounded for files that are drawn from."""
+    """An array of any shape as nested lists, rounded to so many decimals, for files that are drawn from."""
     return (np.round(np.asarray(array, np.float64), decimals) + 0.0).tolist()
 
 
 def packed(images: np.ndarray) -> dict[str, Any]:
-    """Images in [-1, 1] as 256 levels, for files that are drawn from: shape and base64 of the bytes."""
+    """images (N, H, W, C) in [-1, 1] as 256 levels, for files that are drawn from: shape and base64 of the bytes."""
     levels = np.round((np.clip(images, -1, 1) + 1) * 127.5).astype(np.uint8)
     return {"shape": list(levels.shape), "uint8": base64.b64encode(levels.tobytes()).decode()}
 

@@ -14,7 +14,7 @@ from robint_tf.catalogue import OWN
 from robint_tf.checks import Bounds
 from robint_tf.data.datasets import Dataset
 from robint_tf.errors import InputError
-from robint_tf.interpretability import retraining, scores
+from robint_tf.interpretability import inference, retraining
 from robint_tf.networks import classifiers
 from robint_tf.networks.classifiers import Network
 from robint_tf.runtime.batching import Progress
@@ -69,7 +69,7 @@ class Retrained(Outcome):
         found = []
         for name, by_occlusion in self.accuracies.items():
             for occlusion, accuracies in by_occlusion.items():
-                score, error = scores.score_over_seeds(fractions, accuracies, self.random[occlusion], occlusion)
+                score, error = inference.score_over_seeds(fractions, accuracies, self.random[occlusion], occlusion)
                 found.append(
                     {"test": labels.TESTS[occlusion], "attribution": name, "score": score, "standard_error": error}
                 )

@@ -8,6 +8,8 @@ Modules:
     adversarial   `AdversarialClassifier`, the same for `Model.fit`
     trades        the loss of TRADES, and its ascent
     vae_gan       the step of VAE-GANs: `fit_vae_gan`
+
+progress: called with a `Position` about twice a second.
 """
 
 from robint_tf.errors import DivergedError

@@ -21,12 +21,12 @@ from robint_tf.training import trades as trades_step
 class AdversarialClassifier(keras.Model):
     """A network whose `fit` trains on adversarial images only; with attack None, on the images as they are.
 
-    network: images (N, ...) in bounds to logits (N, classes), whose weights `fit` changes; what is fitted, evaluated
-    and predicted lies in the same bounds, by default [-1, 1]. eps and step size of the attack are lengths on [-1, 1]
-    pixels in any case. trades: beta of TRADES (`robint_tf.training.trades`), which trains on clean and adversarial
-    images, the latter found by the divergence of the predictions in place of the attack's loss; its metrics are those
-    on adversarial images. Callbacks, `tf.data`, saving and loading are Keras' own. `ValueError` for bounds that are not
-    such, and for a beta without an attack.
+    network: images (N, ...) in bounds to logits (N, classes), whose weights `fit` changes; kwargs: of Keras; what is
+    fitted, evaluated and predicted lies in the same bounds, by default [-1, 1]. eps and step size of the attack are
+    lengths on [-1, 1] pixels in any case. trades: beta of TRADES (`robint_tf.training.trades`), which trains on clean
+    and adversarial images, the latter found by the divergence of the predictions in place of the attack's loss; its
+    metrics are those on adversarial images. Callbacks, `tf.data`, saving and loading are Keras' own. `ValueError` for
+    bounds that are not such, and for a beta without an attack.
 
     >>> network = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(2)])
     >>> model = AdversarialClassifier(network, PGD(norm="l2", eps=0.4, step_size=2.0, n_steps=3))

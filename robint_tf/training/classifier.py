@@ -35,13 +35,14 @@ RECORDS = ("accuracy", "loss")  # of every batch, as trained on
 class History:
     """Mean loss and accuracy of each epoch on the images trained on (adversarial ones where there is an attack).
 
-    test_hits: right answers after each epoch among the test images, (epochs, blocks) int64, by blocks of TEST_BLOCK
-    images, the last of which may be smaller; None where no test images were given.
+    seconds: of the last uninterrupted stretch. test_hits: right answers after each epoch among the test images,
+    (epochs, blocks) int64, by blocks of TEST_BLOCK images, the last of which may be smaller; None where no test images
+    were given.
     """
 
     loss: list[float]
     accuracy: list[float]
-    seconds: float  # of the last uninterrupted stretch
+    seconds: float
     test_hits: np.ndarray | None = None
 
 
@@ -59,11 +60,12 @@ def fit_classifier(
     progress: Callable[[Position], None] | None = None,
     log_dir: Path | None = None,
 ) -> History:
-    """Train a network in place.
+    """Train a network in place. Returns how loss and accuracy went.
 
-    x: (N, ...) float32 in [-1, 1]; y: integer labels (N,) or (N, 1); NumPy or TensorFlow. `ValueError` for images,
-    labels and networks that `inputs` refuses. trades: beta of TRADES, see `training.trades`; the loss of a batch
-    is then that of TRADES, its accuracy the one on adversarial images. The last batch of an epoch may be smaller.
+    x: (N, ...) float32 in [-1, 1]; y: integer labels (N,) or (N, 1); NumPy or TensorFlow. training: how; attack: the
+    adversary, None for standard training. progress: called about twice a second with how far it is. `ValueError` for
+    images, labels and networks that `inputs` refuses. trades: beta of TRADES, see `training.trades`; the loss of a
+    batch is then that of TRADES, its accuracy the one on adversarial images. The last batch of an epoch may be smaller.
     initialise: True begins from the initial weights that belong to `training.seed`, whatever the network holds; False
     goes on from its own weights, with a new optimiser. It may be left out for a network as `classifiers.build` made it,
     which begins from those of the seed; for any other, `ValueError`, since weights would be lost or kept unasked.

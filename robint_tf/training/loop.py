@@ -39,12 +39,13 @@ def train(
     progress: Callable[[Position], None] | None = None,
     log_dir: Path | None = None,
 ) -> State:
-    """Run all batches of all epochs, from where the checkpoint is; the state at the end.
+    """Run all batches of all epochs, from where the checkpoint is. Returns the state at the end.
 
-    names: of the K values recorded of a batch. variables: all that `run` changes. last: the size of an epoch's last
-    batch, as a share of the others'. counted: test images on which right answers are counted after every epoch.
-    log_dir: folder for TensorBoard. `DivergedError` if a record, or an output on the test images, is not finite; for a
-    signal `Interrupted`, after saving.
+    epochs, batches: how many, batches of each epoch. progress: called after each stretch, about twice a second. names:
+    of the K values recorded of a batch. variables: all that `run` changes. last: the size of an epoch's last batch, as
+    a share of the others'. counted: test images on which right answers are counted after every epoch. log_dir: folder
+    for TensorBoard. `DivergedError` if a record, or an output on the test images, is not finite; for a signal
+    `Interrupted`, after saving.
     """
     state = State(names, variables, counted, last)
     if checkpoint is not None and (saved := checkpoint.load()) is not None:

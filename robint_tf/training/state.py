@@ -20,15 +20,17 @@ TEST_BLOCK = 1000
 class Position:
     """How far a training is, for progress displays.
 
-    means: over this epoch so far, as trained on: accuracy and loss, or the losses of a VAE-GAN's parts.
+    epoch: from 1, of epochs; batch: batches done in this epoch, of batches. means: over this epoch so far, as trained
+    on: accuracy and loss, or the losses of a VAE-GAN's parts. seconds_left: None, that is unknown, until the second
+    stretch: the first one pays for compiling.
     """
 
-    epoch: int  # from 1
+    epoch: int
     epochs: int
-    batch: int  # batches done in this epoch
+    batch: int
     batches: int
     means: dict[str, float]
-    seconds_left: float | None  # unknown until the second stretch: the first one pays for compiling
+    seconds_left: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +59,7 @@ class State:
     ) -> None:
         """names: of what is recorded of every batch; variables: all that a step changes.
 
-        last: the size of an epoch's last batch, as a share of the others'.
+        counted: test images, None where none are; last: the size of an epoch's last batch, as a share of the others'.
         """
         self._last = last
         self.names, self.variables, self.counted = names, variables, counted
@@ -67,7 +69,10 @@ class State:
         self.test_hits: list[np.ndarray] = []  # by epoch
 
     def advance(self, records: np.ndarray, *, epoch_ends: bool) -> dict[str, float]:
-        """Take in the records of the next batches, (batches, names); the means over the epoch so far."""
+        """Take in the records of the next batches, (batches, names). Returns the means over the epoch so far, by name.
+
+        epoch_ends: whether the last of these batches is the last of its epoch.
+        """
         self.position += len(records)
         self.batches = np.concatenate([self.batches, records])
         means = self.batches.mean(axis=0, dtype=np.float64)
@@ -80,7 +85,7 @@ class State:
         return dict(zip(self.names, means.tolist(), strict=True))
 
     def means(self, name: str) -> list[float]:
-        """Over each epoch that is done, of one of the names."""
+        """The mean over each epoch that is done of what `name` names."""
         return self.epochs[:, self.names.index(name)].tolist()
 
     def hits(self) -> np.ndarray | None:
@@ -90,7 +95,7 @@ class State:
         return np.array(self.test_hits, np.int64).reshape(len(self.test_hits), self.counted.blocks)
 
     def arrays(self) -> Arrays:
-        """What `restore` takes."""
+        """What `restore` takes, arrays by name."""
         hits = self.hits()
         return {f"v{i}": np.asarray(v) for i, v in enumerate(self.variables)} | {
             "position": np.array(self.position),
@@ -101,11 +106,11 @@ class State:
         }
 
     def restore(self, saved: Arrays, folder: Path) -> None:
-        """Go on from a state that was read from `folder`. `ValueError` for one of another version of the package."""
+        """Go on from `arrays` saved in `folder`. `ValueError` for those of another version of the package."""
         if saved.keys() != self.arrays().keys():
             raise InputError(
                 f"the unfinished training in {folder} is of another version of robint_tf; finish it with that version, "
-                "or remove the folder to begin anew."
+                "or remove the folder to start again."
             )
         for i, variable in enumerate(self.variables):
             variable.assign(saved[f"v{i}"])

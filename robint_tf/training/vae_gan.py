@@ -19,14 +19,21 @@ from robint_tf.training.state import Position
 
 @dataclass(frozen=True)
 class VAEGANHistory:
-    """Mean losses of each epoch, by part: encoder, decoder, and the discriminator's last run of every step."""
+    """Mean losses of each epoch, by part: encoder, decoder, and the discriminator's last run of every step.
+
+    seconds: of the last uninterrupted stretch.
+    """
 
     losses: dict[str, list[float]]
-    seconds: float  # of the last uninterrupted stretch
+    seconds: float
 
 
 def n_batches(n: int, batch_size: int) -> int:
-    """Batches in an epoch over n images: round(n / batch_size) as in the authors' code, but at least one."""
+    """Batches in an epoch over n images: round(n / batch_size) as in the authors' code, but at least one.
+
+    >>> n_batches(55_000, 100), n_batches(140, 100), n_batches(3, 100)
+    (550, 1, 1)
+    """
     return max(1, round(n / batch_size))
 
 
@@ -40,12 +47,13 @@ def fit_vae_gan(
     progress: Callable[[Position], None] | None = None,
     log_dir: Path | None = None,
 ) -> VAEGANHistory:
-    """Train a compiled VAE-GAN, in place, from the weights it has.
+    """Train a model, a compiled VAE-GAN, in place, from the weights it has. Returns how its losses went.
 
-    x: (N, H, W, C) float32 in [-1, 1]. log_dir: folder for TensorBoard. With a checkpoint the state is kept about once
-    a minute and at an interruption (`Interrupted` is raised after saving), and a training that finds a state continues
-    from it; the weights then equal those of an uninterrupted training. `ValueError` for images that
-    `inputs.check_pixels` refuses, `DivergedError` if a loss is not finite.
+    x: (N, H, W, C) float32 in [-1, 1]; epochs, batch_size: as of `VAEGANSpec`. progress: called about twice a second
+    with how far it is. log_dir: folder for TensorBoard. With a checkpoint the state is kept about once a minute and at
+    an interruption (`Interrupted` is raised after saving), and a training that finds a state continues from it; the
+    weights then equal those of an uninterrupted training. `ValueError` for images that `inputs.check_pixels` refuses,
+    `DivergedError` if a loss is not finite.
     """
     if not len(x):
         raise InputError("there are no images to train on.")

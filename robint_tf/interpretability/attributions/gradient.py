@@ -7,7 +7,10 @@ from robint_tf.networks.classifiers import Network
 
 
 def gradient(network: Network, x: tf.Tensor, variant: str = "authors") -> tf.Tensor:
-    """dJ / dx, signed and like x (N, H, W, C) float32; unchecked, and meant to be called inside a `tf.function`."""
+    """dJ / dx, signed and like x (N, H, W, C) float32; unchecked, and meant to be called inside a `tf.function`.
+
+    network: x to logits (N, classes); variant: chooses J, see `protocol.OBJECTIVES`.
+    """
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(x)
         logits = tf.cast(network(x, training=False), tf.float32)

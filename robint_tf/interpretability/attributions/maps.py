@@ -20,12 +20,12 @@ from robint_tf.specs import VARIANTS
 
 
 def magnitude(attributions: tf.Tensor) -> tf.Tensor:
-    """Sum over the channels of absolute values, (N, H, W)."""
+    """Sum over the channels of the absolute values of attributions (N, H, W, C), (N, H, W)."""
     return tf.reduce_sum(tf.abs(attributions), axis=-1)
 
 
 def signed(attributions: tf.Tensor) -> tf.Tensor:
-    """Sum over the channels, (N, H, W)."""
+    """Sum over the channels of attributions (N, H, W, C), (N, H, W)."""
     return tf.reduce_sum(attributions, axis=-1)
 
 
@@ -53,11 +53,12 @@ def attribute(
 ) -> np.ndarray:
     """Attribution maps of a data set in batches, in bounded memory beyond inputs and outputs.
 
-    x: (N, H, W, C) float32 in [-1, 1], NumPy or TensorFlow; attribution: a name in `catalogue.ATTRIBUTIONS`;
-    reduction: a name in `REDUCTIONS`, by default the variant's in `RANKING`. Returns float32 (N, H, W), or (N, H, W, C)
-    for the reduction "none". With `check`, images and network are examined as for attacks. `ValueError` for unknown
-    names, inputs that are not images, and what `inputs.check` refuses; `inputs.NotFiniteError` for NaN or infinite
-    attributions.
+    x: (N, H, W, C) float32 in [-1, 1], NumPy or TensorFlow; attribution: a name in `catalogue.ATTRIBUTIONS`; reduction:
+    a name in `REDUCTIONS`, by default the variant's in `RANKING`; batch_size: images at a time, halved where memory
+    runs out; progress: called with how many images are done, and how many there are. Returns float32 (N, H, W), or (N,
+    H, W, C) for the reduction "none". With `check`, images and network are examined as for attacks. `ValueError` for
+    unknown names, inputs that are not images, and what `inputs.check` refuses; `inputs.NotFiniteError` for NaN or
+    infinite attributions.
     """
     checks.one_of("variant", variant, VARIANTS)
     attribution = ATTRIBUTIONS.full_name(attribution)
@@ -81,9 +82,10 @@ def attribute(
 def heat_map(attributions: np.ndarray, *, low: float = 0.5, high: float = 99.5) -> np.ndarray:
     """Attributions (N, H, W, C) as Figure 6 draws them: summed over channels, capped at two percentiles of each image.
 
-    Returns (N, H, W) of the same dtype. Values below the lower percentile become 0 where that percentile is positive
-    (the authors' `utils.py`; the text does not say so). Figure 6 shows the gradient of *minus* J:
-    `heat_map(-attribute(network, x, "gradient", reduction="none"))`. `ValueError` unless 0 <= low <= high <= 100.
+    attributions: signed, of any floating dtype; low, high: the percentiles. Returns (N, H, W) of the same dtype. Values
+    below the lower percentile become 0 where that percentile is positive (the authors' `utils.py`; the text does not
+    say so). Figure 6 shows the gradient of *minus* J: `heat_map(-attribute(network, x, "gradient", reduction="none"))`.
+    `ValueError` unless 0 <= low <= high <= 100.
     """
     if not 0 <= low <= high <= 100:
         raise InputError(f"the percentiles are {low} and {high}; give 0 <= low <= high <= 100.")

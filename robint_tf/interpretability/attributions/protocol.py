@@ -24,7 +24,9 @@ class Method(Protocol):
 
 
 def precise_xent(logits: tf.Tensor, predicted: tf.Tensor) -> tf.Tensor:
-    """Cross entropy (N,) of the predicted label (N,), as log(1 + sum over other classes of exp(logit - top logit)).
+    """Cross entropy (N,) of the predicted label (N,) int32, from logits (N, classes).
+
+    Computed as log(1 + sum over other classes of exp(logit - top logit)).
 
     Its float32 gradient is right for logit gaps up to 87. That of the usual form is not: softmax - 1 rounds to 0 where
     the other classes share less than 6e-8, and then the predicted class drops out of the gradient. For a standard

@@ -3,6 +3,8 @@
 A `.keras` file is a zip archive, whose comment Keras leaves alone: it holds the recipe, so that file and recipe are
 published as one. The card (model.keras has model.json) tells how the network was made and how well it does, and names
 the file's SHA-256, so that it is never taken for the card of another file.
+
+path: of the `.keras` file, in every function; card: plain JSON data.
 """
 
 import contextlib

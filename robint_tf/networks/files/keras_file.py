@@ -25,13 +25,13 @@ LARGEST_CONFIG = 2**24
 """Bytes; those of a classifier with hundreds of layers are about 2**20."""
 
 PACKAGES = ("keras.layers", "keras.initializers", "keras.regularizers", "keras.constraints")
-"""Modules of Keras all of whose classes a classifier may name, but for `UNSAFE`."""
+"""Modules of Keras all of whose classes a classifier may name, except `UNSAFE`."""
 CLASSES = {
     *(("keras", name) for name in ("Sequential", "Functional", "Model", "DTypePolicy")),
     ("keras.src.models.functional", "Functional"),
     *((None, name) for name in ("__keras_tensor__", "__tensor__", "__numpy__", "__slice__", "__ellipsis__")),
 }
-"""What it may name beside those and the operations of `keras.ops`: a module, or None, and a name."""
+"""What it may name besides those and the operations of `keras.ops`: a module, or None, and a name."""
 UNSAFE = {"Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"} | {
     "StringLookup",
     "IntegerLookup",

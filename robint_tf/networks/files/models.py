@@ -17,7 +17,7 @@ from robint_tf.store.folders import atomic_path
 
 
 def save(network: Network, path: Path, card: dict[str, Any]) -> None:
-    """Write a network, whose file names the card's `spec`, and its card. `ValueError` unless the path ends in .keras.
+    """Write a network, whose file names the card's `spec`, and its card. `ValueError` unless `path` ends in .keras.
 
     Killed at any moment, this leaves the old file, with its card or with none, or the new file, with none.
     """
@@ -48,7 +48,7 @@ def _classes(network: Network, shape: tuple[int, ...]) -> int:
 def load(
     path: Path, *, x_shape: tuple[int, ...] | None = None, n_classes: int | None = None, bounds: Bounds | None = None
 ) -> Network:
-    """A classifier from a `.keras` file, checked by `keras_file` and loaded in Keras' safe mode.
+    """The classifier in the `.keras` file `path`, checked by `keras_file` and loaded in Keras' safe mode.
 
     bounds: what its images lie in, where that is not [-1, 1]; it is then loaded as a `Bounded` network. No code from
     the file is run, and reading it takes no more memory than a few times its size. `ValueError` if the file is missing
@@ -61,7 +61,7 @@ def load(
     if not zipfile.is_zipfile(path):
         raise InputError(
             f"{path} is not a Keras model: it is not a whole zip archive, so it was cut off or is another kind of "
-            "file; copy it again, or train it anew."
+            "file; copy it again, or repeat the training."
         )
     try:
         keras_file.check(path)

@@ -4,6 +4,8 @@ Modules:
 
     plots                       what draws which results, and saving as files
     plots_manifold              Figures 1, 2 and 6, and what a VAE-GAN makes of images
-    plots_interpretability      Figures 4 and 5
-    boundary                    where section 2.2's networks change their mind
+    plots_interpretability      Figures 4 and 5, and DiffROAR
+    series                      the numbers of a series in these, ours and the authors'
+
+results: the content of the results file that a figure is drawn from.
 """

@@ -11,8 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
+from robint_tf.manifold.boundary import WINDOW
 from robint_tf.paper.figures import plots_interpretability, plots_manifold
-from robint_tf.paper.figures.boundary import WINDOW
+from robint_tf.paper.figures.series import diff_roar_panel
 from robint_tf.store.folders import atomic_path
 from robint_tf.study.figures import DRAWN
 
@@ -24,7 +25,10 @@ FIXED_METADATA = {
 
 
 def save(figure: Figure, stem: Path, *, dpi: int = 160) -> list[Path]:
-    """Write `<stem>.png` and `<stem>.pdf` atomically, equal byte for byte for equal figures."""
+    """Write `<stem>.png` and `<stem>.pdf` atomically, equal byte for byte for equal figures. Returns both paths.
+
+    dpi: dots an inch of the PNG.
+    """
     paths = [stem.with_name(stem.name + suffix) for suffix in FIXED_METADATA]
     for path in paths:
         drawn = io.BytesIO()  # matplotlib, writing to a full disk, loses the disk's error for one of zlib's
@@ -141,3 +145,20 @@ FIGURES: dict[str, Callable[[dict[str, Any]], Figure]] = {
     **DRAWN,
 }
 """What draws the results file that names it as its figure."""
+
+
+def beside(results: dict[str, Any], name: str) -> dict[str, Figure]:
+    """Further figures of a results file, beyond the paper, by their names; name: of the file, without .json.
+
+    DiffROAR of sections 3.2 and 3.3: `section_3_2_diffroar_xent` beside `section_3_2_xent`.
+    """
+    if results["figure"] != "interpretability" or diff_roar_panel(results) is None:
+        return {}
+    stem, loss = name.removesuffix(f"_{results['loss']}"), results["loss"]
+    return {f"{stem}_diffroar_{loss}": plots_interpretability.diff_roar(results)}
+
+
+def draw(results: dict[str, Any], stem: Path) -> list[Path]:
+    """Draw a results file and write what `save` writes of its figure, and of those `beside` it; the paths written."""
+    figures = {stem.name: FIGURES[results["figure"]](results), **beside(results, stem.name)}
+    return [path for name, figure in figures.items() for path in save(figure, stem.with_name(name))]

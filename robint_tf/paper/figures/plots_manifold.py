@@ -25,7 +25,7 @@ def _title(results: dict[str, Any]) -> str:
 
 
 def symmetric_range(heat_map: np.ndarray) -> tuple[float, float]:
-    """Ends of a colour scale that has 0 in its middle and covers the map (the authors' `pixel_range`)."""
+    """Ends of a colour scale that has 0 in its middle and covers heat_map (H, W) (the authors' `pixel_range`)."""
     end = float(np.abs(heat_map).max())
     return -end, end
 
@@ -51,7 +51,7 @@ def distances(results: dict[str, Any]) -> Figure:
 
 
 def gain_words(health: dict[str, float]) -> str:
-    """How much better than a constant image a VAE-GAN reconstructs the test images."""
+    """How much better than a constant image a VAE-GAN reconstructs the test images; health: of a results file."""
     gain = 1 - health["error"] / health["constant_error"]
     return f"{gain:.1%} nearer to the test images than their mean image"
 

@@ -16,7 +16,7 @@ def grid(n: int = 221, window: float = WINDOW) -> np.ndarray:
 def crossings(margin: np.ndarray, window: float = WINDOW) -> np.ndarray:
     """Where a function on `grid(n)` changes sign, (K, 2): linear interpolation along rows and columns.
 
-    margin: (n * n,) values, e.g. the difference of two logits.
+    margin: (n * n,) values, e.g. the difference of two logits; window: as of the grid.
     """
     n = int(np.sqrt(margin.size))
     ticks = np.linspace(-window, window, n)
