@@ -47,7 +47,10 @@ def read(
 
 
 def split_files(folder: Path, name: str, *, largest: int) -> list[Path]:
-    """The files of a split, in order. `ValueError` if one is missing, or if they take more than `largest` bytes."""
+    """The files of a split in a folder, in order; name: how theirs begin, set and split, such as mnist-train.
+
+    `ValueError` if one is missing, or if they take more than `largest` bytes.
+    """
     found = sorted(folder.glob(f"{name}.tfrecord-*"))
     complete = [f"{name}.tfrecord-{i:05d}-of-{len(found):05d}" for i in range(len(found))]
     if not found or [path.name for path in found] != complete:

@@ -14,7 +14,7 @@ WIDTH = 1.959964  # standard errors from the mean to an end of its 95% interval
 
 
 class Record(NamedTuple):
-    """A number of a results file.
+    """A number of a results file, its value.
 
     quantity: where it stands in the file, parts joined by " / ". low, high: the ends of its 95% interval, or None where
     the file has none.
@@ -32,7 +32,7 @@ def records(content: dict[str, Any]) -> list[Record]:
 
 
 def differ(one: Record, other: Record) -> bool | None:
-    """Whether two numbers differ by more than their spread allows; None where either has no interval.
+    """Whether one number differs from the other by more than their spread allows; None where either has no interval.
 
     The difference of independent numbers, whose intervals reach h and g from them, has an interval of sqrt(h² + g²).
     """
