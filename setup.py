@@ -22,6 +22,9 @@ TEST = [
     "tensorboard",
     "dask[distributed]>=2024.5",
     "cryptography",
+    "nbclient",
+    "nbformat",
+    "ipykernel",
 ]
 DOCS = ["pdoc>=15"]
 

@@ -37,7 +37,23 @@ if TYPE_CHECKING:
     from robint_tf.study.manifold import gradient_measures, manifold_distance
     from robint_tf.study.retraining import roar
 
-__all__ = ["attribute", "gradient_measures", "load", "manifold_distance", "road", "roar"]
+__all__ = [
+    "attribute",
+    "attribution",
+    "figures",
+    "files",
+    "given",
+    "gradient_measures",
+    "imputation",
+    "load",
+    "manifold",
+    "manifold_distance",
+    "outcomes",
+    "packing",
+    "retraining",
+    "road",
+    "roar",
+]
 _HOMES = {
     "attribute": "attribution",
     "gradient_measures": "manifold",
