@@ -27,6 +27,7 @@ TEST = [
     "ipykernel",
 ]
 DOCS = ["pdoc>=15"]
+ORACLES = ["torch>=2.3", "captum>=0.9", "zennit>=0.5.1"]  # what tests/golden/attribution_oracles.npz is made with
 
 setup(
     name="robint-tf",
@@ -61,6 +62,7 @@ setup(
         "tensorboard": ["tensorboard"],
         "test": TEST,
         "docs": DOCS,
+        "oracles": ORACLES,
         "dev": [*TEST, *DOCS, "ruff", "mypy", "build", "pre-commit"],
     },
     entry_points={"console_scripts": ["robint = robint_experiments.cli:main"]},

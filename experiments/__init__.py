@@ -3,6 +3,7 @@
 cli           the group of commands, and what users see of errors
 commands      one module a command that is not a section of the paper
 sections      one module a section of the paper, and the demo
+machine       what this machine can do, and what is wrong with it
 studies       what the sections measure, and what they write
 options       options that several commands share, and the dataclasses they are read into
 parameters    kinds of values that options take

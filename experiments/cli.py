@@ -30,6 +30,7 @@ COMMANDS = {
     "section-3-3": ("sections.section_3_3", "Figure 5: interpretability against test accuracy."),
     "roar": ("commands.roar", "ROAR and KAR of your own classifier."),
     "status": ("commands.status", "How much of the grid of sections 3.2 and 3.3 is done."),
+    "doctor": ("machine.doctor", "Check that TensorFlow, CUDA and the GPU work together."),
     "plan": ("commands.plan", "What a section costs, before it is run."),
     "pack": ("commands.pack", "Finished measurements as one file that travels without networks."),
     "unpack": ("commands.unpack", "Measurements from such a file into the store."),

@@ -107,6 +107,7 @@ class RunOptions:
     jit: str = "auto"
     threads: int | None = None
     deterministic: bool = False
+    tf32: bool = False
 
 
 run_options = chain(
@@ -137,6 +138,12 @@ run_options = chain(
         show_default=True,
         envvar="ROBINT_DETERMINISTIC",
         help="TensorFlow's deterministic ops, which are slower on GPUs and exclude XLA.",
+    ),
+    click.option(
+        "--tf32/--no-tf32",
+        default=False,
+        show_default=True,
+        help="On GPUs compute float32 products in TensorFloat-32: faster, with 10 bits of each factor.",
     ),
 )
 

@@ -9,6 +9,9 @@ from typing import Any
 
 import click
 
+from robint_tf.catalogue import ATTRIBUTIONS
+from robint_tf.errors import InputError
+
 
 class Amount(click.ParamType):
     """A finite number of at least 0, as a decimal or a fraction such as 8/255."""
@@ -105,6 +108,21 @@ def writable_file(path: Path, *suffixes: str) -> Path:
         except OSError as error:
             raise click.BadParameter(f"{path} cannot be written ({error.strerror}); choose another name.") from error
     return path
+
+
+class Method(click.ParamType):
+    """An attribution, with settings where it has some: integrated_gradients:steps=20; as recipes hold it."""
+
+    name = "method"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return ATTRIBUTIONS.full_name(value)
+        except InputError as error:
+            self.fail(str(error), param, ctx)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list:
+        return [click.shell_completion.CompletionItem(name) for name in ATTRIBUTIONS if name.startswith(incomplete)]
 
 
 class NewFile(Place):

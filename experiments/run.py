@@ -10,6 +10,7 @@ import click
 
 from robint_tf.store.artifacts import Store, default_root
 
+from .machine import first_use
 from .options import RunOptions
 from .parameters import writable
 from .parsing import command_line
@@ -55,6 +56,19 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def configured(options: RunOptions) -> None:
+    """Start TensorFlow as the options say, after the check of a GPU that was never used."""
+    devices = load_tensorflow()
+    devices.check_name(options.device)
+    devices.configure(
+        options.device,
+        jit=first_use.jit(options),
+        threads=options.threads,
+        deterministic=options.deterministic,
+        tf32=options.tf32,
+    )
+
+
 def begin(
     options: RunOptions,
     *,
@@ -68,11 +82,10 @@ def begin(
     computes: whether this process computes numbers of the results itself, beyond what it puts into the store.
     """
     root = writable(options.store_dir or default_root())
-    devices = load_tensorflow()
-    devices.configure(options.device, jit=options.jit, threads=options.threads, deterministic=options.deterministic)
+    configured(options)
     about = {"command": command_line(click.get_current_context()), "variant": variant, "preset": preset}
     display = Display()
     store = Store(root, allow_mixed=options.allow_mixed, waiting=display.waiting)
     if computes:
-        store.parts.add(devices.describe())
+        store.parts.add(load_tensorflow().describe())
     return Run(store, display, {k: v for k, v in about.items() if v is not None}, out)

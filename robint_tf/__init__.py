@@ -14,6 +14,7 @@
     runtime             device, interruptions, batches, seeds
     catalogue           everything that has a name: norms, losses, attributions, architectures, data sets
     registry            how names are added from outside the package, and what recipes hold of them
+    settings            the settings of attributions, as recipes hold them
     labels              names as people read them
     intervals, checks, errors    what all of these share
 
@@ -46,6 +47,7 @@ __all__ = [
     "road",
     "roar",
     "runtime",
+    "settings",
     "specs",
     "store",
     "study",

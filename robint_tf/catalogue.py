@@ -4,12 +4,16 @@ One line here adds one. Light: neither TensorFlow nor NumPy is imported before s
 shows how to add things from outside the package.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from robint_tf import checks
+from robint_tf.errors import InputError
 from robint_tf.registry import Registry
+from robint_tf.settings import Settings, settings_of
 
 NORMS: Registry[Any] = Registry(
     "norm",
@@ -31,11 +35,46 @@ LOSSES: Registry[Callable] = Registry(
 )
 """What an attack maximises: from logits (N, classes) and labels (N,) to one value per example (N,)."""
 
-ATTRIBUTIONS: Registry[Callable] = Registry(
+
+class Attributions(Registry[Callable]):
+    """Some have settings, and a recipe holds their name with all of them: see `robint_tf.settings`."""
+
+    def __getitem__(self, name: str) -> Callable:
+        """The method, with the settings that the name holds. `ValueError` for a name that cannot be used."""
+        settings = settings_of(name)
+        if settings is None:
+            return super().__getitem__(name)
+        return partial(super().__getitem__(settings.name), settings=settings)
+
+    def full_name(self, name: str | Settings, *others: str) -> str:
+        """The name that a recipe holds, with every setting; others: names that stand for themselves, as "random" does.
+
+        `ValueError` for a name that is not registered, and for settings that cannot be used.
+        """
+        settings = name if isinstance(name, Settings) else settings_of(name)
+        if settings is not None:
+            return str(settings)
+        plain = re.split("[(:]", str(name))[0]
+        if plain != name and plain in self:
+            raise InputError(f"attribution is {name!r}, but {plain} has no settings; give {plain!r}.")
+        return super().full_name(name, *others)  # type: ignore[arg-type]
+
+
+_ATTRIBUTIONS = "robint_tf.interpretability.attributions"
+
+ATTRIBUTIONS = Attributions(
     "attribution",
     {
-        "gradient": "robint_tf.interpretability.attributions.gradient:gradient",
-        "gradient_x_input": "robint_tf.interpretability.attributions.gradient_x_input:gradient_x_input",
+        "gradient": f"{_ATTRIBUTIONS}.gradient:gradient",
+        "gradient_x_input": f"{_ATTRIBUTIONS}.gradient_x_input:gradient_x_input",
+        "integrated_gradients": f"{_ATTRIBUTIONS}.integrated_gradients:integrated_gradients",
+        "smoothgrad": f"{_ATTRIBUTIONS}.smoothgrad:smoothgrad",
+        "smoothgrad_squared": f"{_ATTRIBUTIONS}.smoothgrad:smoothgrad_squared",
+        "vargrad": f"{_ATTRIBUTIONS}.smoothgrad:vargrad",
+        "guided_backpropagation": f"{_ATTRIBUTIONS}.by_layer.guided_backpropagation:guided_backpropagation",
+        "deeplift": f"{_ATTRIBUTIONS}.by_layer.deeplift:deeplift",
+        "lrp_epsilon": f"{_ATTRIBUTIONS}.by_layer.lrp:lrp_epsilon",
+        "lrp_composite": f"{_ATTRIBUTIONS}.by_layer.lrp:lrp_composite",
     },
 )
 """How much each pixel matters, each an `attributions.protocol.Method`."""

@@ -42,7 +42,7 @@ class NetworkMissing(InputError):
 
 
 class DeviceError(RobintError, RuntimeError):
-    """TensorFlow already runs on another device, or with other settings, than those asked for."""
+    """The device does not compute, or TensorFlow already runs on another or with other settings than asked for."""
 
 
 class DivergedError(RobintError, ArithmeticError):

@@ -17,8 +17,9 @@ EXPERIMENTS = Path(robint_experiments.__file__).parent
 
 ROOMS = [
     {"__init__", "errors"},
-    {"checks", "intervals", "labels"},
-    {"registry"},
+    {"checks", "intervals"},
+    {"settings"},
+    {"labels", "registry"},
     {"catalogue"},
     {"specs"},
     {"runtime", "store"},
@@ -34,7 +35,7 @@ ROOMS = [
 ]
 """Folders and single modules of the library; each uses what stands above it, and its own."""
 RANK = {name: row for row, names in enumerate(ROOMS) for name in names}
-LIGHT = {"__init__", "errors", "checks", "labels", "registry", "catalogue", "specs", "data"}
+LIGHT = {"__init__", "errors", "checks", "settings", "labels", "registry", "catalogue", "specs", "data"}
 LIGHT |= {"runtime.interrupts", "paper.published"}
 """What experiments may import before a command runs."""
 MODULES = sorted(LIBRARY.rglob("*.py"))

@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
 from processes import start
@@ -257,9 +258,47 @@ def test_roar_scores_a_users_network_once(robint, tmp_path):
     assert len([p for p in artifacts(tmp_path) if "RetrainSpec" in str(p)]) == len(cells) + 2 * 2 * 2
 
 
+def test_roar_explains_by_the_attributions_that_are_asked_for(robint, tmp_path):
+    weights = ["--epochs", "0", "--n-train", "10", "--n-test", "10"]
+    robint("train", "--dataset", "cifar10-sample", "--save", "m.keras", *weights)
+    few = ["--epochs", "1", "--fractions", "0.5", "--seeds", "1", "--n-train", "20", "--n-test", "10"]
+    roar = ["roar", "m.keras", "--dataset", "cifar10-sample", *few]
+    methods = ["integrated_gradients:steps=2", "gradient", "gradient"]
+    text = robint(*roar, *(part for name in methods for part in ("--attribution", name)), "--json", "r.json")
+    assert re.search(r"^IG \(steps 2\) +\d", text, re.MULTILINE)
+    assert re.search(r"^IG \(steps 2\): sums over an image are off by .* of what they explain$", text, re.MULTILINE)
+    found = json.loads((tmp_path / "r.json").read_text())
+    names = [row["attribution"] for row in found["tests"][0]["attributions"]]
+    assert names == ["integrated_gradients(steps=2,baseline=fill)", "gradient"]
+    assert list(found["completeness"]) == names[:1]
+    made = artifacts(tmp_path)
+    assert len([p for p in made if "RetrainSpec" in str(p)]) == 2 * 3  # occlusions; random and two attributions
+
+
+def test_roar_refuses_an_attribution_that_has_no_rule_for_a_layer_before_anything_is_trained(robint, tmp_path):
+    bent = keras.Sequential(
+        [
+            keras.layers.Input((32, 32, 3)),
+            keras.layers.Conv2D(2, 5, 4, activation="tanh", name="bent"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(10),
+        ]
+    )
+    bent.save(tmp_path / "bent.keras")
+    few = ["--epochs", "1", "--fractions", "0.5", "--seeds", "1", "--n-train", "20", "--n-test", "10"]
+    text = robint("roar", "bent.keras", "--dataset", "cifar10-sample", *few, "--attribution", "deeplift", code=2)
+    assert "layer 'bent' (Conv2D) has no rule in this attribution" in text
+    assert not [p for p in artifacts(tmp_path) if "RetrainSpec" in str(p)]
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
-    [(["nowhere.keras"], "does not exist"), (["nowhere.keras", "--dataset", "toy"], "no pixels")],
+    [
+        (["nowhere.keras"], "does not exist"),
+        (["nowhere.keras", "--dataset", "toy"], "no pixels"),
+        (["m.keras", "--attribution", "saliency"], "attribution is 'saliency'; choose one of gradient"),
+        (["m.keras", "--attribution", "integrated_gradients:steps=0"], "steps is 0; give a whole number"),
+    ],
 )
 def test_roar_refuses_what_it_cannot_explain(robint, args, message):
     assert message in robint("roar", "--dataset", "cifar10-sample", *args, code=2)

@@ -9,6 +9,7 @@ from robint_tf.data import datasets as data
 from robint_tf.interpretability import attributions, occlusion, retraining
 from robint_tf.interpretability.retraining import Occluder, retrained_accuracy
 from robint_tf.networks import classifiers
+from robint_tf.runtime.seeds import derive_seed
 from robint_tf.specs import ClassifierSpec, RetrainSpec, SavedNetwork, Training, as_dict, from_dict
 from robint_tf.store.artifacts import Store
 
@@ -60,6 +61,19 @@ def test_a_cell_sees_the_authors_occlusion_of_both_splits(images, network, attri
         hidden, shown = (np.where(mask, scores, np.nan) for mask in (changed, ~replaced))
         less, more = (hidden, shown) if keep else (shown, hidden)
         assert (np.nanmax(less, axis=(1, 2)) <= np.nanmin(more, axis=(1, 2)) + 2e-8).all()
+
+
+@pytest.mark.parametrize("variant", ["authors", "corrected"])
+def test_attributions_compare_images_with_the_colour_of_occluded_pixels(images, network, tmp_path, variant):
+    spec = replace(CELL, attribution="integrated_gradients:steps=2", variant=variant)
+    found = occluder_of(images, tmp_path).splits(spec)
+    fills = occlusion.fill_values(occlusion.channel_mean(images.train.x[:40]), variant=variant)
+    for part, (split, original, fill) in enumerate(
+        zip(found, (images.train.x[:40], images.test.x[:30]), fills, strict=True)
+    ):
+        maps = attributions.attribute(network, original, spec.attribution, variant=variant, baseline=fill)
+        ranks = occlusion.ranks(maps, seed=derive_seed(0, part), variant=variant)
+        np.testing.assert_array_equal(split.x, occlusion.occlude(original, ranks, 0.3, fill, "remove"))
 
 
 def test_maps_are_made_once_per_network_and_attribution(images, tmp_path, monkeypatch):

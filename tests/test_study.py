@@ -145,6 +145,16 @@ def test_a_function_and_its_maps_are_one_attribution(network):
     assert by_array.areas["maps"] == by_function.areas["linear"]
 
 
+def test_settings_of_a_method_are_a_name():
+    from robint_tf.settings import IntegratedGradients
+
+    by_name, by_settings = (
+        given.methods_of(m) for m in ("integrated_gradients:steps=20", IntegratedGradients(steps=20))
+    )
+    assert by_name == by_settings
+    assert given.methods_of(["gradient", IntegratedGradients(steps=20)]).keys() == {"gradient", *by_name}
+
+
 def test_build_makes_what_is_retrained(network):
     made = []
 

@@ -11,10 +11,10 @@ from robint_tf.specs import Training, as_dict
 
 from ..options import OwnDataOptions, RunOptions, bounds_option, own_data_options, run_options, variant_option
 from ..own.retraining import Plan, roar
-from ..parameters import NewFile, Place, Share
-from ..parsing import parsed
+from ..parameters import Method, NewFile, Place, Share
+from ..parsing import parsed, read
 from ..run import begin, sha256, today
-from ..studies.grid_results import diff_roar_of, print_retrainings, scores_of
+from ..studies.grid_results import diff_roar_of, print_completeness, print_retrainings, scores_of
 from ..studies.presets import SECTION_3_2, InterpretabilityStudy, epochs_of
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class Options:
     bounds: tuple[float, float] | None
     epochs: int | None
     batch_size: int
+    attributions: tuple[str, ...]
     fractions: tuple[float, ...]
     n_seeds: int
     n_train: int | None
@@ -38,13 +39,6 @@ class Options:
     variant: str
     run: RunOptions
     data: OwnDataOptions
-
-    def plan(self) -> Plan:
-        """The retrainings on the user's own data. `UsageError` without epochs."""
-        if self.epochs is None:
-            raise click.UsageError("nobody knows for how many epochs to train on your data; give --epochs.")
-        training = Training(epochs=self.epochs, batch_size=self.batch_size)
-        return Plan(self.model, self.bounds, training, self.fractions, self.n_seeds, self.variant, self.json_path)
 
     def study(self) -> InterpretabilityStudy:
         """The retrainings of the authors' study, on the chosen data set. `BadParameter` for one without pixels."""
@@ -57,6 +51,7 @@ class Options:
             dataset=origin(name),
             sample=origin(name) != name,
             retraining=Training(epochs=self.epochs or epochs_of(name), batch_size=self.batch_size),
+            methods=tuple(dict.fromkeys(self.attributions)) or paper.methods,
             fractions=tuple(sorted(set(self.fractions))) or paper.fractions,
             n_seeds=self.n_seeds,
             n_train=self.n_train,
@@ -75,6 +70,14 @@ class Options:
     "--batch-size", type=click.IntRange(1), default=100, show_default=True, help="Images per batch of each retraining."
 )
 @click.option(
+    "--attribution",
+    "attributions",
+    multiple=True,
+    type=Method(),
+    help="How it is explained, such as deeplift or integrated_gradients:steps=20; repeatable.  "
+    "[default: gradient, gradient_x_input]",
+)
+@click.option(
     "--fractions",
     multiple=True,
     type=Share(),
@@ -91,15 +94,14 @@ class Options:
 @own_data_options("mnist, fashion-mnist, cifar10, or a sample.", default="cifar10")
 @parsed(Options)
 def command(options: Options) -> None:
-    """How well the gradients of the classifier in the file MODEL tell which pixels matter: ROAR and KAR.
+    """How well attributions of the classifier in the file MODEL tell which pixels matter: ROAR and KAR.
 
     Any Keras 3 classifier of Keras' own layers that returns logits for float32 images will do; unless they are in
     [-1, 1], give --bounds. It is explained, not trained: the networks that are trained, on images without the pixels
     that matter most or with these alone, have the data set's own architecture; on your own --data, that of MODEL.
     """
     if options.data.own is not None:
-        plan, run = options.plan(), begin(options.run, variant=options.variant)
-        roar(plan, options.data.read(n_train=options.n_train, n_test=options.n_test, bounds=options.bounds), run)
+        roar(read(Plan, vars(options)), options.run, options.data)
         return
     study = options.study()
     run = begin(options.run, variant=options.variant, computes=False)
@@ -113,7 +115,7 @@ def command(options: Options) -> None:
         return models.load(options.model, x_shape=shape, n_classes=n_classes, bounds=options.bounds)
 
     grid = Grid(study, run, data_dir=options.data.data_dir, offline=options.data.offline, own=own)
-    explained = grid.own
+    explained, completeness = grid.own, grid.tried()
     everything = [*study.cells(None), *study.cells(explained)]
     grid.announce(everything)
     grid.complete(everything)
@@ -123,6 +125,7 @@ def command(options: Options) -> None:
     tests = scores_of(study, cells, baseline)
     diff_roar = diff_roar_of(study, cells)
     print_retrainings(study, tests, diff_roar)
+    print_completeness(completeness)
     if options.json_path is not None:
         about = {
             "figure": None,
@@ -138,6 +141,7 @@ def command(options: Options) -> None:
             "retraining": as_dict(study.retraining),
             "n_seeds": study.n_seeds,
             "fractions": list(study.fractions),
+            "completeness": completeness,
         }
         results.write(options.json_path, about | {"tests": tests, "diff_roar": diff_roar})
         click.echo(f"wrote {options.json_path}")

@@ -9,31 +9,45 @@ import click
 from robint_tf import labels
 from robint_tf.specs import Training, as_dict
 
-from ..run import Run, sha256, today
+from ..options import OwnDataOptions, RunOptions
+from ..run import Run, begin, sha256, today
 
 if TYPE_CHECKING:
-    from robint_tf.data.datasets import Dataset
     from robint_tf.study.retraining import Retrained, Retrainings
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is retrained. fractions: empty for the study's; n_seeds: retrainings of each cell."""
+    """What is retrained: options of `robint roar`. attributions, fractions: empty for the study's."""
 
     model: Path
     bounds: tuple[float, float] | None
-    training: Training
+    epochs: int | None
+    batch_size: int
+    attributions: tuple[str, ...]
+    n_train: int | None
+    n_test: int | None
     fractions: tuple[float, ...]
     n_seeds: int
     variant: str
     json_path: Path | None
 
+    @property
+    def training(self) -> Training:
+        """Of each network. `UsageError` without epochs, which nobody knows for the user's own data."""
+        if self.epochs is None:
+            raise click.UsageError("nobody knows for how many epochs to train on your data; give --epochs.")
+        return Training(epochs=self.epochs, batch_size=self.batch_size)
 
-def roar(plan: Plan, dataset: "Dataset", run: Run) -> None:
+
+def roar(plan: Plan, options: RunOptions, place: OwnDataOptions) -> None:
     """Retrain what the store lacks, print accuracies and scores, write results and their figure if asked to.
 
     The networks that are trained are like the one that is explained, from fresh weights.
     """
+    training, _ = plan.training, place.name  # refused before TensorFlow starts
+    run = begin(options, variant=plan.variant)
+    dataset = place.read(n_train=plan.n_train, n_test=plan.n_test, bounds=plan.bounds)
     from robint_tf.networks.files import models
     from robint_tf.study.retraining import FRACTIONS, Retrainings
 
@@ -43,10 +57,10 @@ def roar(plan: Plan, dataset: "Dataset", run: Run) -> None:
         network,
         dataset.train,
         dataset.test,
-        ["gradient", "gradient_x_input"],
+        list(plan.attributions or ("gradient", "gradient_x_input")),
         fractions=plan.fractions or FRACTIONS,
         seeds=plan.n_seeds,
-        training=plan.training,
+        training=training,
         variant=plan.variant,  # type: ignore[arg-type]
         store=run.store,
     ) as work:
@@ -63,7 +77,7 @@ def roar(plan: Plan, dataset: "Dataset", run: Run) -> None:
                 "dataset": dataset.source,
                 "train_data": dataset.train.fingerprint.as_json(),
                 "test_data": dataset.test.fingerprint.as_json(),
-                "retraining": as_dict(plan.training),
+                "retraining": as_dict(training),
                 "n_seeds": plan.n_seeds,
             }
             _write(found, about, plan.json_path)

@@ -56,13 +56,12 @@ def _grid(config: WorkerConfig) -> Grid:
     """The grid in this worker process, kept for its next task: data are read, and functions compiled, only once."""
     if _held and _held[0][0] == config:
         return _held[0][1]
-    from robint_tf.runtime import device
     from robint_tf.store.artifacts import Store
 
-    from ..run import Run
+    from ..run import Run, configured
 
     run = config.run
-    device.configure(run.device, jit=run.jit, threads=run.threads, deterministic=run.deterministic)
+    configured(run)
     display = Silent()
     store = Store(config.store, allow_mixed=run.allow_mixed, waiting=display.waiting)
     grid = Grid(

@@ -140,13 +140,14 @@ def estimate(study: Estimable, budget: float = 0.0) -> Estimate:
 def classifier_seconds(network: "Network", split: "Split", batch_size: int, budget: float = 0.0) -> Costs:
     """Medians over batches, after compiling. Leaves the network with other weights."""
     from robint_tf import training
+    from robint_tf.runtime import device
 
-    batch = split.take(min(batch_size, len(split.y)))
+    batch = split.take(min(batch_size * device.training_block(), len(split.y)))
     n = len(batch.y)
 
     def measured(n_steps: int) -> float:
         attack = PGD(norm="l2", eps=1.0, step_size=1.0, n_steps=n_steps) if n_steps else None
-        once = Training(epochs=3, batch_size=n)
+        once = Training(epochs=3, batch_size=min(batch_size, n))
         return training.fit_classifier(network, batch.x, batch.y, once, attack, initialise=True).seconds / once.epochs
 
     measured(0)  # compiles
@@ -165,20 +166,23 @@ def classifier_seconds(network: "Network", split: "Split", batch_size: int, budg
 def vae_gan_seconds(spec: "VAEGANSpec", split: "Split", budget: float = 0.0) -> float:
     """Seconds of one training step, after compiling."""
     from robint_tf.networks import vae_gan
+    from robint_tf.runtime import device
     from robint_tf.training import vae_gan as vae_gan_training
 
     model = vae_gan.build(spec.architecture, spec.variant, spec.seed)
+    x = split.x[: spec.batch_size * device.training_block()]
+    batches = vae_gan_training.n_batches(len(x), spec.batch_size)
 
     def measured(n: int) -> float:
-        ticks: list[float] = []
+        ends: list[float] = []
         vae_gan_training.fit_vae_gan(
             model,
-            split.x[: spec.batch_size],
+            x,
             epochs=n + 1,  # the first one compiles
             batch_size=spec.batch_size,
-            progress=lambda position: ticks.append(time.monotonic()),
+            progress=lambda position: ends.append(time.monotonic()) if position.batch == batches else None,
         )
-        return (ticks[-1] - ticks[0]) / n
+        return (ends[-1] - ends[0]) / (n * batches)
 
     step = measured(2)
     return step if budget < 2 * step else measured(round(budget / step))

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from robint_tf.data.datasets import Dataset
     from robint_tf.networks.classifiers import Network
 
+N_TRIED = 20
+"""Test images on which attributions are tried before anything is trained."""
+
 Cells = dict[tuple[str, str], "np.ndarray"]
 """By attribution and occlusion: accuracies, (fractions, seeds) float64."""
 
@@ -59,6 +62,26 @@ class Grid(ImageRunner):
     def own(self) -> SavedNetwork:
         """The user's network as a recipe names it."""
         return SavedNetwork(sha256=self._occluder.own_sha256)
+
+    def tried(self) -> dict[str, dict[str, float]]:
+        """Try every attribution on the user's network; `ValueError` for one that has no rule for a layer, say.
+
+        By attribution that adds up to a difference from a baseline: how far the first test images are off, as the
+        median of the error and as a share of what is explained.
+        """
+        from robint_tf.interpretability import attributions
+
+        study, network, x = self.study, self._occluder.own, self.dataset.test.x[:N_TRIED]
+        assert network is not None
+        baseline = self._occluder.fills(study.n_train, study.variant).test
+        found = {}
+        for method in study.methods:
+            self.run.display.begin(f"trying {method}")
+            attributions.attribute(network, x[:1], method, variant=study.variant, baseline=baseline)
+            if attributions.compares(method):
+                sums = attributions.completeness(network, x, method, baseline=baseline)
+                found[method] = {"median_error": float(sums.median), "share": sums.share}
+        return found
 
     def accuracies(self, spec: ClassifierSpec) -> "tuple[Accuracy, Accuracy]":
         """Clean test accuracy, and robust accuracy against the study's attack."""

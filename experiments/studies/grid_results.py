@@ -79,7 +79,7 @@ def diff_roar_of(study: InterpretabilityStudy, cells: "Cells") -> "dict[str, Any
     """DiffROAR of a network by attribution, as `cells.diff_roar` gives it; None where the fractions allow none."""
     from robint_tf.paper.beyond.cells import diff_roar
 
-    found = {a: diff_roar(study.fractions, {o: cells[a, o] for o in labels.TESTS_IN_FULL}) for a in ATTRIBUTIONS}
+    found = {a: diff_roar(study.fractions, {o: cells[a, o] for o in labels.TESTS_IN_FULL}) for a in study.methods}
     return None if None in found.values() else found
 
 
@@ -183,7 +183,7 @@ def scores_of(study: InterpretabilityStudy, cells: "Cells", baseline: "Cells") -
     for occlusion, title in labels.TESTS_IN_FULL.items():
         random = baseline["random", occlusion]
         attributions = []
-        for attribution in ATTRIBUTIONS:
+        for attribution in study.methods:
             score, error = score_of(study, cells[attribution, occlusion], random, occlusion)
             accuracies = cells[attribution, occlusion].tolist()
             attributions.append(
@@ -204,18 +204,28 @@ def print_retrainings(
     def error_of(row: dict[str, Any]) -> str:
         return "" if row["standard_error"] is None else f" ± {row['standard_error']:.4f}"
 
+    width = max(8, *(1 + len(labels.ATTRIBUTIONS[name]) for name in study.methods))
     heads = "".join(f"{fraction:8.0%}" for fraction in study.fractions)
     for test in tests:
         verb = "removed" if test["occlusion"] == "remove" else "kept"
         click.echo(f"\n{test['test']}: test accuracy by fraction of pixels {verb}, mean of {study.n_seeds}")
-        click.echo(f"{'':8}{heads}    score")
+        click.echo(f"{'':{width}}{heads}    score")
         for row in test["attributions"]:
             means = "".join(f"{value:8.2%}" for value in np.mean(row["accuracies"], axis=1))
-            click.echo(f"{labels.ATTRIBUTIONS[row['attribution']]:8}{means} {row['score']:8.4f}{error_of(row)}")
-        click.echo(f"{'random':8}" + "".join(f"{value:8.2%}" for value in np.mean(test["random"], axis=1)))
+            click.echo(f"{labels.ATTRIBUTIONS[row['attribution']]:{width}}{means} {row['score']:8.4f}{error_of(row)}")
+        click.echo(f"{'random':{width}}" + "".join(f"{value:8.2%}" for value in np.mean(test["random"], axis=1)))
     if diff_roar is not None:
         click.echo(f"\n{TITLES[DIFF]}: difference of test accuracies by fraction of pixels kept")
-        click.echo(f"{'':8}{heads}     area")
+        click.echo(f"{'':{width}}{heads}     area")
         for attribution, row in diff_roar.items():
             means = "".join(f"{value:8.2%}" for value in row["by_fraction"])
-            click.echo(f"{labels.ATTRIBUTIONS[attribution]:8}{means} {row['area']:8.4f}{error_of(row)}")
+            click.echo(f"{labels.ATTRIBUTIONS[attribution]:{width}}{means} {row['area']:8.4f}{error_of(row)}")
+
+
+def print_completeness(completeness: dict[str, dict[str, float]]) -> None:
+    """Print how far attributions are from what they should add up to, by name as `Grid.tried` gives it."""
+    for name, off in completeness.items():
+        click.echo(
+            f"{labels.ATTRIBUTIONS[name]}: sums over an image are off by {off['median_error']:.2g} (median), "
+            f"{off['share']:.2%} of what they explain"
+        )

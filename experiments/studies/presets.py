@@ -291,13 +291,14 @@ class InterpretabilityStudy(Study):
     """Sections 3.2 and 3.3 (notebooks 3.4 and 3.5): ROAR and KAR of standard and adversarially trained networks.
 
     training: of the explained networks; retraining: of those that are trained on occluded images, with seeds of their
-    own, FIRST_RETRAINING_SEED and up. fractions: of pixels removed or kept.
+    own, FIRST_RETRAINING_SEED and up. fractions: of pixels removed or kept. methods: by which networks are explained.
     """
 
     training: Training
     retraining: Training
     eps: dict[str, tuple[float, ...]]
     losses: tuple[str, ...] = ("xent", "cw")
+    methods: tuple[str, ...] = tuple(labels.ATTRIBUTIONS)
     fractions: tuple[float, ...] = published.FRACTIONS
     n_seeds: int = published.N_RETRAININGS
     n_explained: int = 1
@@ -338,7 +339,7 @@ class InterpretabilityStudy(Study):
                 n_test=self.n_test,
                 variant=self.variant,
             )
-            for attribution in (("random",) if source is None else ATTRIBUTIONS)
+            for attribution in (("random",) if source is None else self.methods)
             for occlusion in OCCLUSIONS
             for fraction in self.fractions
             for seed in range(self.n_seeds)

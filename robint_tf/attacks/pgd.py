@@ -30,16 +30,16 @@ def ascend(
     loss: str | Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
     eps: tf.Tensor,
     step_size: tf.Tensor,
-    n_steps: tf.Tensor,
+    n_steps: tf.Tensor | int,
     start: tf.Tensor | None = None,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """PGD as one graph loop over tensors; compile the caller.
 
     x: (N, ...) float32 in [-1, 1]; y: (N,) int32; network: x to logits (N, classes); norm, loss: names in `NORMS` and
-    `LOSSES`, or loss such a function of logits and y; start: first perturbation, like x (none: start at x). eps,
-    step_size and n_steps are scalar tensors, so that one trace serves all their values. Returns x_adv, like x, and for
-    each example the number of steps at which its gradient was exactly zero, (N,) int32. `ValueError` for an unknown
-    norm or loss.
+    `LOSSES`, or loss a function of logits and y; start: first perturbation, like x (none: start at x). eps, step_size
+    and n_steps are scalar tensors: one trace serves all their values; XLA needs an integer n_steps to run the loop
+    without asking the host before every step (`laid_down`). Returns x_adv, like x, and for each example the number of
+    steps at which its gradient was exactly zero, (N,) int32. `ValueError` for an unknown norm or loss.
     """
     ops, loss_fn = NORMS[norm], LOSSES[loss] if isinstance(loss, str) else loss
     axes = list(range(1, x.shape.rank))
@@ -66,17 +66,26 @@ def ascend(
     return tf.stop_gradient(x_adv), n_zero
 
 
+def laid_down(n_steps: int) -> int | None:
+    """n_steps where a program serves that number of steps alone, as XLA's do; None where it is an argument."""
+    return n_steps if device.jit_compile() else None
+
+
 class Kind(NamedTuple):
-    """What the program of an attack depends on: norm and loss by name, random_start: whether it starts at random."""
+    """What the program of an attack depends on.
+
+    norm and loss by name, random_start: whether it starts at random, n_steps: as `laid_down` says.
+    """
 
     norm: str
     loss: str
     random_start: bool
+    n_steps: int | None
 
     @classmethod
     def of(cls, attack: PGD) -> "Kind":
         """The kind of an attack."""
-        return cls(attack.norm, attack.loss, attack.random_start)
+        return cls(attack.norm, attack.loss, attack.random_start, laid_down(attack.n_steps))
 
 
 class Numbers(NamedTuple):
@@ -117,6 +126,8 @@ def perturbed(
     network, x, y, batch: as of `perturb`. kind: of the attack.
     """
     eps, step_size, n_steps, seed = numbers
+    if kind.n_steps is not None:
+        n_steps = kind.n_steps
     start = None
     if kind.random_start:
         start = NORMS[kind.norm].start(tf.shape(x), eps, tf.stack([seed, tf.cast(batch, tf.int32)]))
@@ -191,7 +202,7 @@ def attack_dataset(
     if check:
         inputs.check(network, x, y)
     inputs.warn_of_short_steps(attack)
-    run = _compiled(network, x.shape[1:], attack.norm, attack.loss)
+    run = _compiled(network, x.shape[1:], attack.norm, attack.loss, laid_down(attack.n_steps))
     eps, step_size = tf.constant(attack.eps), tf.constant(attack.step_size)
     x_adv, equal = np.empty_like(x), np.empty(len(x), bool)
     logits, clean_logits, n_zero = [], [], []
@@ -245,7 +256,7 @@ def check_registered(norm: str, loss: str) -> None:
     NORMS[norm], LOSSES[loss]
 
 
-def _compiled(network: Network, x_shape: tuple[int, ...], norm: str, loss: str) -> Callable:
+def _compiled(network: Network, x_shape: tuple[int, ...], norm: str, loss: str, steps: int | None) -> Callable:
     check_registered(norm, loss)
 
     def make(net: Network) -> Callable:
@@ -261,14 +272,15 @@ def _compiled(network: Network, x_shape: tuple[int, ...], norm: str, loss: str) 
             n_steps: tf.Tensor,
             start: tf.Tensor,
         ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+            count = n_steps if steps is None else steps
             x_adv, n_zero = ascend(
-                net, x, y, norm=norm, loss=loss, eps=eps, step_size=step_size, n_steps=n_steps, start=start
+                net, x, y, norm=norm, loss=loss, eps=eps, step_size=step_size, n_steps=count, start=start
             )
             return x_adv, _logits(net, x_adv), _logits(net, x), n_zero
 
         return run
 
-    return per_network(network, (x_shape, norm, loss), make)
+    return per_network(network, (x_shape, norm, loss, steps), make)
 
 
 def _compiled_forward(network: Network, x_shape: tuple[int, ...]) -> Callable:

@@ -71,9 +71,8 @@ class Occluder:
 
     def _occlude(self, spec: RetrainSpec) -> tuple[Split, Split]:
         train, test = self.dataset.train.take(spec.n_train), self.dataset.test.take(spec.n_test)
-        fills = occlusion.fill_values(occlusion.channel_mean(train.x), variant=spec.variant)
         masked = []
-        for part, split, fill in ((TRAIN, train, fills.train), (TEST, test, fills.test)):
+        for part, split, fill in zip((TRAIN, TEST), (train, test), self.fills(spec.n_train, spec.variant), strict=True):
             if spec.source is None:
                 seed = derive_seed(spec.mask_seed, part, OCCLUSIONS.index(spec.occlusion), round(1e6 * spec.fraction))
                 shape = (len(split.y), split.x.shape[1], split.x.shape[2])
@@ -83,6 +82,13 @@ class Occluder:
                 x = occlusion.occlude(split.x, self._ranks(spec)[part], spec.fraction, fill, spec.occlusion)
             masked.append(Split(x, split.y))
         return masked[TRAIN], masked[TEST]
+
+    def fills(self, n_train: int | None, variant: str) -> occlusion.Fill:
+        """What replaced pixels become in this variant, a colour of the first `n_train` training images.
+
+        Some attributions compare images with it.
+        """
+        return occlusion.fill_values(occlusion.channel_mean(self.dataset.train.take(n_train).x), variant=variant)
 
     def _ranks(self, spec: RetrainSpec) -> tuple[np.ndarray, np.ndarray]:
         """Order of importance of the pixels of training and test images."""
@@ -102,9 +108,9 @@ class Occluder:
             yield from (maps[: len(split.y)] for maps, split in zip(self.given[spec.attribution], splits, strict=True))
             return
         with self._explained(spec) as explained:
-            for split in splits:
+            for split, fill in zip(splits, self.fills(spec.n_train, spec.variant), strict=True):
                 yield attributions.attribute(
-                    explained, split.x, spec.attribution, variant=spec.variant, progress=self.progress
+                    explained, split.x, spec.attribution, variant=spec.variant, baseline=fill, progress=self.progress
                 )
 
     def _explained(self, spec: RetrainSpec) -> AbstractContextManager[Network]:

@@ -182,12 +182,13 @@ class VAEGAN(keras.Model):
         latent = self._latent(x, training=True, update_averages=False)
         decoder_loss = self._descend("decoder", lambda: self.decoder_loss(x, latent, noise(1)))
 
-        def run_of(run: tf.Tensor) -> tf.Tensor:
-            return self.update_discriminator(x, latent, noise(run))
+        def discriminator_run(i: tf.Tensor, losses: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
+            return i + 1, losses.write(i, self.update_discriminator(x, latent, noise(2 + i)))
 
-        runs = tf.range(2, 2 + self.n_dis)
-        losses = tf.map_fn(run_of, runs, fn_output_signature=tf.float32, parallel_iterations=1)
-        return tf.concat([[encoder_loss, decoder_loss], losses], axis=0)
+        # Not `tf.map_fn`, of which XLA does not see how many runs there are, and asks before each.
+        first = (0, tf.TensorArray(tf.float32, self.n_dis, element_shape=[]))
+        _, losses = tf.while_loop(lambda i, _: i < self.n_dis, discriminator_run, first, parallel_iterations=1)
+        return tf.concat([[encoder_loss, decoder_loss], losses.stack()], axis=0)
 
     def update_discriminator(self, x: tf.Tensor, latent: Latent, noise: Draws) -> tf.Tensor:
         """One of the `n_dis` discriminator runs of a step on the batch x, whose latent points are given; its loss."""

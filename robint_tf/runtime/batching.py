@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from robint_tf.errors import InputError
+from robint_tf.runtime import device
 
 Progress = Callable[[int, int], None]
 """Called with how many examples are done, and how many there are."""
@@ -57,10 +58,11 @@ Compiled = TypeVar("Compiled")
 def per_network(network: keras.Model, key: object, make: Callable[[Any], Compiled]) -> Compiled:
     """What make(network) compiles for a network, made once per key, which dies with its network.
 
-    It is compiled again when layers of the network were added, removed, frozen or given another activation since.
+    It is compiled again when layers of the network were added, removed, frozen or given another activation since, and
+    after `device.configure` chose otherwise between XLA and none.
     """
     functions = _COMPILED.setdefault(network, {})
-    key = key, _structure(network)
+    key = key, device.jit_compile(), device.training_block(), device.tf32(), _structure(network)
     if key not in functions:
         functions[key] = make(weakref.proxy(network))  # a strong reference here would keep the network alive for ever
     return functions[key]

@@ -1,4 +1,4 @@
-"""Where TensorFlow runs: device choice, memory growth, compilation, determinism. Call `configure` before any model."""
+"""Where and how TensorFlow runs: device, memory, compilation, arithmetic. Call `configure` before any model."""
 
 import contextlib
 import functools
@@ -16,9 +16,12 @@ import tensorflow as tf
 
 from robint_tf import __version__, checks
 from robint_tf.errors import DeviceError, InputError
+from robint_tf.runtime import cuda
 from robint_tf.specs import MATHEMATICS
 
 JIT_CHOICES = ("auto", "on", "off")
+TRAINING_BLOCK = 50
+"""Batches in one call of a training loop that XLA compiles for a GPU: few launches, and seconds where a GPU is slow."""
 
 
 @dataclass
@@ -31,21 +34,27 @@ _settings = _Settings()
 
 
 def configure(
-    device: str = "auto", *, jit: str = "auto", deterministic: bool = False, threads: int | None = None
+    device: str = "auto",
+    *,
+    jit: str = "auto",
+    deterministic: bool = False,
+    threads: int | None = None,
+    tf32: bool = False,
 ) -> str:
     """Choose the device and return its name, e.g. "/device:CPU:0".
 
     device: "auto" (the first GPU if there is one), "cpu", "gpu" or "gpu:1". jit: whether loops are compiled by XLA;
     "auto" means on GPUs only (on CPUs its convolution gradients are about ten times slower). deterministic: switch on
-    TensorFlow's op determinism, which also switches XLA off. `ValueError` if the device does not exist, `DeviceError`
-    if TensorFlow runs already with another device or number of threads: it cannot change these any more.
+    TensorFlow's op determinism, which excludes XLA: with it "auto" means off, and "on" is refused. tf32: on GPUs round
+    the factors of float32 products and convolutions to 10 bits (TensorFloat-32), which is faster; numbers of the
+    authors are not reached so. `ValueError` if the device does not exist, `DeviceError` if TensorFlow runs already with
+    another device or number of threads: it cannot change these any more.
     """
-    match = re.fullmatch(r"auto|cpu|gpu(?::(\d+))?", device.lower())
-    if match is None:
-        raise InputError(f"device is {device!r}; choose auto, cpu, gpu or gpu:N.")
+    index = check_name(device)
     checks.one_of("jit", jit, JIT_CHOICES)
+    if deterministic and jit == "on":
+        raise InputError("jit is 'on' and deterministic is True, which exclude each other; choose one of them.")
     gpus = tf.config.list_physical_devices("GPU")
-    index = int(match[1] or 0)
     wants_gpu = device.lower().startswith("gpu")
     if wants_gpu and index >= len(gpus):
         raise InputError(
@@ -64,9 +73,18 @@ def configure(
         ):
             _set("the number of threads", now, threads, change, threads)
     _settings.jit, _settings.deterministic = jit, deterministic
+    tf.config.experimental.enable_tensor_float_32_execution(tf32)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     return name()
+
+
+def check_name(device: str) -> int:
+    """The number of the GPU that a device's name means, 0 where it gives none. `ValueError` for what is no name."""
+    match = re.fullmatch(r"auto|cpu|gpu(?::(\d+))?", device.lower())
+    if match is None:
+        raise InputError(f"device is {device!r}; choose auto, cpu, gpu or gpu:N.")
+    return int(match[1] or 0)
 
 
 def _set(what: str, now: Any, wanted: Any, change: Callable[..., None], *arguments: Any) -> None:
@@ -94,10 +112,23 @@ def on_cpu() -> bool:
 
 
 def jit_compile() -> bool:
-    """Whether compiled loops go through XLA."""
+    """Whether compiled loops go through XLA: the one place that decides it.
+
+    Where nothing else was chosen, GPUs use it unless it is known to fail there (`cuda.xla_works`).
+    """
     if _settings.deterministic or _settings.jit == "off":
         return False
-    return _settings.jit == "on" or not on_cpu()
+    return _settings.jit == "on" or (not on_cpu() and cuda.xla_works())
+
+
+def training_block() -> int:
+    """Batches that a training takes in one call where XLA compiles the loop over them; 1: one call for each."""
+    return TRAINING_BLOCK if jit_compile() and not on_cpu() else 1
+
+
+def tf32() -> bool:
+    """Whether products of float32 numbers may be computed in TensorFloat-32, which GPUs alone have."""
+    return not on_cpu() and tf.config.experimental.tensor_float_32_execution_enabled()
 
 
 def describe() -> dict[str, Any]:
@@ -115,6 +146,7 @@ def describe() -> dict[str, Any]:
         "threads": tf.config.threading.get_intra_op_parallelism_threads() or _threads_by_environment() or n_cores(),
         "deterministic": _settings.deterministic,
         "jit": jit_compile(),
+        **({} if on_cpu() else {"tf32": tf32()}),
         **({"environment": " ".join(f"{k}={v}" for k, v in switches.items())} if switches else {}),
     }
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import is_dataclass
 from typing import Any, TypeAlias
 
 import keras
@@ -129,10 +130,14 @@ def methods_of(attribution: Any) -> dict[str, Method]:
 
     `ValueError` for anything else.
     """
-    if isinstance(attribution, str):
-        return {attribution: _known(attribution)}
+    if isinstance(attribution, str) or is_dataclass(attribution):  # settings of a method stand for it
+        name = _known(attribution)
+        return {name: name}
     if isinstance(attribution, Mapping) and attribution:
-        return {name: _known(method) if isinstance(method, str) else method for name, method in attribution.items()}
+        return {
+            name: _known(method) if isinstance(method, str) or is_dataclass(method) else method
+            for name, method in attribution.items()
+        }
     if isinstance(attribution, tuple | list) and len(attribution) == 2 and not any(map(_is_named, attribution)):
         return {"maps": (np.asarray(attribution[0]), np.asarray(attribution[1]))}
     if isinstance(attribution, Sequence) and attribution and all(map(_is_named, attribution)):
@@ -146,10 +151,10 @@ def methods_of(attribution: Any) -> dict[str, Method]:
 
 
 def _is_named(method: Any) -> bool:
-    return isinstance(method, str) or callable(method)
+    return isinstance(method, str) or is_dataclass(method) or callable(method)
 
 
-def _known(name: str) -> str:
+def _known(name: Any) -> str:
     return ATTRIBUTIONS.full_name(name)
 
 

@@ -108,8 +108,8 @@ def fit_classifier(
     n_batches = -(-len(x) // training.batch_size)
 
     def run(epoch: int, lo: int, hi: int) -> np.ndarray:
-        places = (tf.constant(i) for i in (lo, hi, training.batch_size, epoch * n_batches))
-        return stretch(data, _order(len(x), training, epoch), *places, numbers).numpy()
+        order = _order(len(x), training, epoch)
+        return stretch(data, order, lo, hi, training.batch_size, epoch * n_batches, numbers).numpy()
 
     began = time.monotonic()
     state = loop.train(

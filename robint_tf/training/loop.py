@@ -4,6 +4,7 @@
 progress and TensorBoard. `compiled` makes one compiled loop of a stretch, over data that lies on the device.
 """
 
+import functools
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -51,12 +52,12 @@ def train(
     if checkpoint is not None and (saved := checkpoint.load()) is not None:
         state.restore(saved, checkpoint.folder)
     writer = tf.summary.create_file_writer(str(log_dir)) if log_dir is not None else None
-    total, chunk = epochs * batches, 1
+    total, chunk, block = epochs * batches, 1, device.training_block()
     clock = _Clock(total)
     with held_back() as pending:
         while state.position < total:
             epoch, lo = divmod(state.position, batches)
-            hi = min(lo + chunk, batches)
+            hi = min(max(_whole(lo + chunk, block), _whole(lo, block) + block), batches)
             tick = time.monotonic()
             records = run(epoch, lo, hi)
             now = time.monotonic()
@@ -73,6 +74,11 @@ def train(
             if pending.signum is not None:
                 raise Interrupted(pending.signum)
     return state
+
+
+def _whole(n: int, block: int) -> int:
+    """The largest multiple of block that is not above n."""
+    return n - n % block
 
 
 def _check_finite(names: tuple[str, ...], records: np.ndarray, epoch: int, first: int) -> None:
@@ -123,8 +129,10 @@ def compiled(
     and the one past its last; the batch size; the batches before the epoch; the numbers. It returns all records,
     (batches, n_records) float32.
     """
+    if device.jit_compile():
+        return _compiled_by_xla(step, n_records, examples, numbers)
     whole, wholes = tf.TensorSpec([], tf.int32), tf.TensorSpec([None], tf.int32)
-    body = loop_body(step, input_signature=[*examples, whole, *numbers], jit_compile=device.jit_compile())
+    body = loop_body(step, input_signature=[*examples, whole, *numbers], jit_compile=False)
 
     @tf.function(input_signature=[tuple(examples), wholes, *[whole] * 4, tuple(numbers)])
     def stretch(
@@ -142,5 +150,59 @@ def compiled(
             batch = [tf.gather(part, chosen) for part in data]
             records = records.write(i - lo, body(*batch, before + i, *given))
         return records.stack()
+
+    return stretch
+
+
+def _compiled_by_xla(
+    step: Callable[..., tf.Tensor],
+    n_records: int,
+    examples: Sequence[tf.TensorSpec],
+    numbers: Sequence[tf.TensorSpec],
+) -> Callable[..., tf.Tensor]:
+    """`compiled`, as programs whose every shape and number of batches XLA knows, so that none asks the host anything.
+
+    Which program takes a batch depends on its place in the epoch alone, not on where a stretch begins: programs may
+    round differently, and a training that was interrupted must go on as if it had not been.
+    """
+    whole, block = tf.TensorSpec([], tf.int32), device.training_block()
+
+    @functools.cache
+    def program(n: int, size: int) -> Callable[..., tf.Tensor]:
+        """For n batches of `size` examples: from the data, the examples of each batch and the first one's number."""
+        places = tf.TensorSpec([n, size], tf.int32)  # gathered from: XLA would compile anew for every place of a slice
+
+        @tf.function(input_signature=[tuple(examples), places, whole, tuple(numbers)], jit_compile=True)
+        def run(
+            data: tuple[tf.Tensor, ...], chosen: tf.Tensor, number: tf.Tensor, given: tuple[tf.Tensor, ...]
+        ) -> tf.Tensor:
+            def body(i: tf.Tensor, records: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+                batch = tf.gather(chosen, i)
+                record = step(*(tf.gather(part, batch) for part in data), number + i, *given)
+                return i + 1, tf.tensor_scatter_nd_update(records, [[i]], [record])
+
+            return tf.while_loop(lambda i, _: i < n, body, (0, tf.zeros([n, n_records])))[1]
+
+        return run
+
+    def stretch(
+        data: tuple[tf.Tensor, ...],
+        order: tf.Tensor,
+        lo: int,
+        hi: int,
+        batch_size: int,
+        before: int,
+        given: tuple[tf.Tensor, ...],
+    ) -> tf.Tensor:
+        records = []
+        while lo < hi:
+            first = lo * batch_size
+            size = min(batch_size, len(order) - first)  # an epoch's last batch may be smaller
+            whole_block = lo % block == 0 and (lo + block) * batch_size <= len(order) and lo + block <= hi
+            n = block if whole_block else 1
+            chosen = tf.reshape(order[first : first + n * size], [n, size])
+            records.append(program(n, size)(data, chosen, before + lo, given))
+            lo += n
+        return tf.concat(records, axis=0)
 
     return stretch

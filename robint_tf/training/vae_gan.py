@@ -63,19 +63,7 @@ def fit_vae_gan(
         v for owner in (model.encoder, model.decoder, model.discriminator, *optimizers) for v in owner.variables
     ]
 
-    @tf.function(
-        input_signature=[tf.TensorSpec([None, *x.shape[1:]], tf.float32)],
-        jit_compile=device.jit_compile(),
-        autograph=False,
-    )
-    def step(batch: tf.Tensor) -> tf.Tensor:
-        return model.descend(batch)
-
-    def run(epoch: int, lo: int, hi: int) -> np.ndarray:
-        # One call a batch: as the body of a compiled loop, the step would round otherwise.
-        batches = (x[i * batch_size : (i + 1) * batch_size] for i in range(lo, hi))
-        return np.stack([step(tf.constant(batch)).numpy() for batch in batches])
-
+    run = (_in_blocks if device.jit_compile() else _batch_by_batch)(model, x, batch_size)
     began = time.monotonic()
     state = loop.train(
         run,
@@ -88,3 +76,32 @@ def fit_vae_gan(
         log_dir=log_dir,
     )
     return VAEGANHistory({part: state.means(f"{part}_loss") for part in PARTS}, time.monotonic() - began)
+
+
+def _batch_by_batch(model: VAEGAN, x: np.ndarray, batch_size: int) -> loop.Run:
+    """One call a batch: as the body of a compiled loop, the step would round otherwise."""
+
+    signature = [tf.TensorSpec([None, *x.shape[1:]], tf.float32)]
+
+    @tf.function(input_signature=signature, jit_compile=False, autograph=False)
+    def step(batch: tf.Tensor) -> tf.Tensor:
+        return model.descend(batch)
+
+    def run(epoch: int, lo: int, hi: int) -> np.ndarray:
+        batches = (x[i * batch_size : (i + 1) * batch_size] for i in range(lo, hi))
+        return np.stack([step(tf.constant(batch)).numpy() for batch in batches])
+
+    return run
+
+
+def _in_blocks(model: VAEGAN, x: np.ndarray, batch_size: int) -> loop.Run:
+    """Many batches a call, by XLA. The noise belongs to the optimiser's step; the number of the batch is not used."""
+    signature = [tf.TensorSpec([None, *x.shape[1:]], tf.float32)]
+
+    @tf.autograph.experimental.do_not_convert
+    def step(batch: tf.Tensor, number: tf.Tensor) -> tf.Tensor:
+        return model.descend(batch)
+
+    stretch = loop.compiled(step, len(PARTS), signature)
+    data, order = (tf.constant(x),), tf.range(len(x))
+    return lambda epoch, lo, hi: stretch(data, order, lo, hi, batch_size, 0, ()).numpy()

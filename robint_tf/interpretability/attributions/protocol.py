@@ -1,8 +1,13 @@
-"""What attributions share: the function that each is, and the objective that they explain.
+"""What attributions share: the function that each is, and the objectives that they explain.
 
 J is the cross entropy of the label that the network itself predicts, without a gradient through the label, as in the
 authors' notebooks 3.3 and 3.4; the text does not say which label. The variant `corrected` computes the same J so that
 its gradient survives confidence, see `precise_xent`.
+
+What explains a network in other ways than the paper does explains J, too, where it takes gradients only (integrated
+gradients, SmoothGrad and its relatives): so it can be compared with the paper's. It does so by `steady_xent` in every
+variant, for there is no published number to agree with. Rules that go from layer to layer (guided backpropagation,
+DeepLIFT, LRP) begin with the logit of the predicted label, as in the papers that they come from.
 """
 
 from collections.abc import Callable
@@ -12,12 +17,14 @@ import tensorflow as tf
 
 from robint_tf.attacks.losses import xent
 from robint_tf.networks.classifiers import Network
+from robint_tf.networks.cpu_forward import Forward
 
 
 class Method(Protocol):
     """From a network, images x (N, H, W, C) float32 in [-1, 1] and a variant to signed values of the shape of x.
 
-    Unchecked, and called inside a `tf.function`, compiled with XLA on GPUs; images are explained independently.
+    Unchecked, and called inside a `tf.function`, compiled with XLA on GPUs; images are explained independently. One
+    that compares images with another takes that as the keyword `baseline`, (H, W, C) float32.
     """
 
     def __call__(self, network: Network, x: tf.Tensor, variant: str = "authors") -> tf.Tensor: ...
@@ -43,3 +50,31 @@ OBJECTIVES: dict[str, Callable[[tf.Tensor, tf.Tensor], tf.Tensor]] = {
     "corrected": precise_xent,
 }
 """J in each variant, from logits and the predicted label."""
+
+
+def steady_xent(logits: tf.Tensor, label: tf.Tensor) -> tf.Tensor:
+    """The same cross entropy (N,) of labels (N,) that need not have the top logit, as they have not at other points.
+
+    softplus(logsumexp of the other logits - the label's) and its gradient are right and finite for any gaps.
+    """
+    is_label = tf.one_hot(label, logits.shape[-1], on_value=True, off_value=False)
+    others = tf.reduce_logsumexp(tf.where(is_label, logits.dtype.min, logits), axis=-1)
+    return tf.nn.softplus(others - logit_of(logits, label))
+
+
+def logit_of(logits: tf.Tensor, label: tf.Tensor) -> tf.Tensor:
+    """The logit of each label, (N,), of logits (N, classes)."""
+    return tf.reduce_sum(logits * tf.one_hot(label, logits.shape[-1]), axis=-1)
+
+
+def predicted(logits: tf.Tensor) -> tf.Tensor:
+    """The label with the largest of the logits (N, classes), (N,) int32."""
+    return tf.argmax(logits, axis=-1, output_type=tf.int32)
+
+
+def slope(forward: Forward, x: tf.Tensor, label: tf.Tensor) -> tf.Tensor:
+    """dJ / dx, like x; forward: from x to logits (N, classes); label: whose cross entropy J is, (N,) int32."""
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(x)
+        loss = steady_xent(tf.cast(forward(x), tf.float32), label)
+    return tape.gradient(loss, x)
