@@ -22,6 +22,9 @@ TEST = [
     "tensorboard",
     "dask[distributed]>=2024.5",
     "cryptography",
+    "nbclient",
+    "nbformat",
+    "ipykernel",
 ]
 DOCS = ["pdoc>=15"]
 ORACLES = ["torch>=2.3", "captum>=0.9", "zennit>=0.5.1"]  # what tests/golden/attribution_oracles.npz is made with

@@ -37,6 +37,7 @@ COMMANDS = {
     "pack": ("commands.pack", "Finished measurements as one file that travels without networks."),
     "unpack": ("commands.unpack", "Measurements from such a file into the store."),
     "report": ("commands.report", "Our results and the authors', with a verdict on every claim."),
+    "compare": ("own.compare", "Results of several runs side by side, and where they differ beyond their spread."),
     "redraw": ("commands.redraw", "Draw figures again from their results files."),
 }
 

@@ -45,6 +45,59 @@ data_options = chain(
 
 
 @dataclass(frozen=True)
+class OwnDataOptions(DataOptions):
+    """Where data are that may be the user's own. own: a place that `data.load_own` takes, instead of `dataset`."""
+
+    dataset: str | None = None
+    own: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What recipes call the data set. `UsageError` unless one of --dataset and --data is given."""
+        from robint_tf import data
+        from robint_tf.catalogue import OWN
+
+        source = click.get_current_context().get_parameter_source("dataset")
+        if self.own is not None and source == click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError("--dataset and --data name one data set each; give one of them.")
+        if self.own is not None:
+            return OWN
+        if self.dataset is None:
+            raise click.UsageError("no data set is named; give --dataset, or --data for your own.")
+        return data.canonical_name(self.dataset)
+
+    def read(
+        self,
+        *,
+        n_train: int | None = None,
+        n_test: int | None = None,
+        bounds: tuple[float, float] | None = None,
+    ) -> "Dataset":
+        """The data set, or the first images of its splits; bounds: of one's own images that are not bytes."""
+        from robint_tf import data
+
+        name = self.name
+        if self.own is None:
+            return self.load(name, n_train=n_train, n_test=n_test)
+        return data.load_own(self.own, bounds=bounds, data_dir=self.data_dir, n_train=n_train, n_test=n_test)
+
+
+def own_data_options(datasets: str, default: str | None = None) -> Callable:
+    """The options of `OwnDataOptions`; datasets: which --dataset takes; default: of --dataset without --data."""
+    return chain(
+        click.option("--dataset", default=default, show_default=default is not None, help=datasets),
+        click.option(
+            "--data",
+            "own",
+            help="Your own data instead: a folder with train/CLASS and test/CLASS of PNG or JPEG files, an .npz file "
+            "with x_train, y_train, x_test and y_test, or tfds:NAME of a prepared TFDS set. Images that are not bytes "
+            "lie in --bounds.",
+        ),
+        data_options,
+    )
+
+
+@dataclass(frozen=True)
 class RunOptions:
     """The store and the device of a command. store_dir: None for `store.artifacts.default_root`."""
 
@@ -106,6 +159,13 @@ bounds_option = click.option(
     "--bounds",
     type=Range(),
     help="Pixel range that the network in the file takes, such as 0,255; eps stays as it is.  [default: -1,1]",
+)
+
+
+saved_bounds_option = click.option(
+    "--bounds",
+    type=Range(),
+    help="Pixel range that the saved network takes, such as 0,255; training is the same.  [default: -1,1]",
 )
 
 

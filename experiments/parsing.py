@@ -52,7 +52,7 @@ def command_line(ctx: click.Context) -> str:
     for param in ctx.command.params:
         value = ctx.params[param.name or ""]
         if isinstance(param, click.Argument):
-            words += map(str, value if param.nargs == -1 else [value])
+            words += [str(v) for v in (value if param.nargs == -1 else [value]) if v is not None]
         if isinstance(param, Placement) or not isinstance(param, click.Option) or not _was_given(ctx, param):
             continue
         if param.is_flag:

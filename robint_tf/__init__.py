@@ -9,6 +9,7 @@
     interpretability    attributions, ROAR, KAR, ROAD, scores and their statistics
     recipes             from a spec and a store to a trained network or numbers, made only once
     store               finished work under the hash of its recipe; results files
+    study               the same for one's own network and arrays: attribute, roar, road, manifold_distance
     paper               the paper's claims, the authors' numbers, verdicts, figures
     runtime             device, interruptions, batches, seeds
     catalogue           everything that has a name: norms, losses, attributions, architectures, data sets
@@ -18,27 +19,45 @@
     intervals, checks, errors    what all of these share
 
 Folders and modules are imported by name (`from robint_tf import attacks`); importing the package alone loads neither
-TensorFlow nor Keras, so that command lines and completions answer at once.
+TensorFlow nor Keras, so that command lines and completions answer at once. The functions of `robint_tf.study` are also
+at hand as `robint_tf.roar` and so on.
 """
+
+from importlib import import_module
+from typing import Any
 
 __version__ = "0.2.0"
 __all__ = [
     "attacks",
+    "attribute",
     "catalogue",
     "checks",
     "data",
     "errors",
+    "gradient_measures",
     "interpretability",
     "intervals",
     "labels",
     "manifold",
+    "manifold_distance",
     "networks",
     "paper",
     "recipes",
     "registry",
+    "road",
+    "roar",
     "runtime",
     "settings",
     "specs",
     "store",
+    "study",
     "training",
 ]
+_OF_THE_STUDY = ("attribute", "gradient_measures", "manifold_distance", "road", "roar")
+
+
+def __getattr__(name: str) -> Any:
+    """The functions of the study, loaded when they are asked for."""
+    if name not in _OF_THE_STUDY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.study"), name)

@@ -260,6 +260,10 @@ DATASETS: Registry[DatasetInfo] = Registry(
 """Data sets by the names that `data.load` takes."""
 
 
+OWN = "own"
+"""What recipes call a data set that has no record: it is known by the hash of its images alone."""
+
+
 def origin(dataset: str) -> str:
     """The data set that a packaged sample was taken from; `dataset` itself for other names.
 

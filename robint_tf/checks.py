@@ -33,6 +33,21 @@ def as_written(value: float) -> str:
     return f"{value:g}"
 
 
+Bounds = tuple[float, float]
+"""The least and the greatest value of a pixel, such as (0, 255)."""
+
+
+def bounds(given: Any) -> Bounds:
+    """What is given as bounds, as floats. `ValueError` unless it is two finite numbers that rise."""
+    try:
+        low, high = map(float, given)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"bounds are {given!r}; give the least and the greatest pixel, such as (0, 255).") from error
+    if not (low < high and math.isfinite(high - low)):
+        raise InputError(f"bounds are {low:g} and {high:g}; give two finite numbers, the smaller one first.")
+    return low, high
+
+
 def one_of(name: str, value: str, allowed: Collection[str]) -> str:
     """`value`; `ValueError` unless it is one of `allowed`. name: of the argument, for the message.
 

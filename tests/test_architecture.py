@@ -30,6 +30,7 @@ ROOMS = [
     {"manifold"},
     {"recipes"},
     {"interpretability"},
+    {"study"},
     {"paper"},
 ]
 """Folders and single modules of the library; each uses what stands above it, and its own."""

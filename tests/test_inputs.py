@@ -14,7 +14,8 @@ from robint_tf.interpretability import attributions
 from robint_tf.networks import classifiers, inputs
 from robint_tf.networks.files import models
 from robint_tf.specs import PGD, Training
-from robint_tf.training.classifier import AdversarialClassifier, fit_classifier
+from robint_tf.training.adversarial import AdversarialClassifier
+from robint_tf.training.classifier import fit_classifier
 
 ATTACK = PGD(norm="linf", eps=0.2, step_size=0.1, n_steps=3)
 L = keras.layers

@@ -54,7 +54,7 @@ def check(name, words):
 
 def test_a_word_too_many_is_found():
     with pytest.raises(AssertionError, match="does not take"):
-        check("train", ["--dataset", "toy", "more"])
+        check("status", ["--preset", "quick", "more"])
 
 
 def test_the_python_example_of_the_readme_runs(capsys):

@@ -20,7 +20,8 @@ from robint_tf.specs import PGD, Training
 from robint_tf.store.checkpoints import Checkpoint
 from robint_tf.training import classifier as training
 from robint_tf.training import loop
-from robint_tf.training.classifier import AdversarialClassifier, fit_classifier
+from robint_tf.training.adversarial import AdversarialClassifier
+from robint_tf.training.classifier import fit_classifier
 
 GOLDEN = {"MIXNORM_DNN": "gaussian_mlp", "MNIST_CNN": "mnist_cnn", "CIFAR_CNN": "cifar_cnn"}
 LOOSE = {

@@ -9,11 +9,11 @@ from robint_tf.specs import as_dict
 
 from ..options import (
     AttackOptions,
-    DataOptions,
+    OwnDataOptions,
     RunOptions,
     attack_options,
     bounds_option,
-    data_options,
+    own_data_options,
     refuse_attack_without_eps,
     run_options,
 )
@@ -27,7 +27,6 @@ class Options:
     """Options of evaluate."""
 
     model: Path
-    dataset: str
     bounds: tuple[float, float] | None
     eps: tuple[float, ...]
     attack: AttackOptions
@@ -35,18 +34,17 @@ class Options:
     batch_size: int
     json_path: Path | None
     run: RunOptions
-    data: DataOptions
+    data: OwnDataOptions
 
 
 @click.command("evaluate")
 @click.argument("model", type=Place())
-@click.option("--dataset", required=True, help="toy, mnist, fashion-mnist, cifar10, or a sample: mnist-sample, ...")
 @bounds_option
 @attack_options(multiple=True)
 @click.option("--n-test", type=click.IntRange(1), help="Use the first test images only.  [default: all]")
 @click.option("--batch-size", type=click.IntRange(1), default=500, show_default=True, help="Images per batch.")
 @click.option("--json", "json_path", type=NewFile(), help="Also write the numbers to this file.")
-@data_options
+@own_data_options("toy, mnist, fashion-mnist, cifar10, or a sample: mnist-sample, ...")
 @run_options
 @parsed(Options)
 def command(options: Options) -> None:
@@ -55,14 +53,13 @@ def command(options: Options) -> None:
     Any Keras 3 classifier of Keras' own layers that returns logits for float32 images will do; unless they are in
     [-1, 1], give --bounds. The attacks use the true labels.
     """
-    from robint_tf import data
-
     if not options.eps:
         refuse_attack_without_eps("clean accuracy is measured only")
     attacks = [options.attack.attack(eps) for eps in options.eps]
+    _ = options.data.name  # refused before TensorFlow starts
     run = begin(options.run)
-    name, bounds, model = data.canonical_name(options.dataset), options.bounds, options.model
-    loaded = options.data.load(name, n_test=options.n_test)
+    bounds, model = options.bounds, options.model
+    loaded = options.data.read(n_test=options.n_test, bounds=bounds)
     from robint_tf.attacks import evaluation
     from robint_tf.networks.files import models
     from robint_tf.store import results

@@ -11,9 +11,10 @@ from robint_tf.specs import Training, as_dict
 
 from ..beyond.controls import print_shapes, shape_row
 from ..beyond.trial import print_completeness, tried
-from ..options import DataOptions, RunOptions, bounds_option, data_options, run_options, variant_option
+from ..options import OwnDataOptions, RunOptions, bounds_option, own_data_options, run_options, variant_option
+from ..own.retraining import Plan, roar
 from ..parameters import Method, NewFile, Place, Share
-from ..parsing import parsed
+from ..parsing import parsed, read
 from ..run import begin, sha256, today
 from ..studies.grid_results import diff_roar_of, print_retrainings, scores_of
 from ..studies.presets import SECTION_3_2, InterpretabilityStudy, epochs_of
@@ -28,7 +29,6 @@ class Options:
     """Options of roar."""
 
     model: Path
-    dataset: str
     bounds: tuple[float, float] | None
     epochs: int | None
     batch_size: int
@@ -40,13 +40,11 @@ class Options:
     json_path: Path | None
     variant: str
     run: RunOptions
-    data: DataOptions
+    data: OwnDataOptions
 
     def study(self) -> InterpretabilityStudy:
         """The retrainings of the authors' study, on the chosen data set. `BadParameter` for one without pixels."""
-        from robint_tf import data
-
-        name = data.canonical_name(self.dataset)
+        name = self.data.name
         if name == "toy":
             raise click.BadParameter("toy has no pixels; choose a data set of images.", param_hint="'--dataset'")
         paper = SECTION_3_2["paper"]
@@ -66,7 +64,6 @@ class Options:
 
 @click.command("roar")
 @click.argument("model", type=Place())
-@click.option("--dataset", default="cifar10", show_default=True, help="mnist, fashion-mnist, cifar10, or a sample.")
 @bounds_option
 @click.option(
     "--epochs", type=click.IntRange(1), help="Epochs of each retraining.  [default: the authors' for the data set]"
@@ -96,15 +93,18 @@ class Options:
 @click.option("--json", "json_path", type=NewFile(), help="Also write the numbers to this file.")
 @variant_option
 @run_options
-@data_options
+@own_data_options("mnist, fashion-mnist, cifar10, or a sample.", default="cifar10")
 @parsed(Options)
 def command(options: Options) -> None:
     """How well attributions of the classifier in the file MODEL tell which pixels matter: ROAR and KAR.
 
     Any Keras 3 classifier of Keras' own layers that returns logits for float32 images will do; unless they are in
     [-1, 1], give --bounds. It is explained, not trained: the networks that are trained, on images without the pixels
-    that matter most or with these alone, have the data set's own architecture.
+    that matter most or with these alone, have the data set's own architecture; on your own --data, that of MODEL.
     """
+    if options.data.own is not None:
+        roar(read(Plan, vars(options)), options.run, options.data)
+        return
     study = options.study()
     run = begin(options.run, variant=options.variant, computes=False)
     from robint_tf.networks.files import models
@@ -121,8 +121,7 @@ def command(options: Options) -> None:
     everything = [*grid.of_maps(None), *grid.of_maps(explained)]
     grid.announce(everything)
     grid.complete(everything)
-    baseline = grid.cells(None)
-    cells, shapes = grid.cells(explained), grid.shapes(explained)
+    baseline, cells, shapes = grid.cells(None), grid.cells(explained), grid.shapes(explained)
     run.display.end()
     tests = scores_of(study, cells, baseline)
     diff_roar = diff_roar_of(study, cells)

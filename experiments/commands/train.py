@@ -6,22 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from robint_tf import data
 from robint_tf.specs import MATHEMATICS, ClassifierSpec, as_dict
 
 from ..options import (
     AttackOptions,
-    DataOptions,
+    OwnDataOptions,
     RunOptions,
     TrainingOptions,
     attack_options,
-    data_options,
+    own_data_options,
     refuse_attack_without_eps,
     run_options,
+    saved_bounds_option,
     training_options,
     variant_option,
 )
-from ..parameters import Folder, Place, Range, writable_file
+from ..own.training import PLACEHOLDER, fresh, in_bounds, refuse
+from ..parameters import Folder, Place, writable_file
 from ..parsing import Placement, parsed
 from ..run import begin, today
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 class Options:
     """Options of train."""
 
-    dataset: str
+    model: Path | None
     save: Path | None
     overwrite: bool
     bounds: tuple[float, float] | None
@@ -45,10 +46,11 @@ class Options:
     variant: str
     tensorboard: Path | None
     run: RunOptions
-    data: DataOptions
+    data: OwnDataOptions
 
     def spec(self, dataset: str) -> ClassifierSpec:
         """The network that is asked for."""
+        refuse(self.data.own is not None, self.model, self.training.epochs)
         if self.eps is None:
             refuse_attack_without_eps("a standard network is trained")
         return ClassifierSpec(
@@ -57,6 +59,7 @@ class Options:
             attack=None if self.eps is None else self.attack.attack(self.eps, self.variant),
             n_train=self.n_train,
             variant=self.variant,  # type: ignore[arg-type]
+            architecture=PLACEHOLDER if self.data.own is not None else "",
         )
 
     def path(self, spec: ClassifierSpec) -> Path:
@@ -70,41 +73,38 @@ class Options:
 
 
 @click.command("train")
-@click.option("--dataset", required=True, help="toy, mnist, fashion-mnist, cifar10, or a sample: mnist-sample, ...")
+@click.argument("model", type=Place(), required=False)
 @click.option("--save", type=Place(), help="File for the network.  [default: models/<dataset>_<attack>.keras]")
 @click.option("--overwrite", is_flag=True, help="Replace a file that holds another network.")
-@click.option(
-    "--bounds",
-    type=Range(),
-    help="Pixel range that the saved network takes, such as 0,255; training is the same.  [default: -1,1]",
-)
+@saved_bounds_option
 @attack_options()
 @training_options
 @click.option("--n-train", type=click.IntRange(1), help="Train on the first images only.  [default: all]")
 @click.option("--n-test", type=click.IntRange(1), help="Test on the first images only.  [default: all]")
 @variant_option
 @click.option("--tensorboard", cls=Placement, type=Folder(), help="Folder for TensorBoard.")
-@data_options
+@own_data_options("toy, mnist, fashion-mnist, cifar10, or a sample: mnist-sample, ...")
 @run_options
 @parsed(Options)
 def command(options: Options) -> None:
     """Train a classifier. With --eps it is trained on adversarial images only, as the paper does.
 
-    The defaults are the authors' training. Stopped, the same command continues; repeated, it trains nothing. A file
-    that is there is replaced only if it names the same recipe, data and version of the mathematics.
+    The defaults are the authors' training. Stopped, it continues; repeated, it trains nothing. A file is replaced only
+    if it names the same recipe, data and mathematics. With --data a network like that in MODEL is trained, afresh.
     """
-    spec = options.spec(data.canonical_name(options.dataset))
+    spec, own = options.spec(options.data.name), options.data.own is not None
     path, bounds = options.path(spec), options.bounds
     recipe = {"mathematics": MATHEMATICS, "spec": as_dict(spec), "bounds": bounds or (-1, 1)}
-    _refuse_to_replace(path, recipe, options)
+    if not own:  # of which the network is to be read first
+        _refuse_to_replace(path, recipe, options)
 
     run = begin(options.run, variant=options.variant)
-    loaded = options.data.load(spec.dataset, n_train=options.n_train, n_test=options.n_test)
-    recipe |= {"train_data": loaded.train.fingerprint.as_json()}
+    loaded = options.data.read(n_train=options.n_train, n_test=options.n_test, bounds=bounds)
+    network, spec = fresh(options.model, spec, loaded, bounds) if own and options.model else (None, spec)
+    recipe |= {"spec": as_dict(spec), "train_data": loaded.train.fingerprint.as_json()}
     _refuse_to_replace(path, recipe, options)
     from robint_tf import recipes
     from robint_tf.attacks import evaluation
-    from robint_tf.networks.bounds import taking
     from robint_tf.networks.files import cards, models
 
     trained_now = False
@@ -115,7 +115,9 @@ def command(options: Options) -> None:
         run.display.training(position)
 
     run.display.begin(f"training {path.name} on {len(loaded.train.x)} images")
-    trained = recipes.classifier(spec, loaded, run.store, progress=progress, log_dir=options.tensorboard)
+    trained = recipes.classifier(
+        spec, loaded, run.store, network=network, progress=progress, log_dir=options.tensorboard
+    )
     run.display.end()
     clean = evaluation.accuracy(trained.network, loaded.test.x, loaded.test.y)
     card = {
@@ -130,7 +132,7 @@ def command(options: Options) -> None:
         "epoch_accuracy": trained.epoch_accuracy,
         "clean_accuracy": {"value": clean.value, "n": clean.n, "interval_95": clean.interval, "loss": clean.loss},
     }
-    models.save(trained.network if bounds is None else taking(trained.network, bounds), path, card)
+    models.save(in_bounds(trained.network, bounds), path, card)
     if trained_now:
         for epoch, (loss, hits) in enumerate(zip(trained.epoch_loss, trained.epoch_accuracy, strict=True), 1):
             click.echo(f"epoch {epoch}: loss {loss:.4f}, accuracy {hits:.2%} on the images trained on")

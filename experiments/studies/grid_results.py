@@ -143,19 +143,12 @@ def authors_figure(loss: str, axis: str) -> dict[str, Any]:
 def score_of(
     study: InterpretabilityStudy, accuracies: "np.ndarray", random: "np.ndarray", occlusion: str
 ) -> tuple[float, float | None]:
-    """A network's score from accuracies (fractions, seeds), and its standard error over the seeds if there are two.
-
-    Seed i of the attribution is paired with seed i of the random baseline, so the error covers both.
-    """
+    """A network's score from accuracies (fractions, seeds), and its standard error over the seeds if there are two."""
     import numpy as np
 
-    from robint_tf.interpretability import scores
+    from robint_tf.interpretability import inference
 
-    score = scores.SCORES[occlusion]
-    fractions = np.array(study.fractions)
-    per_seed = np.array([score(fractions, a, r) for a, r in zip(accuracies.T, random.T, strict=True)])
-    error = float(per_seed.std(ddof=1) / np.sqrt(len(per_seed))) if len(per_seed) > 1 else None
-    return float(per_seed.mean()), error
+    return inference.score_over_seeds(np.array(study.fractions), accuracies, random, occlusion)
 
 
 def print_table(figure: dict[str, Any]) -> None:

@@ -27,7 +27,7 @@ def ascend(
     y: tf.Tensor,
     *,
     norm: str,
-    loss: str,
+    loss: str | Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
     eps: tf.Tensor,
     step_size: tf.Tensor,
     n_steps: tf.Tensor | int,
@@ -36,12 +36,12 @@ def ascend(
     """PGD as one graph loop over tensors; compile the caller.
 
     x: (N, ...) float32 in [-1, 1]; y: (N,) int32; network: x to logits (N, classes); norm, loss: names in `NORMS` and
-    `LOSSES`; start: first perturbation, like x (none: start at x). eps, step_size and n_steps are scalar tensors, so
-    that one trace serves all their values; XLA needs an integer n_steps to run the loop without asking the host before
-    every step (`laid_down`). Returns x_adv, like x, and for each example the number of steps at which its gradient was
-    exactly zero, (N,) int32. `ValueError` for an unknown norm or loss.
+    `LOSSES`, or loss a function of logits and y; start: first perturbation, like x (none: start at x). eps, step_size
+    and n_steps are scalar tensors: one trace serves all their values; XLA needs an integer n_steps to run the loop
+    without asking the host before every step (`laid_down`). Returns x_adv, like x, and for each example the number of
+    steps at which its gradient was exactly zero, (N,) int32. `ValueError` for an unknown norm or loss.
     """
-    ops, loss_fn = NORMS[norm], LOSSES[loss]
+    ops, loss_fn = NORMS[norm], LOSSES[loss] if isinstance(loss, str) else loss
     axes = list(range(1, x.shape.rank))
     forward = for_attack(network)
 

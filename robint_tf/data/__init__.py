@@ -4,6 +4,8 @@ Modules:
 
     datasets      loading by name, fingerprints, the packaged samples; records are in `robint_tf.catalogue`
     arrays        data sets from NumPy arrays
+    own           a data set of one's own: a folder of images, an .npz file, any set that TFDS has prepared
+    image_files   readers of these
     sources       where the image sets come from: folders of TensorFlow Datasets, published files
     cifar, idx, cifar_pickle, tfds_folder    readers of the published files, and of folders of TensorFlow Datasets
 """
@@ -19,6 +21,7 @@ from robint_tf.data.datasets import (
     load,
     toy,
 )
+from robint_tf.data.own import load_own
 
 __all__ = [
     "DATASETS",
@@ -34,7 +37,10 @@ __all__ = [
     "datasets",
     "from_arrays",
     "idx",
+    "image_files",
     "load",
+    "load_own",
+    "own",
     "sources",
     "tfds_folder",
     "toy",

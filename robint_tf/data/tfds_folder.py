@@ -27,7 +27,7 @@ def read(
     """
     import tensorflow as tf
 
-    paths = _files(folder, f"{name}-{split}", largest=n * (2 * math.prod(shape) + 1024))
+    paths = split_files(folder, f"{name}-{split}", largest=n * (2 * math.prod(shape) + 1024))
     images, labels, ids, start = np.empty((n, *shape), np.uint8), np.empty(n, np.uint8), [], 0
     try:
         with tf.device("CPU:0"):
@@ -46,8 +46,11 @@ def read(
     return images, labels, np.argsort(ids) if len(set(ids)) == n else None
 
 
-def _files(folder: Path, name: str, *, largest: int) -> list[Path]:
-    """The files of a split, in order. `ValueError` if one is missing, or if they take more than `largest` bytes."""
+def split_files(folder: Path, name: str, *, largest: int) -> list[Path]:
+    """The files of a split in a folder, in order; name: how theirs begin, set and split, such as mnist-train.
+
+    `ValueError` if one is missing, or if they take more than `largest` bytes.
+    """
     found = sorted(folder.glob(f"{name}.tfrecord-*"))
     complete = [f"{name}.tfrecord-{i:05d}-of-{len(found):05d}" for i in range(len(found))]
     if not found or [path.name for path in found] != complete:

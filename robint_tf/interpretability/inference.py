@@ -15,7 +15,7 @@ from scipy import stats
 from scipy.optimize import brentq
 
 from robint_tf.errors import InputError
-from robint_tf.interpretability.scores import bonett_wright_interval
+from robint_tf.interpretability.scores import SCORES, bonett_wright_interval
 from robint_tf.intervals import LEVEL, Interval
 
 EXACT_UP_TO = 8
@@ -236,3 +236,16 @@ def variance_components(scores: np.ndarray) -> Components:
     within = float(scores.var(axis=2, ddof=1).mean())
     between = float(means.var(axis=1, ddof=1).mean()) - within / scores.shape[2]
     return Components(math.sqrt(max(between, 0.0)), math.sqrt(within))
+
+
+def score_over_seeds(
+    fractions: np.ndarray, accuracies: np.ndarray, random: np.ndarray, occlusion: str
+) -> tuple[float, float | None]:
+    """Mean score over the seeds of accuracies and random (K, seeds), and its standard error if there are two seeds.
+
+    fractions: (K,), as in `roar_score`; occlusion: "remove" or "keep", which names the score. Seed i of
+    the attribution is paired with seed i of the random baseline, so the error covers both.
+    """
+    by_seed = np.array([SCORES[occlusion](fractions, a, r) for a, r in zip(accuracies.T, random.T, strict=True)])
+    error = float(by_seed.std(ddof=1) / np.sqrt(len(by_seed))) if len(by_seed) > 1 else None
+    return float(by_seed.mean()), error

@@ -5,8 +5,8 @@ and the seed of the new network. Its result is one number. Occluded images are m
 stored.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -53,12 +53,20 @@ class Occluder:
     interruption: maps of 60,000 images cost less than one retraining on 50,000.
     """
 
-    def __init__(self, networks: Networks, *, own: Network | None = None, progress: Progress | None = None) -> None:
+    def __init__(
+        self,
+        networks: Networks,
+        *,
+        own: Network | None = None,
+        given: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
+        progress: Progress | None = None,
+    ) -> None:
         """networks: lends the explained networks, and has the data; own: a user's, for cells whose source is saved.
 
-        progress: called with how many images are explained, and how many there are.
+        given: by attribution, maps (N, H, W) of all training and test images that need not be computed. progress:
+        called with how many images are explained, and how many there are.
         """
-        self.networks, self.own, self.progress = networks, own, progress
+        self.networks, self.own, self.given, self.progress = networks, own, given or {}, progress
         self.dataset = networks.dataset
         if own is not None:  # warns of one that only guesses, as a network does that takes images in another range
             some = self.dataset.test.take(min(EXAMINED, len(self.dataset.test.y)))
@@ -103,27 +111,24 @@ class Occluder:
         key = (spec.source, spec.attribution, spec.n_train, spec.n_test, spec.mask_seed, spec.variant)
         if self._ranked is None or self._ranked[0] != key:
             splits = self.dataset.train.take(spec.n_train), self.dataset.test.take(spec.n_test)
-            fills = self.fills(spec.n_train, spec.variant)
-
-            def ranks(maps: Maps, part: int) -> np.ndarray:
-                return occlusion.ranks(maps, seed=derive_seed(spec.mask_seed, part), variant=spec.variant)
-
-            with self._maps(spec) as maps_of:
-                train = ranks(maps_of(splits[TRAIN].x, fills.train), TRAIN)
-                maps = maps_of(splits[TEST].x, fills.test)
-            self._ranked = key, Ranked(train, ranks(maps, TEST), controls.shape_of(maps))
+            ranks = []
+            for part, maps in enumerate(self._maps(spec, splits)):
+                ranks.append(occlusion.ranks(maps, seed=derive_seed(spec.mask_seed, part), variant=spec.variant))
+            self._ranked = key, Ranked(ranks[TRAIN], ranks[TEST], controls.shape_of(maps))
         return self._ranked[1]
 
-    @contextmanager
-    def _maps(self, spec: RetrainSpec | ControlSpec) -> Iterator[Callable[[np.ndarray, np.ndarray], Maps]]:
-        """What gives the maps of images (N, H, W, C) whose occluded pixels take a colour (C,)."""
-        if spec.source is None:
-            yield lambda x, _: NETWORK_FREE[spec.attribution](x)
-            return
-        with self._explained(spec) as network:
-            yield lambda x, fill: attributions.attribute(
-                network, x, spec.attribution, variant=spec.variant, baseline=fill, progress=self.progress
-            )
+    def _maps(self, spec: RetrainSpec | ControlSpec, splits: tuple[Split, Split]) -> Iterator[Maps]:
+        """Maps of training and of test images."""
+        if spec.attribution in self.given:
+            yield from (maps[: len(split.y)] for maps, split in zip(self.given[spec.attribution], splits, strict=True))
+        elif spec.source is None:
+            yield from (NETWORK_FREE[spec.attribution](split.x) for split in splits)
+        else:
+            with self._explained(spec) as network:
+                for split, fill in zip(splits, self.fills(spec.n_train, spec.variant), strict=True):
+                    yield attributions.attribute(
+                        network, split.x, spec.attribution, variant=spec.variant, baseline=fill, progress=self.progress
+                    )
 
     def _explained(self, spec: RetrainSpec | ControlSpec) -> AbstractContextManager[Network]:
         if isinstance(spec.source, ClassifierSpec):

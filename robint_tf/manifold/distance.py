@@ -213,13 +213,13 @@ class Health:
 
     spread: how far its reconstructions differ from image to image, as a share of how far the images do (standard
     deviations over the images). error: mean d_pi of the images; constant_error: what their mean image would reach.
-    discriminator_loss: of the last epoch.
+    discriminator_loss: of the last epoch; None for a projection without a discriminator.
     """
 
     spread: float
     error: float
     constant_error: float
-    discriminator_loss: float
+    discriminator_loss: float | None = None
 
     @property
     def gain(self) -> float:
@@ -240,8 +240,9 @@ class Health:
                 f"it is hardly better than a constant image (mean distance {self.error:.2f}, to the mean image "
                 f"{self.constant_error:.2f}: {self.gain:.1%} nearer, {LEAST_GAIN:.0%} are needed)"
             )
-        if not LEAST_DISCRIMINATOR_LOSS < self.discriminator_loss < LOG_CAP:
-            found.append(f"its discriminator has collapsed (loss {self.discriminator_loss:.3g})")
+        loss = self.discriminator_loss
+        if loss is not None and not LEAST_DISCRIMINATOR_LOSS < loss < LOG_CAP:
+            found.append(f"its discriminator has collapsed (loss {loss:.3g})")
         return found
 
 
@@ -254,10 +255,12 @@ LEAST_DISCRIMINATOR_LOSS = 1e-3
 LOG_CAP = 18.0  # each of the three logarithms in the discriminator's loss ends at -log(1e-8) = 18.4
 
 
-def health(x: np.ndarray, project: Projection, discriminator_loss: float, *, batch_size: int = 500) -> Health:
+def health(
+    x: np.ndarray, project: Projection, discriminator_loss: float | None = None, *, batch_size: int = 500
+) -> Health:
     """The health of the VAE-GAN behind a projection, from at least two images x (N, H, W, C) float32 in [-1, 1].
 
-    project, batch_size: as of `projected`; discriminator_loss: mean of the last epoch.
+    project, batch_size: as of `projected`; discriminator_loss: mean of the last epoch; None for other projections.
     """
     projections = projected(project, x, batch_size=batch_size)
     between = np.square(x - projections).reshape(len(x), -1).sum(axis=1, dtype=np.float64)
@@ -267,5 +270,5 @@ def health(x: np.ndarray, project: Projection, discriminator_loss: float, *, bat
         spread=float(projected_spread / np.sqrt(x.var(axis=0, dtype=np.float64).sum())),
         error=float(np.sqrt(between).mean()),
         constant_error=float(np.sqrt(around).mean()),
-        discriminator_loss=float(discriminator_loss),
+        discriminator_loss=None if discriminator_loss is None else float(discriminator_loss),
     )

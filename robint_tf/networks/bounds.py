@@ -1,17 +1,14 @@
 """Networks whose images are not in [-1, 1], the one range that everything else in this package is given in."""
 
-import math
 from typing import Any
 
 import keras
 import tensorflow as tf
 from keras import layers
 
-from robint_tf.errors import InputError
+from robint_tf.checks import Bounds
+from robint_tf.checks import bounds as checked
 from robint_tf.networks.classifiers import Network
-
-Bounds = tuple[float, float]
-"""The least and the greatest value of a pixel, such as (0, 255)."""
 
 
 @keras.saving.register_keras_serializable("robint_tf")
@@ -57,18 +54,3 @@ def taking(network: Network, bounds: Bounds) -> Network:
     rescale = layers.Rescaling(2 / (high - low), -(high + low) / (high - low), dtype="float32", name="rescaling")
     inner = network.layers if isinstance(network, keras.Sequential) else [network]
     return keras.Sequential([layers.Input(network.input_shape[1:]), rescale, *inner], name=network.name)
-
-
-def checked(bounds: Bounds) -> Bounds:
-    """The bounds as floats. `ValueError` unless they are two finite numbers that rise.
-
-    >>> checked((0, 255))
-    (0.0, 255.0)
-    """
-    try:
-        low, high = map(float, bounds)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"bounds are {bounds!r}; give the least and the greatest pixel, such as (0, 255).") from error
-    if not (low < high and math.isfinite(high - low)):
-        raise InputError(f"bounds are {low:g} and {high:g}; give two finite numbers, the smaller one first.")
-    return low, high

@@ -10,6 +10,7 @@ from robint_tf.errors import InputError
 ADAM_EPSILON = 1e-8  # TensorFlow 1's default, which the authors ran with; Keras has 1e-7
 
 
+@keras.saving.register_keras_serializable("robint_tf")
 class FusedAdam(keras.optimizers.Adam):
     """Adam that updates a variable in one pass over it, by the kernel that TensorFlow 1 had; Keras makes about ten.
 

@@ -9,4 +9,5 @@ Modules:
     provenance    what parts of a result were made with, and that parts made differently are not mixed
     packs         measurements of a store in one file that travels
     results       results files: JSON from which every figure is drawn
+    records       the numbers in them, with their intervals
 """

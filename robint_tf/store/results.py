@@ -15,6 +15,7 @@ import numpy as np
 
 from robint_tf.errors import InputError
 from robint_tf.store.folders import atomic_path
+from robint_tf.store.records import Record, records
 
 SCHEMA = 1
 DIGEST = "sha256"
@@ -63,6 +64,11 @@ def read(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise ResultsError(f"{name} is not valid JSON ({printable(str(error))[:200]}); {again}.") from error
     return results
+
+
+def load(path: Path) -> list[Record]:
+    """Every number of the results file at path with its 95% interval, as records that pandas takes. `ResultsError`."""
+    return records(read(path))
 
 
 MAX_BYTES = 32 * 2**20

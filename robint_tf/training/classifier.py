@@ -1,21 +1,20 @@
-"""Training classifiers, on clean or on adversarial images only (appendix B; the authors' `trainers.py`).
+"""Training classifiers, on clean or on adversarial images only (appendix B; the authors' `trainers.py`), or by TRADES.
 
 `fit_classifier` runs many batches in one compiled loop, because that is faster than `Model.fit` (`benchmarks/suite.py`
-measures it); `AdversarialClassifier` is the same step for `Model.fit`.
+measures it); `training.adversarial` holds the same step for `Model.fit`.
 """
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from robint_tf.attacks.losses import xent
-from robint_tf.attacks.pgd import NUMBERS, Kind, Numbers, check_registered, perturb, perturbed
+from robint_tf.attacks.pgd import NUMBERS, Kind, Numbers, check_registered, perturbed
 from robint_tf.data.datasets import Split
 from robint_tf.errors import InputError
 from robint_tf.networks import classifiers, inputs
@@ -23,61 +22,13 @@ from robint_tf.networks.classifiers import Network
 from robint_tf.networks.cpu_forward import for_training
 from robint_tf.networks.optimizers import adam
 from robint_tf.runtime.batching import batch_signature, per_network
-from robint_tf.specs import PGD, Training, as_dict, from_dict
+from robint_tf.specs import PGD, Training
 from robint_tf.store.checkpoints import Checkpoint
 from robint_tf.training import loop
+from robint_tf.training import trades as trades_step
 from robint_tf.training.state import Counted, Position
 
 RECORDS = ("accuracy", "loss")  # of every batch, as trained on
-
-
-@keras.saving.register_keras_serializable("robint_tf")
-class AdversarialClassifier(keras.Model):
-    """A network whose `fit` trains on adversarial images only; with attack None, on the images as they are.
-
-    network: images (N, ...) float32 in [-1, 1] to logits (N, classes), whose weights `fit` changes. kwargs: of Keras.
-
-    >>> network = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(2)])
-    >>> model = AdversarialClassifier(network, PGD(norm="l2", eps=0.4, step_size=2.0, n_steps=3))
-    >>> model.compile(adam(), keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
-    >>> history = model.fit(np.eye(2, dtype="float32"), np.array([0, 1]), epochs=2, shuffle=False, verbose=0)
-    >>> sorted(history.history)
-    ['accuracy', 'loss']
-    """
-
-    def __init__(self, network: Network, attack: PGD | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.network, self.attack = network, attack
-
-    def call(self, x: tf.Tensor, training: bool = False) -> tf.Tensor:
-        return self.network(x, training=training)
-
-    def get_config(self) -> dict[str, Any]:
-        network = keras.saving.serialize_keras_object(self.network)
-        return super().get_config() | {"network": network, "attack": self.attack and as_dict(self.attack)}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "AdversarialClassifier":
-        attack = config["attack"] and from_dict(config["attack"])
-        network = keras.saving.deserialize_keras_object(config["network"])
-        return cls(**config | {"network": network, "attack": attack})
-
-    def fit(self, x: Any = None, y: Any = None, **options: Any) -> Any:
-        """As Keras' own, after images x (N, ...) and labels y (N,) have been checked. Returns Keras' `History`.
-
-        `ValueError` for images or labels that `inputs` refuses.
-        """
-        if y is not None:
-            x, y = inputs.images(x), inputs.labels(y)
-            inputs.check_images(self.network, x, y)
-        return super().fit(x, y, **options)
-
-    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
-        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        if self.attack is not None:
-            labels = tf.cast(tf.reshape(y, [-1]), tf.int32)
-            x = perturb(self.network, x, labels, self.attack, batch=self.optimizer.iterations)
-        return super().train_step((x, y, sample_weight))
 
 
 @dataclass(frozen=True)
@@ -102,6 +53,7 @@ def fit_classifier(
     training: Training,
     attack: PGD | None = None,
     *,
+    trades: float | None = None,
     initialise: bool | None = None,
     test: Split | None = None,
     checkpoint: Checkpoint | None = None,
@@ -112,11 +64,12 @@ def fit_classifier(
 
     x: (N, ...) float32 in [-1, 1]; y: integer labels (N,) or (N, 1); NumPy or TensorFlow. training: how; attack: the
     adversary, None for standard training. progress: called about twice a second with how far it is. `ValueError` for
-    images, labels and networks that `inputs` refuses. The last batch of an epoch may be smaller. initialise: True
-    begins from the initial weights that belong to `training.seed`, whatever the network holds; False goes on from its
-    own weights, with a new optimiser. It may be left out for a network as `classifiers.build` made it, which begins
-    from those of the seed; for any other, `ValueError`, since weights would be lost or kept unasked. test: images and
-    labels on which right answers are counted after every epoch. log_dir: folder for TensorBoard.
+    images, labels and networks that `inputs` refuses. trades: beta of TRADES, see `training.trades`; the loss of a
+    batch is then that of TRADES, its accuracy the one on adversarial images. The last batch of an epoch may be smaller.
+    initialise: True begins from the initial weights that belong to `training.seed`, whatever the network holds; False
+    goes on from its own weights, with a new optimiser. It may be left out for a network as `classifiers.build` made it,
+    which begins from those of the seed; for any other, `ValueError`, since weights would be lost or kept unasked.
+    test: images and labels on which right answers are counted after every epoch. log_dir: folder for TensorBoard.
 
     With a checkpoint the state is kept about once a minute and at an interruption (`Interrupted` is raised after
     saving), and a training that finds a state continues from it; the weights then equal those of an uninterrupted
@@ -139,16 +92,19 @@ def fit_classifier(
         classifiers.initialise(network, training.seed)
     inputs.check_network(network, x, y)
     _refuse_losses(network)
+    trades_step.check(trades, attack)
     if attack is not None:
         check_registered(attack.norm, attack.loss)
         inputs.check_differentiable(network, x)
         inputs.warn_of_short_steps(attack)
-    stretch, optimizer = _compiled(network, x.shape[1:], attack)
+    stretch, optimizer = _compiled(network, x.shape[1:], attack, trades is not None)
     for variable in optimizer.variables:  # of the training before
         variable.assign(tf.zeros(variable.shape, variable.dtype))
     optimizer.learning_rate.assign(training.learning_rate)
     data = tf.constant(x), tf.constant(y, tf.int32)
     numbers = () if attack is None else tuple(Numbers.of(attack))
+    if trades is not None:
+        numbers += (tf.constant(trades, tf.float32),)
     n_batches = -(-len(x) // training.batch_size)
 
     def run(epoch: int, lo: int, hi: int) -> np.ndarray:
@@ -189,7 +145,9 @@ def _order(n: int, training: Training, epoch: int) -> tf.Tensor:
     return tf.constant(order)
 
 
-def _compiled(network: Network, x_shape: tuple[int, ...], attack: PGD | None) -> tuple[Callable, keras.Optimizer]:
+def _compiled(
+    network: Network, x_shape: tuple[int, ...], attack: PGD | None, trades: bool = False
+) -> tuple[Callable, keras.Optimizer]:
     """The compiled step of a network and its optimiser, kept so that a second training of the kind pays no trace."""
     kind = None if attack is None else Kind.of(attack)
 
@@ -197,9 +155,31 @@ def _compiled(network: Network, x_shape: tuple[int, ...], attack: PGD | None) ->
         optimizer = adam()
         optimizer.build(net.trainable_variables)
         numbers = () if kind is None else tuple(NUMBERS)
-        return loop.compiled(_step(net, optimizer, kind), len(RECORDS), batch_signature(x_shape), numbers), optimizer
+        if trades:
+            numbers += (tf.TensorSpec([], tf.float32),)
+        assert kind is not None or not trades
+        step = _trades_step(net, optimizer, kind) if trades and kind else _step(net, optimizer, kind)
+        return loop.compiled(step, len(RECORDS), batch_signature(x_shape), numbers), optimizer
 
-    return per_network(network, ("training", x_shape, kind), make)
+    return per_network(network, ("training", x_shape, kind, trades), make)
+
+
+def _trades_step(network: Network, optimizer: keras.Optimizer, kind: Kind) -> Callable[..., tf.Tensor]:
+    """Descend the loss of TRADES of a batch; right answers are counted on the adversarial images."""
+    variables = network.trainable_variables
+
+    def step(x: tf.Tensor, y: tf.Tensor, batch: tf.Tensor, *numbers: tf.Tensor) -> tf.Tensor:
+        *of_attack, beta = numbers
+        x_adv = trades_step.perturbed(network, x, y, kind, Numbers(*of_attack), batch)
+        forward = for_training(network)
+        with tf.GradientTape() as tape:
+            clean, attacked = (tf.cast(forward(images), tf.float32) for images in (x, x_adv))
+            loss = tf.reduce_mean(trades_step.loss(clean, attacked, y, beta))
+        optimizer.apply(tape.gradient(loss, variables), variables)
+        hits = tf.equal(tf.argmax(attacked, axis=-1, output_type=tf.int32), y)
+        return tf.stack([tf.reduce_mean(tf.cast(hits, tf.float32)), loss])
+
+    return step
 
 
 def _step(network: Network, optimizer: keras.Optimizer, kind: Kind | None) -> Callable[..., tf.Tensor]:

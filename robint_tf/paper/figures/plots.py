@@ -15,6 +15,7 @@ from robint_tf.manifold.boundary import WINDOW
 from robint_tf.paper.figures import plots_beyond, plots_interpretability, plots_manifold
 from robint_tf.paper.figures.series import diff_roar_panel
 from robint_tf.store.folders import atomic_path
+from robint_tf.study.figures import DRAWN
 
 CLASS_1, CLASS_2, ADVERSARIAL = "tab:blue", "tab:orange", "red"
 FIXED_METADATA = {
@@ -143,6 +144,7 @@ FIGURES: dict[str, Callable[[dict[str, Any]], Figure]] = {
     "gradients": plots_beyond.gradients,
     "section_2_2": toy_boundaries,
     "section_2_2_sketch": tilting_sketch,
+    **DRAWN,
 }
 """What draws the results file that names it as its figure."""
 

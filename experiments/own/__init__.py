@@ -1,0 +1,6 @@
+"""What commands do with one's own networks, data and results.
+
+training      `robint train MODEL --data ...`
+retraining    `robint roar MODEL --data ...`
+compare       `robint compare A.json B.json ...`: runs side by side
+"""

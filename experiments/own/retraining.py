@@ -1,0 +1,121 @@
+"""ROAR and KAR of a user's own classifier on the user's own data: `robint roar MODEL --data ...`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from robint_tf import labels
+from robint_tf.specs import Training, as_dict
+
+from ..options import OwnDataOptions, RunOptions
+from ..run import Run, begin, sha256, today
+
+if TYPE_CHECKING:
+    from robint_tf.study.retraining import Retrained, Retrainings
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is retrained: options of `robint roar`. attributions, fractions: empty for the study's."""
+
+    model: Path
+    bounds: tuple[float, float] | None
+    epochs: int | None
+    batch_size: int
+    attributions: tuple[str, ...]
+    n_train: int | None
+    n_test: int | None
+    fractions: tuple[float, ...]
+    n_seeds: int
+    variant: str
+    json_path: Path | None
+
+    @property
+    def training(self) -> Training:
+        """Of each network. `UsageError` without epochs, which nobody knows for the user's own data."""
+        if self.epochs is None:
+            raise click.UsageError("nobody knows for how many epochs to train on your data; give --epochs.")
+        return Training(epochs=self.epochs, batch_size=self.batch_size)
+
+
+def roar(plan: Plan, options: RunOptions, place: OwnDataOptions) -> None:
+    """Retrain what the store lacks, print accuracies and scores, write results and their figure if asked to.
+
+    The networks that are trained are like the one that is explained, from fresh weights.
+    """
+    training, _ = plan.training, place.name  # refused before TensorFlow starts
+    run = begin(options, variant=plan.variant)
+    dataset = place.read(n_train=plan.n_train, n_test=plan.n_test, bounds=plan.bounds)
+    from robint_tf.networks.files import models
+    from robint_tf.study.retraining import FRACTIONS, Retrainings
+
+    shape, n_classes = dataset.train.x.shape[1:], len(dataset.class_names)
+    network = models.load(plan.model, x_shape=shape, n_classes=n_classes, bounds=plan.bounds)
+    with Retrainings(
+        network,
+        dataset.train,
+        dataset.test,
+        list(plan.attributions or ("gradient", "gradient_x_input")),
+        fractions=plan.fractions or FRACTIONS,
+        seeds=plan.n_seeds,
+        training=training,
+        variant=plan.variant,  # type: ignore[arg-type]
+        store=run.store,
+    ) as work:
+        found = _made(work, run)
+        _print(found)
+        if plan.json_path is not None:
+            about = {
+                "date": today(),
+                "provenance": run.provenance(),
+                "model": plan.model.name,
+                "model_sha256": sha256(plan.model),
+                "network_sha256": work.source.sha256,
+                "bounds": plan.bounds or (-1, 1),
+                "dataset": dataset.source,
+                "train_data": dataset.train.fingerprint.as_json(),
+                "test_data": dataset.test.fingerprint.as_json(),
+                "retraining": as_dict(training),
+                "n_seeds": plan.n_seeds,
+            }
+            _write(found, about, plan.json_path)
+
+
+def _made(work: "Retrainings", run: Run) -> "Retrained":
+    missing = {cell: cell.training.epochs for cell in work.cells if not work.has(cell)}
+    run.display.job("retraining", len(work.cells), missing)
+    for cell in work.cells:
+        run.display.begin(f"{cell.attribution}, {cell.occlusion} {cell.fraction:g}", cell)
+        work.make(cell, progress=run.display.training)
+    found = work.result()
+    run.display.end()
+    return found
+
+
+def _print(found: "Retrained") -> None:
+    click.echo(f"accuracy of the explained network: {found.accuracy:.2%} of {found.n_test} test images")
+    scores = {(row["test"], row["attribution"]): row for row in found.scores()}
+    for occlusion, random in found.random.items():
+        verb = "removed" if occlusion == "remove" else "kept"
+        title = (
+            f"{labels.TESTS_IN_FULL[occlusion]}: test accuracy by fraction of pixels {verb}, mean of {random.shape[1]}"
+        )
+        click.echo(f"\n{title}\n{'':8}" + "".join(f"{fraction:8.0%}" for fraction in found.fractions) + "    score")
+        for name, accuracies in found.accuracies.items():
+            row = scores[labels.TESTS[occlusion], name]
+            error = "" if row["standard_error"] is None else f" ± {row['standard_error']:.4f}"
+            means = "".join(f"{value:8.2%}" for value in accuracies[occlusion].mean(axis=1))
+            click.echo(f"{labels.ATTRIBUTIONS[name]:8}{means} {row['score']:8.4f}{error}")
+        click.echo(f"{'random':8}" + "".join(f"{value:8.2%}" for value in random.mean(axis=1)))
+
+
+def _write(found: "Retrained", about: dict, path: Path) -> None:
+    """The results file, which `robint_tf.study.load` reads too, and the figure beside it."""
+    from robint_tf.paper.figures import plots
+    from robint_tf.store import results
+
+    results.write(path, {**found.content(), **about})
+    written = [path, *plots.save(found.plot(), path.with_suffix(""))]
+    click.echo("wrote " + ", ".join(map(str, written)))

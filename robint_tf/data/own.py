@@ -1,0 +1,69 @@
+"""A data set of one's own, from a folder of images by class, an .npz file, or a folder that TFDS has prepared.
+
+What is read may come from anywhere: no pickles, no modules that a file names, and no more memory than `MOST_BYTES`.
+"""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from robint_tf.catalogue import OWN
+from robint_tf.checks import Bounds
+from robint_tf.data import arrays, image_files, sources
+from robint_tf.data.datasets import Dataset
+from robint_tf.errors import DataUnavailable, InputError
+
+TFDS = "tfds:"
+
+
+def load_own(
+    where: str,
+    *,
+    bounds: Bounds | None = None,
+    data_dir: str | os.PathLike | None = None,
+    n_train: int | None = None,
+    n_test: int | None = None,
+) -> Dataset:
+    """The data set in a place, named `OWN` for all of them: recipes know it by the hash of its images.
+
+    where: a folder with train/CLASS/*.png and test/CLASS/*.png (or .jpg), classes numbered by name, training images in
+    a fixed random order; an .npz file with x_train, y_train, x_test and y_test; or tfds:NAME for a set of images and
+    labels that TFDS has prepared in data_dir (else as `data.load` looks for it), in its order. Images are bytes, or
+    floating-point numbers within bounds, by default [-1, 1]. n_train, n_test: take the first ones. `ValueError` for
+    what is not such a data set, `DataUnavailable` where there is none.
+    """
+    if not where.strip():
+        raise InputError("'' names no data set; name a folder, an .npz file, or tfds:NAME.")
+    if where.startswith(TFDS):
+        folder = _prepared(where.removeprefix(TFDS), sources.data_folder(data_dir))
+        raw = image_files.read_tfds(folder, where.removeprefix(TFDS))
+    elif (path := Path(where).expanduser()).is_dir():
+        raw = image_files.read_folder(path)
+    elif path.is_file():
+        raw = image_files.read_npz(path)
+    else:
+        raise DataUnavailable(f"{where} is neither a folder of images nor an .npz file; name one, or tfds:NAME.")
+    splits = {}
+    for part in ("train", "test"):
+        images, labels = raw.images[part], raw.labels[part]
+        limits = None if images.dtype == "uint8" else bounds
+        splits[part] = arrays.split(images, labels, bounds=limits, what=f"{where}, {part}: ")
+        if splits[part].x.ndim != 4:
+            raise InputError(f"{where}, {part}: images have shape {images.shape}; give (N, H, W, C).")
+    found = arrays.from_splits(where, train=splits["train"], test=splits["test"], class_names=raw.class_names)
+    return replace(found, name=OWN, train=found.train.take(n_train), test=found.test.take(n_test), source=where)
+
+
+def _prepared(name: str, folder: Path) -> Path:
+    """The folder of the newest version of a set that TFDS has prepared; name: such as svhn_cropped or cifar100/v1."""
+    parts = Path(name).parts
+    if not parts or any(part in ("..", "/") for part in parts):
+        raise InputError(f"{TFDS}{name} names no data set; give one such as tfds:svhn_cropped.")
+    versions = [path.parent for path in folder.joinpath(*parts).glob("*/dataset_info.json")]
+    numbered = [path for path in versions if all(n.isdigit() for n in path.name.split("."))]
+    if not numbered:
+        raise DataUnavailable(
+            f"{folder.joinpath(*parts)} holds no data set that TFDS has prepared; prepare {name} by "
+            f"tfds.builder({name!r}).download_and_prepare(), or name its folder by data_dir."
+        )
+    return max(numbered, key=lambda path: [int(n) for n in path.name.split(".")])

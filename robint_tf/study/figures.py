@@ -1,0 +1,116 @@
+"""How the outcomes of the study are drawn: content: of a results file; a matplotlib `Figure` comes out."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from robint_tf import labels
+from robint_tf.study.packing import restored
+
+DASHES = ("-", "--", ":", "-.")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+SHOWN = 8  # images whose maps are drawn
+
+
+def retraining_curves(content: dict[str, Any]) -> Figure:
+    """Accuracy after retraining by fraction, a panel for each test, a line for each attribution."""
+    accuracies, random = restored(content["accuracies"]), restored(content["random"])
+    fractions = 100 * np.array(content["fractions"])
+    figure = Figure(figsize=(5 * len(random), 4), layout="constrained")
+    for axes, occlusion in zip(np.atleast_1d(figure.subplots(1, len(random), sharey=True)), random, strict=True):
+        _curves(axes, fractions, {name: found[occlusion] for name, found in accuracies.items()})
+        _curve(axes, fractions, random[occlusion], "random", color="0.5")
+        axes.axhline(content["accuracy"], color="0.8", linewidth=1, zorder=0, label="explained network")
+        axes.set_title(labels.TESTS_IN_FULL[occlusion])
+        axes.set_xlabel(f"Pixels {'removed' if occlusion == 'remove' else 'kept'} (%)")
+        axes.set_ylabel("Test accuracy after retraining")
+        axes.legend()
+    return figure
+
+
+def imputation_curves(content: dict[str, Any]) -> Figure:
+    """Accuracy by fraction of imputed pixels, a panel for each order, a line for each attribution."""
+    accuracies, fractions = restored(content["accuracies"]), 100 * np.array(content["fractions"])
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    for axes, order in zip(figure.subplots(1, 2, sharey=True), ("most", "least"), strict=True):
+        _curves(axes, fractions, {name: found[order][:, None] for name, found in accuracies.items()})
+        axes.axhline(content["accuracy"], color="0.8", linewidth=1, zorder=0, label="all pixels")
+        axes.set_title(f"{order.capitalize()} relevant pixels first")
+        axes.set_xlabel("Pixels removed (%)")
+        axes.set_ylabel("Test accuracy")
+        axes.legend()
+    return figure
+
+
+def _curves(axes: Axes, x: np.ndarray, by_name: dict[str, np.ndarray]) -> None:
+    """Lines told apart by dash and marker as well as colour."""
+    for i, (name, accuracies) in enumerate(by_name.items()):
+        style = {"linestyle": DASHES[i % len(DASHES)], "marker": MARKERS[i % len(MARKERS)], "color": f"C{i}"}
+        _curve(axes, x, accuracies, labels.ATTRIBUTIONS[name], **style)
+
+
+def _curve(axes: Axes, x: np.ndarray, accuracies: np.ndarray, label: str, **style: Any) -> None:
+    """The mean over the seeds, (K, seeds), and from the least to the greatest."""
+    axes.plot(x, accuracies.mean(axis=1), label=label, **style)
+    axes.fill_between(x, accuracies.min(axis=1), accuracies.max(axis=1), color=style["color"], alpha=0.15, linewidth=0)
+
+
+def attribution_maps(content: dict[str, Any]) -> Figure:
+    """The maps of the first images."""
+    values = restored(content["values"])[:SHOWN]
+    figure = Figure(figsize=(1.6 * len(values), 2), layout="constrained")
+    for i, axes in enumerate(np.atleast_1d(figure.subplots(1, len(values)))):
+        shown = values[i] if values.ndim == 3 else values[i].sum(axis=-1)
+        limit = float(np.abs(shown).max()) or 1.0
+        signed = shown.min() < 0
+        axes.imshow(shown, cmap="coolwarm" if signed else "gray", vmin=-limit if signed else 0, vmax=limit)
+        axes.set(xticks=[], yticks=[], title=f"image {i}")
+    figure.suptitle(labels.ATTRIBUTIONS[content["method"]])
+    return figure
+
+
+def distances(content: dict[str, Any]) -> Figure:
+    """How many images lie how far from their projections, before and under the attack."""
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    both = {name: restored(content[name]) for name in ("clean", "attacked")}
+    edges = np.histogram_bin_edges(np.concatenate([*both.values()]), bins=30)
+    for (name, values), dash in zip(both.items(), DASHES, strict=False):
+        axes.hist(
+            values,
+            edges.tolist(),
+            histtype="step",
+            linestyle=dash,
+            linewidth=1.8,
+            label=f"{name} (mean {values.mean():.3g})",
+        )
+    axes.set(xlabel="Distance to the projection (l2 over [-1, 1] pixels)", ylabel="Images")
+    axes.set_title(content["attack"], fontsize=9)
+    axes.legend()
+    return figure
+
+
+def gradient_measures(content: dict[str, Any]) -> Figure:
+    """The distribution of each measure over the images, and what a random direction has."""
+    values, chance = restored(content["values"]), content["chance"]
+    figure = Figure(figsize=(2.6 * len(values), 3.6), layout="constrained")
+    for axes, (name, found) in zip(np.atleast_1d(figure.subplots(1, len(values))), values.items(), strict=True):
+        axes.boxplot(found[np.isfinite(found)], whis=(2.5, 97.5), showfliers=False)
+        if chance[name] is not None:
+            axes.axhline(chance[name], color="0.5", linestyle="--", label="chance")
+            axes.legend()
+        axes.set(title=name.replace("_", " "), xticks=[])
+    return figure
+
+
+DRAWN: dict[str, Callable[[dict[str, Any]], Figure]] = {
+    "retraining_curves": retraining_curves,
+    "imputation_curves": imputation_curves,
+    "attribution_maps": attribution_maps,
+    "distances": distances,
+    "gradient_measures": gradient_measures,
+}
+"""What draws the results file that names it as its figure."""

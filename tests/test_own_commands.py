@@ -1,0 +1,104 @@
+"""`--data`: evaluate, train and roar on one's own images, with a network that has BatchNorm and takes bytes."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from robint_tf import study
+from robint_tf.networks.files import cards
+
+SHAPE, N_CLASSES = (8, 8, 3), 3
+
+
+def pictures(n, seed):
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, N_CLASSES, n)
+    x = rng.integers(0, 120, (n, *SHAPE))
+    for k in range(N_CLASSES):
+        x[y == k, ..., k] += 130
+    return x.astype(np.uint8), y
+
+
+@pytest.fixture
+def place(tmp_path):
+    """Pictures in a file, and a network beside it."""
+    (x, y), (x_test, y_test) = pictures(60, 0), pictures(30, 1)
+    np.savez(tmp_path / "own.npz", x_train=x, y_train=y, x_test=x_test, y_test=y_test)
+    network = keras.Sequential(
+        [
+            keras.layers.Input(SHAPE),
+            keras.layers.Rescaling(1 / 255),
+            keras.layers.Conv2D(4, 3, activation="relu"),
+            keras.layers.BatchNormalization(),
+            keras.layers.Flatten(),
+            keras.layers.Dense(N_CLASSES),
+        ]
+    )
+    network.save(tmp_path / "own.keras")
+    return tmp_path
+
+
+OWN = ("--data", "own.npz", "--bounds", "0,255")
+EPOCHS = ("--epochs", "1", "--batch-size", "10")
+
+
+def test_a_network_is_trained_attacked_and_explained_on_own_images(robint, place):
+    train = ("train", "own.keras", *OWN, "--epochs", "4", "--batch-size", "10", "--eps", "0.1", "--n-steps", "2")
+    said = robint(*train, "--save", "robust.keras")
+    assert "epoch 4" in said
+    card = json.loads((place / "robust.json").read_text())
+    assert card["spec"]["dataset"] == "own"
+    assert card["spec"]["architecture"].startswith("custom-")
+    saved = keras.saving.load_model(place / "robust.keras")
+    assert [type(layer).__name__ for layer in saved.layers][:2] == ["Rescaling", "Conv2D"]
+    assert "trained before" in robint(*train, "--save", "robust.keras")
+    assert "another network" in robint(*train, "--save", "robust.keras", "--n-train", "50", code=2)
+    assert cards.recipe_of(place / "robust.keras")["spec"] == card["spec"]
+
+    said = robint("evaluate", "robust.keras", *OWN, "--eps", "0.1", "--json", "e.json")
+    found = json.loads((place / "e.json").read_text())
+    x, y = pictures(30, 1)
+    right = np.mean(saved.predict(x.astype(np.float32), verbose=0).argmax(axis=-1) == y)
+    assert found["evaluations"][0]["accuracy"] == pytest.approx(right)
+    assert right > 0.5
+
+    roar = ("roar", "robust.keras", *OWN, *EPOCHS, "--seeds", "1", "--fractions", "0.5", "--json", "r.json")
+    said = robint(*roar)
+    assert "Remove and Retrain" in said
+    assert (place / "r.png").exists()
+    found = study.load(place / "r.json")
+    assert {row["attribution"] for row in found.table()} == {"gradient", "gradient_x_input", "random"}
+    before = (place / "r.json").read_bytes()
+    assert "retraining 1 of" not in robint(*roar)
+    assert json.loads(before)["accuracies"] == json.loads((place / "r.json").read_text())["accuracies"]
+    (place / "r.png").unlink()
+    robint("redraw", "r.json")
+    assert (place / "r.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("evaluate", "own.keras"), "give --dataset, or --data"),
+        (("evaluate", "own.keras", "--data", "own.npz", "--dataset", "toy"), "give one of them"),
+        (("evaluate", "own.keras", "--data", "missing.npz"), "neither a folder"),
+        (("evaluate", "own.keras", "--data", ""), "names no data set"),
+        (("evaluate", "own.keras", "--data", "own.keras"), "has no x_train"),
+        (("roar", "own.keras", *OWN), "give --epochs"),
+        (("roar", "own.keras", "--data", "own.npz", "--dataset", "mnist", *EPOCHS), "give one of them"),
+        (("train", *OWN, "--epochs", "1"), "the file of a network"),
+        (("train", "own.keras", *OWN), "give --epochs"),
+        (("train", "own.keras", "--dataset", "toy"), "give --data, or leave it out"),
+        (("train", "absent.keras", *OWN, "--epochs", "1"), "does not exist"),
+        (("train", "small.keras", *OWN, "--epochs", "1"), "does not fit"),
+    ],
+)
+def test_wrong_input_is_one_line(robint, place, args, message):
+    keras.Sequential([keras.layers.Input((4, 4, 3)), keras.layers.Flatten(), keras.layers.Dense(3)]).save(
+        place / "small.keras"
+    )
+    code = 3 if "neither" in message else 2
+    said = robint(*args, code=code)
+    assert message in " ".join(said.split())
