@@ -35,7 +35,7 @@ def has_diff_roar(results: Results) -> bool:
 
 
 def baseline(results: Results) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """By occlusion: the random baseline of results at each fraction (K,), and how many retrainings it is the mean of."""
+    """By occlusion: the random baseline of results at each fraction (K,), and the number of its retrainings (K,)."""
     fractions = results["fractions"]
     own = {occlusion: _accuracies(results, results["baseline"][occlusion]) for occlusion in labels.TESTS}
     found = {}
