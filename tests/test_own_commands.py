@@ -1,4 +1,4 @@
-"""`--data`: evaluate, train and roar on one's own images, with a network that has BatchNorm and takes bytes."""
+"""`--data`: evaluate, train, roar and road on one's own images, with a network that has BatchNorm and takes bytes."""
 
 import json
 
@@ -8,6 +8,7 @@ import pytest
 
 from robint_tf import study
 from robint_tf.networks.files import cards
+from robint_tf.store import results
 
 SHAPE, N_CLASSES = (8, 8, 3), 3
 
@@ -78,6 +79,24 @@ def test_a_network_is_trained_attacked_and_explained_on_own_images(robint, place
     assert (place / "r.png").exists()
 
 
+def test_road_of_own_images(robint, place):
+    method = "integrated_gradients:steps=3"
+    args = ("road", "own.keras", *OWN, "--n-test", "20", "--attribution", method)
+    said = robint(*args, "--fractions", "0.3", "--fractions", "0.6")
+    assert "own.keras on 20 images" in said
+    found = results.read(place / "figures" / "road_own.json")
+    assert (found["dataset"], found["n_classes"], found["bounds"]) == ("own", N_CLASSES, [0, 255])
+    assert "own.npz" in found["data_source"]
+    network = keras.saving.load_model(place / "own.keras")
+    x, y = (part[:20] for part in pictures(30, 1))
+    by_array = study.road(network, (x, y), method, bounds=(0, 255), fractions=(0.3, 0.6), variant="authors")
+    (name,) = by_array.areas
+    (row,) = found["attributions"]
+    assert (row["area"], *row["interval"]) == pytest.approx(by_array.areas[name])
+    for order in ("most", "least"):
+        assert row[order] == pytest.approx(by_array.accuracies[name][order])
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
@@ -86,6 +105,8 @@ def test_a_network_is_trained_attacked_and_explained_on_own_images(robint, place
         (("evaluate", "own.keras", "--data", "missing.npz"), "neither a folder"),
         (("evaluate", "own.keras", "--data", ""), "names no data set"),
         (("evaluate", "own.keras", "--data", "own.keras"), "has no x_train"),
+        (("road", "own.keras", *OWN, "--dataset", "mnist"), "give one of them"),
+        (("road", "own.keras", "--data", "missing.npz"), "neither a folder"),
         (("roar", "own.keras", *OWN), "give --epochs"),
         (("roar", "own.keras", "--data", "own.npz", "--dataset", "mnist", *EPOCHS), "give one of them"),
         (("train", *OWN, "--epochs", "1"), "the file of a network"),

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from ..options import DataOptions, RunOptions, data_options, out_option, preset_option, run_options, variant_option
+from ..parameters import DatasetName
 from ..parsing import parsed
 from ..run import begin
 from ..sections.section_2_1 import DATASETS, study_of
@@ -29,7 +30,13 @@ class Options:
 
 
 @click.command("gradients")
-@click.option("--dataset", type=click.Choice(DATASETS), default="mnist", show_default=True, help="Data set.")
+@click.option(
+    "--dataset",
+    type=DatasetName(*DATASETS),
+    default="mnist",
+    show_default=True,
+    help="mnist, fashion-mnist or cifar10.",
+)
 @preset_option(
     "smoke: the packaged sample, offline; quick: an afternoon on a CPU; paper: the authors' networks, for GPUs.",
     SECTION_2_1,

@@ -44,9 +44,7 @@ class Options:
 
     def study(self) -> InterpretabilityStudy:
         """The retrainings of the authors' study, on the chosen data set. `BadParameter` for one without pixels."""
-        name = self.data.name
-        if name == "toy":
-            raise click.BadParameter("toy has no pixels; choose a data set of images.", param_hint="'--dataset'")
+        name = self.data.name_of_images
         paper = SECTION_3_2["paper"]
         return replace(
             paper,
