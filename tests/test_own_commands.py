@@ -68,6 +68,7 @@ def test_a_network_is_trained_attacked_and_explained_on_own_images(robint, place
     roar = ("roar", "robust.keras", *OWN, *EPOCHS, "--seeds", "1", "--fractions", "0.5", "--json", "r.json")
     said = robint(*roar)
     assert "Remove and Retrain" in said
+    assert "(DiffROAR): difference of test accuracies" in said
     assert (place / "r.png").exists()
     found = study.load(place / "r.json")
     assert {row["attribution"] for row in found.table()} == {"gradient", "gradient_x_input", "random"}
@@ -77,6 +78,21 @@ def test_a_network_is_trained_attacked_and_explained_on_own_images(robint, place
     (place / "r.png").unlink()
     robint("redraw", "r.json")
     assert (place / "r.png").exists()
+
+
+def test_roar_of_own_images_is_told_as_of_the_published_ones(robint, place):
+    """Names of any length, DiffROAR, and whether attributions add up."""
+    roar = ("roar", "own.keras", *OWN, *EPOCHS, "--seeds", "1", "--fractions", "0.5", "--json", "r.json")
+    said = robint(*roar, "--attribution", "integrated_gradients:steps=2", "--n-train", "20", "--n-test", "20")
+    assert "IG (steps 2): sums over an image are off by" in said
+    found = results.read(place / "r.json")
+    ((name, table),) = study.load(place / "r.json").accuracies.items()
+    assert found["completeness"].keys() == found["diff_roar"].keys() == {name}
+    assert found["diff_roar"][name]["by_fraction"] == pytest.approx(table["keep"][:, 0] - table["remove"][:, 0])
+    heads = [line for line in said.splitlines() if line.endswith("50%    score")]
+    rows = [line for line in said.splitlines() if line.startswith("IG (steps 2) ") and "±" not in line]
+    assert len(heads) == 2
+    assert {line.index("%") for line in rows} == {line.index("%") for line in heads}
 
 
 def test_road_of_own_images(robint, place):

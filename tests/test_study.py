@@ -336,6 +336,14 @@ def test_a_network_that_cannot_be_copied_asks_for_build():
         given.fresh_copy(Closed())
 
 
+def test_a_method_without_a_rule_for_a_layer_is_refused_before_anything_is_trained(tmp_path):
+    layers = [keras.layers.Input((SIDE, SIDE, 3)), keras.layers.Flatten(), keras.layers.Dense(4, "gelu")]
+    network = keras.Sequential([*layers, keras.layers.Dense(N_CLASSES)])
+    with pytest.raises(InputError, match="has no rule"):
+        study.roar(network, TRAIN, TEST, ["gradient", "deeplift"], bounds=(0, 255), store=tmp_path, **SMALL)
+    assert not list(tmp_path.rglob("manifest.json"))
+
+
 def test_a_projector_that_returns_something_else_is_refused(network):
     for projector in (lambda x: x[:, :4], lambda x: x * np.nan, lambda x: "image", 3):
         with pytest.raises(InputError, match="projector"):

@@ -121,9 +121,9 @@ def command(options: Options) -> None:
     grid.complete(everything)
     baseline, cells, shapes = grid.cells(None), grid.cells(explained), grid.shapes(explained)
     run.display.end()
-    tests = scores_of(study, cells, baseline)
-    diff_roar = diff_roar_of(study, cells)
-    print_retrainings(study, tests, diff_roar)
+    tests = scores_of(study.fractions, study.methods, cells, baseline)
+    diff_roar = diff_roar_of(study.fractions, study.methods, cells)
+    print_retrainings(study.fractions, tests, diff_roar)
     print_completeness(completeness)
     print_shapes(shapes)
     if options.json_path is not None:
