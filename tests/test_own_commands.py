@@ -96,10 +96,12 @@ def test_roar_of_own_images_is_told_as_of_the_published_ones(robint, place):
 
 
 def test_road_of_own_images(robint, place):
-    method = "integrated_gradients:steps=3"
+    method = "integrated_gradients:steps=3,baseline=zero"
     args = ("road", "own.keras", *OWN, "--n-test", "20", "--attribution", method)
     said = robint(*args, "--fractions", "0.3", "--fractions", "0.6")
     assert "own.keras on 20 images" in said
+    head, most, least = said.splitlines()[-4:-1]
+    assert head.index("first") == most.index("most") == least.index("least")
     found = results.read(place / "figures" / "road_own.json")
     assert (found["dataset"], found["n_classes"], found["bounds"]) == ("own", N_CLASSES, [0, 255])
     assert "own.npz" in found["data_source"]

@@ -168,11 +168,14 @@ def print_table(content: dict[str, Any]) -> None:
     click.echo(
         f"\n{content['model']} on {clean['n']} images: accuracy {clean['accuracy']:.2%}; by share of imputed pixels"
     )
-    click.echo(f"{'':22}{'first':8}" + "".join(f"{fraction:8.0%}" for fraction in content["fractions"]) + "    area")
+    width = max(22, *(1 + len(labels.ATTRIBUTIONS[row["attribution"]]) for row in content["attributions"]))
+    click.echo(
+        f"{'':{width}}{'first':8}" + "".join(f"{fraction:8.0%}" for fraction in content["fractions"]) + "    area"
+    )
     for row in content["attributions"]:
         low, high = row["interval"]
         name = labels.ATTRIBUTIONS[row["attribution"]]
         for order in ORDERS:
             area = f"{row['area']:8.4f} ({low:.4f} to {high:.4f})" if order == ORDERS[-1] else ""
-            click.echo(f"{name:22}{order:8}" + "".join(f"{value:8.2%}" for value in row[order]) + area)
+            click.echo(f"{name:{width}}{order:8}" + "".join(f"{value:8.2%}" for value in row[order]) + area)
             name = ""

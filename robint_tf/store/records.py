@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 
 LEFT_OUT = ("figure", "schema", "date", "provenance", "plot", "sketch", "band", "scores", "uint8", "base64")
 """Parts that hold no results of their own: what a run was made with, what is only drawn, what is derived."""
-NAMES = ("name", "title", "network", "series", "reading", "test", "attribution", "norm", "occlusion", "measure")
-NAMES += ("removed_first",)
+NAMES = (
+    *("name", "title", "network", "series", "reading"),
+    *("test", "attribution", "norm", "occlusion", "measure", "removed_first"),
+)
 """What tells the entries of a list apart: the first that they have, or all together; else they are counted."""
 INTERVALS = ("interval_95", "interval")
 WIDTH = 1.959964  # standard errors from the mean to an end of its 95% interval
