@@ -297,7 +297,7 @@ def test_road_previews_a_network_and_repeats_nothing(robint, saved, tmp_path, mo
         (["nowhere.keras"], "does not exist"),
         (["nowhere.keras", "--dataset", "toy"], "no pixels"),
         (["nowhere.keras", "--fractions", "1"], "between 0 and 1"),
-        (["nowhere.keras", "--attribution", "lime"], "'gradient'"),
+        (["nowhere.keras", "--attribution", "lime"], "attribution is 'lime'; choose one of gradient,"),
     ],
 )
 def test_road_refuses_what_it_cannot_explain(robint, args, message):
