@@ -8,6 +8,7 @@ import pytest
 
 from robint_tf import study
 from robint_tf.networks.files import cards
+from robint_tf.paper.figures import plots
 from robint_tf.store import results
 
 SHAPE, N_CLASSES = (8, 8, 3), 3
@@ -105,6 +106,7 @@ def test_road_of_own_images(robint, place):
     found = results.read(place / "figures" / "road_own.json")
     assert (found["dataset"], found["n_classes"], found["bounds"]) == ("own", N_CLASSES, [0, 255])
     assert "own.npz" in found["data_source"]
+    assert "own.keras, own.npz, 20 images" in plots.FIGURES["road"](found).axes[0].get_title()
     network = keras.saving.load_model(place / "own.keras")
     x, y = (part[:20] for part in pictures(30, 1))
     by_array = study.road(network, (x, y), method, bounds=(0, 255), fractions=(0.3, 0.6), variant="authors")
