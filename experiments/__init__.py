@@ -5,6 +5,7 @@ commands      one module a command that is not a section of the paper
 sections      one module a section of the paper, and the demo
 machine       what this machine can do, and what is wrong with it
 studies       what the sections measure, and what they write
+own           what commands do with one's own networks, data and results
 beyond        controls, schedules, power, ROAD, measures of gradients: what the paper does not have
 options       options that several commands share, and the dataclasses they are read into
 parameters    kinds of values that options take

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from robint_tf.catalogue import LOSSES, NORMS
+from robint_tf.catalogue import DATASETS, LOSSES, NORMS, OWN
 from robint_tf.specs import PGD, PRECISIONS, VARIANTS, Training
 
-from .parameters import Amount, Folder, Place, Range, Seed
+from .parameters import Amount, DatasetName, Folder, Place, Range, Seed
 from .parsing import Placement, chain
 from .studies.presets import STEP_SIZES, epochs_of
 
@@ -54,9 +54,6 @@ class OwnDataOptions(DataOptions):
     @property
     def name(self) -> str:
         """What recipes call the data set. `UsageError` unless one of --dataset and --data is given."""
-        from robint_tf import data
-        from robint_tf.catalogue import OWN
-
         source = click.get_current_context().get_parameter_source("dataset")
         if self.own is not None and source == click.core.ParameterSource.COMMANDLINE:
             raise click.UsageError("--dataset and --data name one data set each; give one of them.")
@@ -64,7 +61,15 @@ class OwnDataOptions(DataOptions):
             return OWN
         if self.dataset is None:
             raise click.UsageError("no data set is named; give --dataset, or --data for your own.")
-        return data.canonical_name(self.dataset)
+        return self.dataset
+
+    @property
+    def name_of_images(self) -> str:
+        """The same. `BadParameter` for a data set without pixels."""
+        name = self.name
+        if name != OWN and len(DATASETS[name].shape) != 3:
+            raise click.BadParameter(f"{name} has no pixels; choose a data set of images.", param_hint="'--dataset'")
+        return name
 
     def read(
         self,
@@ -85,7 +90,7 @@ class OwnDataOptions(DataOptions):
 def own_data_options(datasets: str, default: str | None = None) -> Callable:
     """The options of `OwnDataOptions`; datasets: which --dataset takes; default: of --dataset without --data."""
     return chain(
-        click.option("--dataset", default=default, show_default=default is not None, help=datasets),
+        click.option("--dataset", type=DatasetName(), default=default, show_default=default is not None, help=datasets),
         click.option(
             "--data",
             "own",

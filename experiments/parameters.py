@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from robint_tf.catalogue import ATTRIBUTIONS, NETWORK_FREE
+from robint_tf.catalogue import ATTRIBUTIONS, DATASETS, NETWORK_FREE
 from robint_tf.errors import InputError
 
 
@@ -108,6 +108,33 @@ def writable_file(path: Path, *suffixes: str) -> Path:
         except OSError as error:
             raise click.BadParameter(f"{path} cannot be written ({error.strerror}); choose another name.") from error
     return path
+
+
+class DatasetName(click.ParamType):
+    """A name of `data.DATASETS` with hyphens or underscores, as recipes hold it."""
+
+    name = "name"
+
+    def __init__(self, *choices: str) -> None:
+        """choices: those that are allowed, and words for several of them; by default all data sets."""
+        self.choices = choices
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        plain = str(value).strip().lower().replace("-", "_")
+        if plain in self.choices:
+            return plain
+        if self.choices:
+            self.fail(f"{value!r} is not offered here; choose one of {', '.join(self.choices)}.", param, ctx)
+        from robint_tf import data  # which loads NumPy, and more
+
+        try:
+            return data.canonical_name(value)
+        except InputError as error:
+            self.fail(str(error), param, ctx)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list:
+        names = (name.replace("_", "-") for name in self.choices or DATASETS)
+        return [click.shell_completion.CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
 class Method(click.ParamType):

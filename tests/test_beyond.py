@@ -351,9 +351,9 @@ def test_the_printed_tables_hold_diff_roar(capsys):
     assert row[3] == row[7] == f"{stats.pearsonr(table.eps, both)[0]:.3f}"
     study = SECTION_3_2["smoke"]
     made = {(a, o): np.array([[0.3], [0.5]]) for a in (*ATTRIBUTIONS, "random") for o in ("remove", "keep")}
-    grid_results.print_retrainings(
-        study, grid_results.scores_of(study, made, made), grid_results.diff_roar_of(study, made)
-    )
+    of = study.fractions, study.methods
+    tests, diff_roar = grid_results.scores_of(*of, made, made), grid_results.diff_roar_of(*of, made)
+    grid_results.print_retrainings(study.fractions, tests, diff_roar)
     part = capsys.readouterr().out.split("(DiffROAR)")[1]
     assert re.search(r"GX +-20\.00% +20\.00% +-?0\.0000", part)  # 0.3 - 0.5 and 0.5 - 0.3
 

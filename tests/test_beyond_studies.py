@@ -245,6 +245,14 @@ def test_plan_prints_the_power(robint, tmp_path):
     assert "found with 80%" not in robint("plan", "section-2-2", "--preset", "smoke", "--device-rate", "1")
 
 
+def test_columns_stand_below_their_heads_whatever_maps_are_called(capsys):
+    long = "integrated_gradients(steps=20,baseline=zero)"
+    controls.print_shapes({name: Controls(0.5, 0.25, (0.1,) * 5) for name in ("gradient", long)})
+    *_, head, short, row = capsys.readouterr().out.splitlines()
+    assert row.startswith("IG (steps 20, baseline zero) ")
+    assert len(head) == len(short) == len(row)
+
+
 # Commands
 
 
@@ -289,7 +297,7 @@ def test_road_previews_a_network_and_repeats_nothing(robint, saved, tmp_path, mo
         (["nowhere.keras"], "does not exist"),
         (["nowhere.keras", "--dataset", "toy"], "no pixels"),
         (["nowhere.keras", "--fractions", "1"], "between 0 and 1"),
-        (["nowhere.keras", "--attribution", "lime"], "'gradient'"),
+        (["nowhere.keras", "--attribution", "lime"], "attribution is 'lime'; choose one of gradient,"),
     ],
 )
 def test_road_refuses_what_it_cannot_explain(robint, args, message):

@@ -56,6 +56,28 @@ def test_repetitions_are_a_mean_and_its_interval():
     assert score.high == pytest.approx(0.3 + 0.1959964)
 
 
+def test_every_number_of_a_list_has_a_name_of_its_own():
+    def row(value, **names):
+        return {**names, "moran": value}
+
+    networks, maps = ("Standard", "l2 1"), ("gradient", "edges")
+    controls = [row(0.1, network=n, norm="l2", attribution=a) for n in networks for a in maps]
+    found = [r.quantity for r in records({"controls": controls, "a": controls[:1], "b": [controls[0]] * 2})]
+    assert found == [
+        "controls / Standard gradient l2 / moran",
+        "controls / Standard edges l2 / moran",
+        "controls / l2 1 gradient l2 / moran",
+        "controls / l2 1 edges l2 / moran",
+        "a / Standard / moran",
+        "b / Standard gradient l2 (0) / moran",
+        "b / Standard gradient l2 (1) / moran",
+    ]
+
+
+def test_a_table_with_holes_is_left_out():
+    assert records({"found": {"dtype": "float64", "shape": [1, 2], "values": [1.0, None]}}) == []
+
+
 def test_what_is_beyond_the_spread():
     near, far = Record("a", 1.0, 0.9, 1.2), Record("a", 1.2, 1.0, 1.3)
     assert differ(near, far) is False  # the ends that face each other reach 0.2 each, together 0.28

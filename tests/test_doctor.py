@@ -159,6 +159,7 @@ def machine(monkeypatch, tmp_path):
 
 def test_a_gpu_is_checked_once_for_each_set_of_versions(machine, capsys):
     assert [first_use.jit(RunOptions(device="gpu")) for _ in range(3)] == ["auto"] * 3
+    first_use.jit(RunOptions(device="GPU"))
     assert machine.runs == ["gpu"]
     assert capsys.readouterr().err.count("\n") == 1
     machine.facts = replace(GPU, cudnn="9.25.0")
@@ -187,6 +188,7 @@ def test_a_gpu_that_does_not_compute_is_refused_and_a_full_one_is_tried_again(ma
 def test_what_needs_no_check_is_not_checked(machine, monkeypatch):
     for options in (
         RunOptions(device="cpu"),
+        RunOptions(device="CPU"),
         RunOptions(jit="on"),
         RunOptions(jit="off"),
         RunOptions(deterministic=True),

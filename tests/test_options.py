@@ -36,7 +36,8 @@ def commands():
 
 def test_a_dataclass_takes_every_option_of_its_command_once():
     sections = {name for name in COMMANDS if name.startswith("section")}
-    assert {command.name for command, _ in commands()} == {"demo", "train", "evaluate", "roar", "status"} | sections
+    others = {"demo", "train", "evaluate", "roar", "road", "gradients", "status"}
+    assert {command.name for command, _ in commands()} == others | sections
     for command, kind in commands():
         assert sorted(names(kind)) == sorted(param.name for param in command.params), command.name
 
@@ -114,3 +115,14 @@ def test_an_empty_variable_counts_as_not_set(name, robint, tmp_path, monkeypatch
         assert default_root() == tmp_path / "cache" / "robint_tf"
     else:
         assert str(tmp_path / "tfds") in robint("train", "--dataset", "mnist", "--offline", code=3)
+
+
+def test_every_command_takes_a_data_set_by_both_spellings():
+    taken = 0
+    for name in COMMANDS:
+        for param in main.get_command(click.Context(main), name).params:
+            if param.name in ("dataset", "names", "download"):
+                for spelling in ("fashion-mnist", "fashion_mnist"):
+                    assert param.type.convert(spelling, param, None) == "fashion_mnist"
+                taken += 1
+    assert taken == 8  # train, evaluate, section-2-1, roar, road, gradients; data twice

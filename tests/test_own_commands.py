@@ -1,4 +1,4 @@
-"""`--data`: evaluate, train and roar on one's own images, with a network that has BatchNorm and takes bytes."""
+"""`--data`: evaluate, train, roar and road on one's own images, with a network that has BatchNorm and takes bytes."""
 
 import json
 
@@ -8,6 +8,8 @@ import pytest
 
 from robint_tf import study
 from robint_tf.networks.files import cards
+from robint_tf.paper.figures import plots
+from robint_tf.store import results
 
 SHAPE, N_CLASSES = (8, 8, 3), 3
 
@@ -67,6 +69,7 @@ def test_a_network_is_trained_attacked_and_explained_on_own_images(robint, place
     roar = ("roar", "robust.keras", *OWN, *EPOCHS, "--seeds", "1", "--fractions", "0.5", "--json", "r.json")
     said = robint(*roar)
     assert "Remove and Retrain" in said
+    assert "(DiffROAR): difference of test accuracies" in said
     assert (place / "r.png").exists()
     found = study.load(place / "r.json")
     assert {row["attribution"] for row in found.table()} == {"gradient", "gradient_x_input", "random"}
@@ -78,6 +81,42 @@ def test_a_network_is_trained_attacked_and_explained_on_own_images(robint, place
     assert (place / "r.png").exists()
 
 
+def test_roar_of_own_images_is_told_as_of_the_published_ones(robint, place):
+    """Names of any length, DiffROAR, and whether attributions add up."""
+    roar = ("roar", "own.keras", *OWN, *EPOCHS, "--seeds", "1", "--fractions", "0.5", "--json", "r.json")
+    said = robint(*roar, "--attribution", "integrated_gradients:steps=2", "--n-train", "20", "--n-test", "20")
+    assert "IG (steps 2): sums over an image are off by" in said
+    found = results.read(place / "r.json")
+    ((name, table),) = study.load(place / "r.json").accuracies.items()
+    assert found["completeness"].keys() == found["diff_roar"].keys() == {name}
+    assert found["diff_roar"][name]["by_fraction"] == pytest.approx(table["keep"][:, 0] - table["remove"][:, 0])
+    heads = [line for line in said.splitlines() if line.endswith("50%    score")]
+    rows = [line for line in said.splitlines() if line.startswith("IG (steps 2) ") and "±" not in line]
+    assert len(heads) == 2
+    assert {line.index("%") for line in rows} == {line.index("%") for line in heads}
+
+
+def test_road_of_own_images(robint, place):
+    method = "integrated_gradients:steps=3,baseline=zero"
+    args = ("road", "own.keras", *OWN, "--n-test", "20", "--attribution", method)
+    said = robint(*args, "--fractions", "0.3", "--fractions", "0.6")
+    assert "own.keras on 20 images" in said
+    head, most, least = said.splitlines()[-4:-1]
+    assert head.index("first") == most.index("most") == least.index("least")
+    found = results.read(place / "figures" / "road_own.json")
+    assert (found["dataset"], found["n_classes"], found["bounds"]) == ("own", N_CLASSES, [0, 255])
+    assert "own.npz" in found["data_source"]
+    assert "own.keras, own.npz, 20 images" in plots.FIGURES["road"](found).axes[0].get_title()
+    network = keras.saving.load_model(place / "own.keras")
+    x, y = (part[:20] for part in pictures(30, 1))
+    by_array = study.road(network, (x, y), method, bounds=(0, 255), fractions=(0.3, 0.6), variant="authors")
+    (name,) = by_array.areas
+    (row,) = found["attributions"]
+    assert (row["area"], *row["interval"]) == pytest.approx(by_array.areas[name])
+    for order in ("most", "least"):
+        assert row[order] == pytest.approx(by_array.accuracies[name][order])
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
@@ -86,6 +125,8 @@ def test_a_network_is_trained_attacked_and_explained_on_own_images(robint, place
         (("evaluate", "own.keras", "--data", "missing.npz"), "neither a folder"),
         (("evaluate", "own.keras", "--data", ""), "names no data set"),
         (("evaluate", "own.keras", "--data", "own.keras"), "has no x_train"),
+        (("road", "own.keras", *OWN, "--dataset", "mnist"), "give one of them"),
+        (("road", "own.keras", "--data", "missing.npz"), "neither a folder"),
         (("roar", "own.keras", *OWN), "give --epochs"),
         (("roar", "own.keras", "--data", "own.npz", "--dataset", "mnist", *EPOCHS), "give one of them"),
         (("train", *OWN, "--epochs", "1"), "the file of a network"),

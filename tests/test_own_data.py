@@ -215,3 +215,16 @@ def test_places_without_data_are_told(tmp_path):
     (prepared(tmp_path, "worms") / "worms-test.tfrecord-00000-of-00001").unlink()
     with pytest.raises(InputError, match="does not hold all"):
         data.load_own("tfds:worms", data_dir=tmp_path)
+
+
+def test_a_damaged_image_of_a_folder_is_named(tmp_path):
+    folder(tmp_path)
+    path = tmp_path / "test" / "bee" / "4.png"
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(InputError, match=r"bee/4\.png is damaged"):
+        data.load_own(str(tmp_path))
+
+
+def test_a_home_that_there_is_not_is_refused():
+    with pytest.raises(InputError, match="needs a home folder"):
+        data.load_own("~no-such-user/pictures")

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from processes import start
 
+from robint_experiments.sections import section_2_1
 from robint_experiments.studies import manifold, manifold_results
 from robint_experiments.studies.manifold_results import AUTHORS, CORRECTED, Measured
 from robint_experiments.studies.presets import SECTION_2_1
@@ -348,10 +349,19 @@ def test_a_dry_run_says_what_it_would_do_and_does_nothing(robint, tmp_path):
     assert not list((tmp_path / "figures").iterdir())
 
 
+def test_a_data_set_is_named_with_a_hyphen_or_an_underscore(robint, monkeypatch):
+    seen = []
+    monkeypatch.setattr(section_2_1.Options, "runner", lambda self, dataset, run: seen.append(dataset))
+    monkeypatch.setattr(section_2_1, "estimate", lambda runner: SimpleNamespace(sentence=lambda: ""))
+    for name in ("fashion-mnist", "fashion_mnist", "Fashion-MNIST", "all"):
+        robint("section-2-1", "--dataset", name, "--dry-run")
+    assert seen == ["fashion_mnist"] * 3 + ["mnist", "fashion_mnist", "cifar10"]
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["--dataset", "toy"], "toy"),
+        (["--dataset", "toy"], "choose one of mnist, fashion_mnist, cifar10, all"),
         (["--attack-loss", "mse"], "mse"),
         (["--preset", "big"], "big"),
         (["--scale", "x"], "x"),

@@ -12,10 +12,12 @@ from robint_tf import attacks, data, study
 from robint_tf.attacks import PGD
 from robint_tf.errors import InputError
 from robint_tf.interpretability import attributions
+from robint_tf.interpretability import road as roads
 from robint_tf.networks import Bounded, vae_gan
 from robint_tf.networks.classifiers import fingerprint
 from robint_tf.runtime.interrupts import Interrupted
-from robint_tf.specs import Training
+from robint_tf.specs import RoadSpec, SavedNetwork, Training
+from robint_tf.store.artifacts import Store
 from robint_tf.store.results import ResultsError
 from robint_tf.study import given, retraining
 
@@ -143,6 +145,25 @@ def test_a_function_and_its_maps_are_one_attribution(network):
     by_array = study.road(network, TEST, maps[1], bounds=(0, 255), fractions=(0.3,))
     by_function = study.road(network, TEST, linear, bounds=(0, 255), fractions=(0.3,))
     assert by_array.areas["maps"] == by_function.areas["linear"]
+
+
+def test_road_compares_images_with_their_mean_colour_as_the_command_does(tmp_path):
+    keras.utils.set_random_seed(0)
+    network = keras.Sequential([keras.layers.Input((SIDE, SIDE, 3)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    x, method = TEST[0] / np.float32(180) - np.float32(0.4), "integrated_gradients(steps=3,baseline=fill)"
+    y = network(x).numpy().argmax(axis=-1)
+    split = data.Split(x, y)
+    measurer = roads.Measurer(network, split, Store(tmp_path))
+    source = SavedNetwork(sha256=fingerprint(network))
+    about = {"dataset": "own", "source": source, "noise": roads.NOISE, "fraction": 0.2, "attribution": method}
+    given_grey = attributions.attribute(network, x, method)
+    for seed in (0, 1):
+        found = study.road(network, (x, y), method, fractions=(0.2,), seed=seed, variant="authors")
+        by_grey = study.road(network, (x, y), given_grey, fractions=(0.2,), seed=seed, variant="authors")
+        hits = {o: measurer.hits(RoadSpec(**about, order=o, seed=seed)) for o in roads.ORDERS}
+        area = float(roads.Road((0.2,), {order: hit[None] for order, hit in hits.items()}).area)
+        assert found.areas[method][0] == pytest.approx(area)
+        assert found.areas[method][0] != pytest.approx(by_grey.areas["maps"][0])
 
 
 def test_settings_of_a_method_are_a_name():
@@ -313,6 +334,14 @@ def test_a_network_that_cannot_be_copied_asks_for_build():
 
     with pytest.raises(InputError, match="give build="):
         given.fresh_copy(Closed())
+
+
+def test_a_method_without_a_rule_for_a_layer_is_refused_before_anything_is_trained(tmp_path):
+    layers = [keras.layers.Input((SIDE, SIDE, 3)), keras.layers.Flatten(), keras.layers.Dense(4, "gelu")]
+    network = keras.Sequential([*layers, keras.layers.Dense(N_CLASSES)])
+    with pytest.raises(InputError, match="has no rule"):
+        study.roar(network, TRAIN, TEST, ["gradient", "deeplift"], bounds=(0, 255), store=tmp_path, **SMALL)
+    assert not list(tmp_path.rglob("manifest.json"))
 
 
 def test_a_projector_that_returns_something_else_is_refused(network):

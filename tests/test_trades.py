@@ -59,6 +59,18 @@ def numbers(network):
     return [w.astype(np.float64) for w in network.get_weights()]
 
 
+def test_a_program_that_knows_its_number_of_steps_takes_it_from_the_kind(network):
+    """As XLA's programs do, which would ask the host before every step otherwise."""
+    x, y = tf.zeros((2, 3, 3, 1)), tf.zeros(2, tf.int32)
+    kind, counts = Kind.of(ATTACK), Numbers.of(ATTACK)
+    none, all_of_them = (
+        trades.perturbed(network, x, y, kind._replace(n_steps=n), counts, 0) for n in (0, ATTACK.n_steps)
+    )
+    np.testing.assert_allclose(none, trades.start(x, kind, counts, 0), rtol=1e-5)
+    np.testing.assert_array_equal(all_of_them, trades.perturbed(network, x, y, kind, counts, 0))
+    assert np.abs(all_of_them - none).max() > 0.05
+
+
 def first_images(x, attack=ATTACK, batch=0):
     start = trades.start(tf.constant(x), Kind.of(attack), Numbers.of(attack), batch).numpy()
     return x.reshape(len(x), -1).astype(np.float64), start.reshape(len(x), -1).astype(np.float64)

@@ -148,10 +148,13 @@ def _print_rows(rows: list[dict[str, Any]]) -> None:
 def print_shapes(shapes: "dict[str, Controls]") -> None:
     """Print the shape of the maps of one network."""
     click.echo("\nbeyond the paper: shape of the maps (test images), and what masks give away")
-    click.echo(f"{'':16}" + "".join(f"{name:>11}" for name in MEASURES.values()))
+    width = max(16, *(1 + len(labels.ATTRIBUTIONS[attribution]) for attribution in shapes))
+    click.echo(f"{'':{width}}" + "".join(f"{name:>11}" for name in MEASURES.values()))
     for attribution, shape in shapes.items():
         row = shape_row(shape)
-        click.echo(f"{labels.ATTRIBUTIONS[attribution]:16}" + "".join(f"{_cell(row[m], '.3f'):>11}" for m in MEASURES))
+        click.echo(
+            f"{labels.ATTRIBUTIONS[attribution]:{width}}" + "".join(f"{_cell(row[m], '.3f'):>11}" for m in MEASURES)
+        )
 
 
 def _cell(value: float | None, form: str) -> str:

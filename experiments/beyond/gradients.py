@@ -6,10 +6,12 @@ from pathlib import Path
 import click
 
 from ..options import DataOptions, RunOptions, data_options, out_option, preset_option, run_options, variant_option
+from ..parameters import DatasetName
 from ..parsing import parsed
 from ..run import begin
 from ..sections.section_2_1 import DATASETS, study_of
 from ..studies.presets import SECTION_2_1
+from .gradient_study import GradientRunner, print_table
 
 MOST = 1000
 """Test images unless told otherwise: intervals are narrow enough, and tangent spaces cost a derivative a dimension."""
@@ -29,7 +31,13 @@ class Options:
 
 
 @click.command("gradients")
-@click.option("--dataset", type=click.Choice(DATASETS), default="mnist", show_default=True, help="Data set.")
+@click.option(
+    "--dataset",
+    type=DatasetName(*DATASETS),
+    default="mnist",
+    show_default=True,
+    help="mnist, fashion-mnist or cifar10.",
+)
 @preset_option(
     "smoke: the packaged sample, offline; quick: an afternoon on a CPU; paper: the authors' networks, for GPUs.",
     SECTION_2_1,
@@ -52,8 +60,6 @@ def command(options: Options) -> None:
     directions that hold the last percent of the images' variance, which is section 2.2's tilt on real data. Writes
     gradients_DATASET.png, .pdf and .json.
     """
-    from ..beyond.gradient_study import GradientRunner, print_table
-
     study = study_of(options.preset, options.dataset, options.variant)
     run = begin(options.run, out=options.out, variant=options.variant, preset=options.preset)
     runner = GradientRunner(study, run, "xent", data_dir=options.data.data_dir, offline=options.data.offline)

@@ -9,7 +9,15 @@ import click
 from robint_tf import labels
 from robint_tf.specs import ORDERS, Order, RoadSpec, SavedNetwork
 
-from ..options import DataOptions, RunOptions, bounds_option, data_options, out_option, run_options, variant_option
+from ..options import (
+    OwnDataOptions,
+    RunOptions,
+    bounds_option,
+    out_option,
+    own_data_options,
+    run_options,
+    variant_option,
+)
 from ..parameters import Method, Place, Seed, Share
 from ..parsing import parsed
 from ..run import Run, begin, sha256, today
@@ -27,7 +35,6 @@ class Options:
     """Options of road."""
 
     model: Path
-    dataset: str
     bounds: tuple[float, float] | None
     attributions: tuple[str, ...]
     fractions: tuple[float, ...]
@@ -36,7 +43,7 @@ class Options:
     variant: str
     out: Path
     run: RunOptions
-    data: DataOptions
+    data: OwnDataOptions
 
     def specs(self, dataset: str, source: SavedNetwork, n_test: int) -> list[RoadSpec]:
         """The points of all curves, by attribution, order and fraction."""
@@ -62,7 +69,6 @@ class Options:
 
 @click.command("road")
 @click.argument("model", type=Place())
-@click.option("--dataset", default="cifar10", show_default=True, help="mnist, fashion-mnist, cifar10, or a sample.")
 @bounds_option
 @click.option(
     "--attribution",
@@ -88,7 +94,7 @@ class Options:
 @variant_option
 @out_option("figures")
 @run_options
-@data_options
+@own_data_options("mnist, fashion-mnist, cifar10, or a sample.", default="cifar10")
 @parsed(Options)
 def command(options: Options) -> None:
     """How well the gradients of the classifier in the file MODEL tell which pixels matter, without retraining: ROAD.
@@ -98,13 +104,9 @@ def command(options: Options) -> None:
     random order has. Takes a minute where `roar` takes hours. Any Keras 3 classifier of Keras' own layers that returns
     logits for float32 images will do; unless they are in [-1, 1], give --bounds. Writes road_MODEL.png, .pdf and .json.
     """
-    from robint_tf import data
-
-    name = data.canonical_name(options.dataset)
-    if name == "toy":
-        raise click.BadParameter("toy has no pixels; choose a data set of images.", param_hint="'--dataset'")
+    name = options.data.name_of_images
     run = begin(options.run, out=options.out, variant=options.variant)
-    loaded = options.data.load(name)
+    loaded = options.data.read(bounds=options.bounds)
     from robint_tf.attacks import evaluation
     from robint_tf.interpretability.road import Measurer
     from robint_tf.networks import classifiers
@@ -124,6 +126,7 @@ def command(options: Options) -> None:
         "network_sha256": source.sha256,
         "bounds": options.bounds or (-1, 1),
         "dataset": loaded.name,
+        "data_source": loaded.source,
         "n_classes": n_classes,
         "test_data": test.fingerprint.as_json(),
         "clean": {"accuracy": clean.value, "interval_95": clean.interval, "n": clean.n},
@@ -165,11 +168,14 @@ def print_table(content: dict[str, Any]) -> None:
     click.echo(
         f"\n{content['model']} on {clean['n']} images: accuracy {clean['accuracy']:.2%}; by share of imputed pixels"
     )
-    click.echo(f"{'':22}{'first':8}" + "".join(f"{fraction:8.0%}" for fraction in content["fractions"]) + "    area")
+    width = max(22, *(1 + len(labels.ATTRIBUTIONS[row["attribution"]]) for row in content["attributions"]))
+    click.echo(
+        f"{'':{width}}{'first':8}" + "".join(f"{fraction:8.0%}" for fraction in content["fractions"]) + "    area"
+    )
     for row in content["attributions"]:
         low, high = row["interval"]
         name = labels.ATTRIBUTIONS[row["attribution"]]
         for order in ORDERS:
             area = f"{row['area']:8.4f} ({low:.4f} to {high:.4f})" if order == ORDERS[-1] else ""
-            click.echo(f"{name:22}{order:8}" + "".join(f"{value:8.2%}" for value in row[order]) + area)
+            click.echo(f"{name:{width}}{order:8}" + "".join(f"{value:8.2%}" for value in row[order]) + area)
             name = ""

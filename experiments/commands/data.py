@@ -14,25 +14,10 @@ from robint_tf.errors import DeviceError
 
 from ..hints import hinted
 from ..options import data_options
+from ..parameters import DatasetName
 from ..quiet import load_tensorflow
 
 COLUMNS = ("set", "state", "source", "order", "train", "test", "fingerprints", "verified", "folder")
-
-
-class DatasetName(click.ParamType):
-    """A name of `data.DATASETS`, with hyphens or underscores."""
-
-    name = "name"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        try:
-            return data.canonical_name(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list:
-        names = (name.replace("_", "-") for name in data.DATASETS)
-        return [click.shell_completion.CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
 @click.command("data")

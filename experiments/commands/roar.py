@@ -44,9 +44,7 @@ class Options:
 
     def study(self) -> InterpretabilityStudy:
         """The retrainings of the authors' study, on the chosen data set. `BadParameter` for one without pixels."""
-        name = self.data.name
-        if name == "toy":
-            raise click.BadParameter("toy has no pixels; choose a data set of images.", param_hint="'--dataset'")
+        name = self.data.name_of_images
         paper = SECTION_3_2["paper"]
         return replace(
             paper,
@@ -123,9 +121,9 @@ def command(options: Options) -> None:
     grid.complete(everything)
     baseline, cells, shapes = grid.cells(None), grid.cells(explained), grid.shapes(explained)
     run.display.end()
-    tests = scores_of(study, cells, baseline)
-    diff_roar = diff_roar_of(study, cells)
-    print_retrainings(study, tests, diff_roar)
+    tests = scores_of(study.fractions, study.methods, cells, baseline)
+    diff_roar = diff_roar_of(study.fractions, study.methods, cells)
+    print_retrainings(study.fractions, tests, diff_roar)
     print_completeness(completeness)
     print_shapes(shapes)
     if options.json_path is not None:

@@ -21,16 +21,17 @@ def jit(options: RunOptions) -> str:
 
     `DeviceError` where the GPU does not compute at all. What was found is kept in the user's cache.
     """
-    if options.device == "cpu" or options.jit != "auto" or options.deterministic:
+    device = options.device.lower()
+    if device == "cpu" or options.jit != "auto" or options.deterministic:
         return options.jit
     if not _gpus():
         return options.jit
     found = facts.gather()
-    path = _kept_in(found, options.device)
+    path = _kept_in(found, device)
     known = _read(path)
     if known is None:
         click.echo("first use of this GPU with these versions: checking it, about a minute.", err=True)
-        known = verdict.judge(found, probes.run(options.device), options.device)
+        known = verdict.judge(found, probes.run(device), device)
         if not known.passing:
             _write(path, known)
     if not known.computes:

@@ -2,15 +2,16 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from robint_tf import labels
-from robint_tf.specs import Training, as_dict
+from robint_tf.specs import RANDOM, Training, as_dict
 
+from ..beyond.trial import completeness_of, print_completeness
 from ..options import OwnDataOptions, RunOptions
 from ..run import Run, begin, sha256, today
+from ..studies.grid_results import diff_roar_of, print_retrainings, scores_of
 
 if TYPE_CHECKING:
     from robint_tf.study.retraining import Retrained, Retrainings
@@ -64,8 +65,19 @@ def roar(plan: Plan, options: RunOptions, place: OwnDataOptions) -> None:
         variant=plan.variant,  # type: ignore[arg-type]
         store=run.store,
     ) as work:
+        completeness = completeness_of(
+            network,
+            dataset.test.x,
+            list(work.methods),
+            variant=plan.variant,
+            baseline=work.baseline,
+            begin=run.display.begin,
+        )
         found = _made(work, run)
-        _print(found)
+        tests, diff_roar = _tested(found)
+        click.echo(f"accuracy of the explained network: {found.accuracy:.2%} of {found.n_test} test images")
+        print_retrainings(found.fractions, tests, diff_roar)
+        print_completeness(completeness)
         if plan.json_path is not None:
             about = {
                 "date": today(),
@@ -79,6 +91,8 @@ def roar(plan: Plan, options: RunOptions, place: OwnDataOptions) -> None:
                 "test_data": dataset.test.fingerprint.as_json(),
                 "retraining": as_dict(training),
                 "n_seeds": plan.n_seeds,
+                "diff_roar": diff_roar,
+                "completeness": completeness,
             }
             _write(found, about, plan.json_path)
 
@@ -94,21 +108,12 @@ def _made(work: "Retrainings", run: Run) -> "Retrained":
     return found
 
 
-def _print(found: "Retrained") -> None:
-    click.echo(f"accuracy of the explained network: {found.accuracy:.2%} of {found.n_test} test images")
-    scores = {(row["test"], row["attribution"]): row for row in found.scores()}
-    for occlusion, random in found.random.items():
-        verb = "removed" if occlusion == "remove" else "kept"
-        title = (
-            f"{labels.TESTS_IN_FULL[occlusion]}: test accuracy by fraction of pixels {verb}, mean of {random.shape[1]}"
-        )
-        click.echo(f"\n{title}\n{'':8}" + "".join(f"{fraction:8.0%}" for fraction in found.fractions) + "    score")
-        for name, accuracies in found.accuracies.items():
-            row = scores[labels.TESTS[occlusion], name]
-            error = "" if row["standard_error"] is None else f" ± {row['standard_error']:.4f}"
-            means = "".join(f"{value:8.2%}" for value in accuracies[occlusion].mean(axis=1))
-            click.echo(f"{labels.ATTRIBUTIONS[name]:8}{means} {row['score']:8.4f}{error}")
-        click.echo(f"{'random':8}" + "".join(f"{value:8.2%}" for value in random.mean(axis=1)))
+def _tested(found: "Retrained") -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+    """Accuracies and scores by test, and DiffROAR, as of the grid."""
+    cells = {(name, o): values for name, by_test in found.accuracies.items() for o, values in by_test.items()}
+    baseline = {(RANDOM, o): values for o, values in found.random.items()}
+    methods = list(found.accuracies)
+    return scores_of(found.fractions, methods, cells, baseline), diff_roar_of(found.fractions, methods, cells)
 
 
 def _write(found: "Retrained", about: dict, path: Path) -> None:

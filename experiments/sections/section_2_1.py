@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from ..options import DataOptions, RunOptions, data_options, out_option, preset_option, run_options, variant_option
+from ..parameters import DatasetName
 from ..parsing import parsed
 from ..run import Run, begin
 from ..studies.estimate import estimate
@@ -43,10 +44,10 @@ class Options:
 @click.command("section-2-1")
 @click.option(
     "--dataset",
-    type=click.Choice([*DATASETS, "all"]),
+    type=DatasetName(*DATASETS, "all"),
     default="mnist",
     show_default=True,
-    help="Data set; all: one after the other.",
+    help="mnist, fashion-mnist or cifar10; all: one after the other.",
 )
 @click.option(
     "--attack-loss",

@@ -1,5 +1,6 @@
 """Sections 3.2 and 3.3 in numbers: from retrained accuracies to scores and correlations, with the authors'."""
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -54,7 +55,7 @@ def figure(study: InterpretabilityStudy, measured: dict[str, Any], loss: str, ax
                 "robust_accuracy_interval": list(robust.interval),
                 "n_attacked": robust.n,
                 "retrained": {a: {o: cells[a, o].tolist() for o in labels.TESTS_IN_FULL} for a in ATTRIBUTIONS},
-                "diff_roar": diff_roar_of(study, cells),
+                "diff_roar": diff_roar_of(study.fractions, study.methods, cells),
             }
             for explained, clean, robust, cells in chosen
         ],
@@ -75,11 +76,11 @@ def _beyond(found: dict[str, Any]) -> dict[str, Any]:
     return {"pooled_baseline": pooled, "diff_roar": diff_roar_panel(found)}
 
 
-def diff_roar_of(study: InterpretabilityStudy, cells: "Cells") -> "dict[str, Any] | None":
+def diff_roar_of(fractions: Sequence[float], methods: Iterable[str], cells: "Cells") -> "dict[str, Any] | None":
     """DiffROAR of a network by attribution, as `cells.diff_roar` gives it; None where the fractions allow none."""
     from robint_tf.paper.beyond.cells import diff_roar
 
-    found = {a: diff_roar(study.fractions, {o: cells[a, o] for o in labels.TESTS_IN_FULL}) for a in study.methods}
+    found = {a: diff_roar(fractions, {o: cells[a, o] for o in labels.TESTS_IN_FULL}) for a in methods}
     return None if None in found.values() else found
 
 
@@ -177,24 +178,29 @@ def print_table(figure: dict[str, Any]) -> None:
         click.echo("\nno DiffROAR: it needs the fraction 1 - k for every fraction k")
 
 
-def scores_of(study: InterpretabilityStudy, cells: "Cells", baseline: "Cells") -> list[dict[str, Any]]:
+def scores_of(
+    fractions: Sequence[float], methods: Iterable[str], cells: "Cells", baseline: "Cells"
+) -> list[dict[str, Any]]:
     """Accuracies and scores by test (ROAR, KAR)."""
+    import numpy as np
+
+    from robint_tf.interpretability import inference
+
     tests = []
     for occlusion, title in labels.TESTS_IN_FULL.items():
         random = baseline["random", occlusion]
         attributions = []
-        for attribution in study.methods:
-            score, error = score_of(study, cells[attribution, occlusion], random, occlusion)
-            accuracies = cells[attribution, occlusion].tolist()
-            attributions.append(
-                {"attribution": attribution, "score": score, "standard_error": error, "accuracies": accuracies}
-            )
+        for attribution in methods:
+            accuracies = cells[attribution, occlusion]
+            score, error = inference.score_over_seeds(np.array(fractions), accuracies, random, occlusion)
+            row = {"attribution": attribution, "score": score, "standard_error": error}
+            attributions.append({**row, "accuracies": accuracies.tolist()})
         tests.append({"test": title, "occlusion": occlusion, "random": random.tolist(), "attributions": attributions})
     return tests
 
 
 def print_retrainings(
-    study: InterpretabilityStudy, tests: list[dict[str, Any]], diff_roar: dict[str, Any] | None
+    fractions: Sequence[float], tests: list[dict[str, Any]], diff_roar: dict[str, Any] | None
 ) -> None:
     """Print accuracies by fraction, means over the retrainings, and the scores; then DiffROAR, where there is one."""
     import numpy as np
@@ -204,11 +210,12 @@ def print_retrainings(
     def error_of(row: dict[str, Any]) -> str:
         return "" if row["standard_error"] is None else f" ± {row['standard_error']:.4f}"
 
-    width = max(8, *(1 + len(labels.ATTRIBUTIONS[name]) for name in study.methods))
-    heads = "".join(f"{fraction:8.0%}" for fraction in study.fractions)
+    methods = [row["attribution"] for row in tests[0]["attributions"]]
+    width = max(8, *(1 + len(labels.ATTRIBUTIONS[name]) for name in methods))
+    heads = "".join(f"{fraction:8.0%}" for fraction in fractions)
     for test in tests:
         verb = "removed" if test["occlusion"] == "remove" else "kept"
-        click.echo(f"\n{test['test']}: test accuracy by fraction of pixels {verb}, mean of {study.n_seeds}")
+        click.echo(f"\n{test['test']}: test accuracy by fraction of pixels {verb}, mean of {len(test['random'][0])}")
         click.echo(f"{'':{width}}{heads}    score")
         for row in test["attributions"]:
             means = "".join(f"{value:8.2%}" for value in np.mean(row["accuracies"], axis=1))

@@ -100,7 +100,10 @@ def read_folder(folder: Path) -> Images:
     assert shape is not None
     n = sum(map(len, files.values()))
     _check_size(n * math.prod(shape), str(folder))
-    images = {part: _decoded((path.read_bytes() for path in files[part]), len(files[part]), shape) for part in PARTS}
+    images = {
+        part: _decoded((path.read_bytes() for path in files[part]), list(map(str, files[part])), shape)
+        for part in PARTS
+    }
     return Images(images, labels, tuple(classes))
 
 
@@ -144,19 +147,19 @@ def _shape(data: bytes, what: str) -> tuple[int, int, int]:
     raise InputError(f"{what} is neither a PNG nor a JPEG file; remove it, or save it anew.")
 
 
-def _decoded(encoded: Iterable[bytes], n: int, shape: tuple[int, int, int]) -> np.ndarray:
-    """Images (n, *shape) as bytes."""
+def _decoded(encoded: Iterable[bytes], names: list[str], shape: tuple[int, int, int]) -> np.ndarray:
+    """Images (N, *shape) as bytes; names: what a `ValueError` calls them."""
     import tensorflow as tf
 
-    images = np.empty((n, *shape), np.uint8)
+    images = np.empty((len(names), *shape), np.uint8)
     with tf.device("CPU:0"):
-        for i, data in enumerate(encoded):
+        for i, (data, name) in enumerate(zip(encoded, names, strict=True)):
             try:
                 image = tf.io.decode_image(data, channels=shape[2], expand_animations=False).numpy()
             except tf.errors.InvalidArgumentError as error:
-                raise InputError(f"image {i} is damaged; save it anew.") from error
+                raise InputError(f"{name} is damaged; save it anew.") from error
             if image.shape != shape:
-                raise InputError(f"image {i} has shape {image.shape}, others {shape}; give one size.")
+                raise InputError(f"{name} has shape {image.shape}, others {shape}; give one size.")
             images[i] = image
     return images
 
@@ -179,7 +182,8 @@ def read_tfds(folder: Path, name: str) -> Images:
     assert shape is not None
     _check_size(sum(map(len, encoded.values())) * math.prod(shape), str(folder))
     for part in PARTS:
-        images[part] = _decoded(encoded[part], len(encoded[part]), shape)
+        names = [f"image {i} of {part} in {folder}" for i in range(len(encoded[part]))]
+        images[part] = _decoded(encoded[part], names, shape)
     return Images(images, labels, _class_names(folder, labels))
 
 

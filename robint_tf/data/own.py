@@ -37,7 +37,7 @@ def load_own(
     if where.startswith(TFDS):
         folder = _prepared(where.removeprefix(TFDS), sources.data_folder(data_dir))
         raw = image_files.read_tfds(folder, where.removeprefix(TFDS))
-    elif (path := Path(where).expanduser()).is_dir():
+    elif (path := _at_home(where)).is_dir():
         raw = image_files.read_folder(path)
     elif path.is_file():
         raw = image_files.read_npz(path)
@@ -52,6 +52,13 @@ def load_own(
             raise InputError(f"{where}, {part}: images have shape {images.shape}; give (N, H, W, C).")
     found = arrays.from_splits(where, train=splits["train"], test=splits["test"], class_names=raw.class_names)
     return replace(found, name=OWN, train=found.train.take(n_train), test=found.test.take(n_test), source=where)
+
+
+def _at_home(where: str) -> Path:
+    try:
+        return Path(where).expanduser()
+    except RuntimeError as error:
+        raise InputError(f"{where} needs a home folder, and there is none; give a whole path.") from error
 
 
 def _prepared(name: str, folder: Path) -> Path:

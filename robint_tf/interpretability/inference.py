@@ -146,7 +146,8 @@ def above_standard(eps: np.ndarray, score: np.ndarray) -> Estimate | None:
 def below_standard(eps: np.ndarray, score: np.ndarray) -> float | None:
     """The contrary of `above_standard`: p-value of the networks of *some* eps scoring lower than the standard ones.
 
-    The smallest p-value of the same t-tests the other way round, times their number (Bonferroni). None as there.
+    eps, score: as there. The smallest p-value of the same t-tests the other way round, times their number (Bonferroni).
+    None as there.
     """
     found = _against_standard(eps, score)
     if found is None:

@@ -215,7 +215,7 @@ def hits_without(
 class Measurer:
     """Points of the curves of one network, measured only if the store lacks them. Keeps the ranks of one attribution.
 
-    Attributions that compare images with a baseline are given the mean colour of the test images that are taken.
+    Attributions that compare images with a baseline are given that of `baseline_of` the test images that are taken.
 
     test: the images (N, H, W, C) float32 in [-1, 1] and labels (N,) whose first ones are taken.
     """
@@ -247,12 +247,21 @@ class Measurer:
             if spec.attribution in NETWORK_FREE:
                 maps = NETWORK_FREE[spec.attribution](test.x)
             else:
-                colour = fill_values(channel_mean(test.x), variant="corrected").test
                 maps = attributions.attribute(
-                    self.network, test.x, spec.attribution, variant=spec.variant, baseline=colour
+                    self.network, test.x, spec.attribution, variant=spec.variant, baseline=baseline_of(test.x)
                 )
-            self._ranked = key, ranks(maps, seed=derive_seed(spec.seed, TIES), variant=spec.variant)
+            self._ranked = key, ordered(maps, seed=spec.seed, variant=spec.variant)
         return self._ranked[1]
+
+
+def baseline_of(x: np.ndarray) -> np.ndarray:
+    """What attributions that have a baseline compare images x (N, H, W, C) with: their mean colour, (C,)."""
+    return fill_values(channel_mean(x), variant="corrected").test
+
+
+def ordered(maps: np.ndarray, *, seed: int, variant: str) -> np.ndarray:
+    """`occlusion.ranks` (N, H, W) of maps (N, H, W) in a variant; seed: of the noise, apart from which ties break."""
+    return ranks(maps, seed=derive_seed(seed, TIES), variant=variant)
 
 
 TIES = 1  # a stream of random numbers apart from the noise's

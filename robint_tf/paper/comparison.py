@@ -86,9 +86,9 @@ def compare(
 ) -> dict[str, Any]:
     """Verdicts on every claim, answers beyond the paper, and which results are missing; plain data for `report.json`.
 
-    Files that decide by their name and do not hold what that takes are left out and listed. `MixedError` if those that
-    decide differ in variant or version, unless `allow_mixed`; then they are listed. commands: by the name of a results
-    file, the command that makes it, which is named where the file is missing.
+    collection: the results files. Those that decide by their name and do not hold what that takes are left out and
+    listed. `MixedError` if those that decide differ in variant or version, unless `allow_mixed`; then they are listed.
+    commands: by the name of a results file, the command that makes it, which is named where the file is missing.
     """
     wanted = claims.all_claims()
     commands = commands or {}

@@ -52,7 +52,7 @@ def numbers(version: str) -> tuple[int, ...]:
 
 
 def xla_aborts(tensorflow: str, cudnn: str | None) -> bool:
-    """Whether XLA of this TensorFlow is known to abort at a convolution with this cuDNN."""
+    """Whether XLA of this version of tensorflow is known to abort at a convolution with this version of cudnn."""
     known = XLA_ABORTS.get(".".join(map(str, numbers(tensorflow)[:2])))
     return known is not None and cudnn is not None and known[0] <= numbers(cudnn)[:2] <= known[1]
 

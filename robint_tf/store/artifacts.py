@@ -205,9 +205,10 @@ class Store:
     def publish(
         self, spec: Any, ours: Arrays, notes: dict[str, Any], *inputs: str, made_with: Description | None = None
     ) -> Arrays:
-        """Put finished work into the store; what the store holds from now on.
+        """Put finished work into the store. Returns what the store holds from now on.
 
         That is ours, unless another process has published its own before, which is kept; a damaged artifact makes way.
+        spec, inputs: what names it; notes: what else is known of it; made_with: what this process computed it with.
         """
         folder, about = self.folder(spec, *inputs), {"mathematics": MATHEMATICS, "spec": as_dict(spec)}
         while not write_folder(folder, ours, {**about, "inputs": inputs, "notes": notes, "made_with": made_with or {}}):

@@ -179,7 +179,7 @@ def _renamed(scratch: Path, folder: Path) -> bool:
 
 
 def same(a: Arrays, b: Arrays) -> bool:
-    """Whether two folders' arrays are equal; NaN equals NaN."""
+    """Whether the arrays a and b of two folders are equal; NaN equals NaN."""
     return a.keys() == b.keys() and all(
         np.array_equal(a[name], b[name], equal_nan=np.asarray(a[name]).dtype.kind in "fc") for name in a
     )

@@ -7,8 +7,11 @@ from typing import Any, NamedTuple
 
 LEFT_OUT = ("figure", "schema", "date", "provenance", "plot", "sketch", "band", "scores", "uint8", "base64")
 """Parts that hold no results of their own: what a run was made with, what is only drawn, what is derived."""
-NAMES = ("name", "title", "test", "attribution", "measure", "removed_first")
-"""What tells the entries of a list apart, where they have it; else they are counted."""
+NAMES = (
+    *("name", "title", "network", "series", "reading"),
+    *("test", "attribution", "norm", "occlusion", "measure", "removed_first"),
+)
+"""What tells the entries of a list apart: the first that they have, or all together; else they are counted."""
 INTERVALS = ("interval_95", "interval")
 WIDTH = 1.959964  # standard errors from the mean to an end of its 95% interval
 
@@ -52,8 +55,8 @@ def _found(value: Any, path: tuple[str, ...]) -> Iterator[Record]:
     elif isinstance(value, dict):
         yield from _of_dict(value, path)
     elif isinstance(value, list):
-        for i, part in enumerate(value):
-            yield from _found(part, (*path, _name(part, i)))
+        for name, part in zip(_names(value), value, strict=True):
+            yield from _found(part, (*path, name))
 
 
 def _of_dict(value: dict[str, Any], path: tuple[str, ...]) -> Iterator[Record]:
@@ -87,7 +90,8 @@ def _of_array(value: dict[str, Any], path: tuple[str, ...]) -> Iterator[Record]:
     if len(shape) == 2:
         for i in range(shape[0]):
             row = values[i * shape[1] : (i + 1) * shape[1]]
-            yield _over((*path, str(i)), [float(v) for v in row])
+            if None not in row:
+                yield _over((*path, str(i)), [float(v) for v in row])
         return
     for i, v in enumerate(values):
         if v is not None and not isinstance(v, bool):
@@ -106,13 +110,22 @@ def _record(path: tuple[str, ...], value: float, error: float | None = None) -> 
     return Record(" / ".join(path), value, value - WIDTH * error, value + WIDTH * error)
 
 
-def _name(part: Any, i: int) -> str:
-    """What a list's entry is called: by its name or its attack, else by its place."""
-    if isinstance(part, dict):
-        if "attack" in part:
-            attack = part["attack"]
-            return f"{attack.get('norm')} {attack.get('eps'):g}" if isinstance(attack, dict) else "clean"
-        for key in NAMES:
-            if isinstance(part.get(key), str):
-                return part[key]
-    return str(i)
+def _names(parts: list) -> list[str]:
+    """What a list's entries are called, each by another name: by their names or attacks, else by their places."""
+    places = [str(i) for i in range(len(parts))]
+    called = [_called(part) or [place] for part, place in zip(parts, places, strict=True)]
+    together = [" ".join(words) for words in called]
+    for found in ([words[0] for words in called], together):
+        if len(set(found)) == len(found):
+            return found
+    return [f"{name} ({place})" for name, place in zip(together, places, strict=True)]
+
+
+def _called(part: Any) -> list[str]:
+    """The names of a list's entry, that which says most first; nothing for one without."""
+    if not isinstance(part, dict):
+        return []
+    if "attack" in part:
+        attack = part["attack"]
+        return [f"{attack.get('norm')} {attack.get('eps'):g}" if isinstance(attack, dict) else "clean"]
+    return [part[key] for key in NAMES if isinstance(part.get(key), str)]

@@ -62,7 +62,9 @@ def attribute(
 
     model: images to logits; bounds: the pixel range of images and model, see `robint_tf.study`. variant: of the
     objective and of the ranking, see `attributions.maps`. reduction: what is made of the channels, a name in
-    `attributions.REDUCTIONS`, by default the variant's. `ValueError` for what cannot be explained, in one line.
+    `attributions.REDUCTIONS`, by default the variant's. What compares images with a baseline is given grey, 0 in
+    [-1, 1]; by `roar` the colour of occluded pixels, by `road` the mean colour. `ValueError` for what cannot be
+    explained, in one line.
 
     >>> import keras
     >>> model = keras.Sequential([keras.layers.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
@@ -89,13 +91,24 @@ def maps_of(
     name: str,
     variant: str,
     reduction: str | None = None,
+    baseline: np.ndarray | float = 0.0,
     batch_size: int = 500,
     progress: Progress | None = None,
 ) -> np.ndarray:
-    """Maps of a network at images x (N, H, W, C) float32 in [-1, 1], float32; name: of the method, for messages."""
+    """Maps of a network at images x (N, H, W, C) float32 in [-1, 1], float32; name: of the method, for messages.
+
+    baseline: what some methods compare images with, as of `attributions.attribute`.
+    """
     if isinstance(method, str):
         return attributions.attribute(
-            network, x, method, variant=variant, reduction=reduction, batch_size=batch_size, progress=progress
+            network,
+            x,
+            method,
+            variant=variant,
+            reduction=reduction,
+            baseline=baseline,
+            batch_size=batch_size,
+            progress=progress,
         )
     checks.one_of("variant", variant, VARIANTS)
     reduce = REDUCTIONS[checks.one_of("reduction", reduction or RANKING[variant], REDUCTIONS)]

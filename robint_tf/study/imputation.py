@@ -9,7 +9,6 @@ import numpy as np
 from robint_tf import attacks
 from robint_tf.checks import Bounds
 from robint_tf.errors import InputError
-from robint_tf.interpretability import occlusion
 from robint_tf.interpretability import road as roads
 from robint_tf.interpretability.road import FRACTIONS, NOISE
 from robint_tf.networks.classifiers import Network
@@ -66,7 +65,8 @@ def road(
     """ROAD (Rong et al., 2022): how accuracy falls as pixels are imputed in order of an attribution.
 
     model: images to logits. test: see `given.Data`. attribution: a `given.Method`, or several in a list, or by name in
-    a dict; an array of maps (N, H, W) of the test images, too. bounds: the pixel range of images and model, see
+    a dict; an array of maps (N, H, W) of the test images, too. One that compares images with a baseline is given their
+    mean colour. bounds: the pixel range of images and model, see
     `robint_tf.study`. fractions: of the pixels removed, rising. noise, seed: of the imputation, see
     `interpretability.road`. progress: told how many images are done, of how many, for each attribution. `ValueError`
     for whatever cannot be used.
@@ -80,14 +80,17 @@ def road(
         if isinstance(method, tuple | np.ndarray):
             maps = np.asarray(method[-1] if isinstance(method, tuple) else method)
         else:
-            maps = maps_of(network, split.x, method, name=name, variant=variant, batch_size=batch_size)
+            baseline = roads.baseline_of(split.x)
+            maps = maps_of(
+                network, split.x, method, name=name, variant=variant, baseline=baseline, batch_size=batch_size
+            )
         if maps.shape != split.x.shape[:-1]:
             raise InputError(f"the maps {name} have shape {maps.shape}; give {split.x.shape[:-1]}.")
         found = roads.road(
             network,
             split.x,
             split.y,
-            occlusion.ranks(maps, seed=seed, variant=variant),
+            roads.ordered(maps, seed=seed, variant=variant),
             fractions=tuple(fractions),
             noise=noise,
             seed=seed,

@@ -14,7 +14,7 @@ from robint_tf.catalogue import OWN
 from robint_tf.checks import Bounds
 from robint_tf.data.datasets import Dataset
 from robint_tf.errors import InputError
-from robint_tf.interpretability import inference, retraining
+from robint_tf.interpretability import attributions, inference, retraining
 from robint_tf.networks import classifiers
 from robint_tf.networks.classifiers import Network
 from robint_tf.runtime.batching import Progress
@@ -154,7 +154,7 @@ class Retrainings:
         variant: Variant = "corrected",
         store: Store | Path | str | None = None,
     ) -> None:
-        """Nothing is trained, but attributions that are functions are computed.
+        """Nothing is trained, but attributions that are functions are computed, and the others tried on an image.
 
         model, train, test, attribution, build, bounds, fractions, seeds, occlusions, training, variant, store: as of
         `roar`, `ValueError` likewise.
@@ -175,12 +175,15 @@ class Retrainings:
         self.store = store if isinstance(store, Store) else Store(store)
         names, given = _named(self.methods, self.network, self.dataset, variant)
         networks = recipes.Networks(self.dataset, self.store)
-        self._occluder = retraining.Occluder(networks, own=self.network, given=given)
+        self._occluder, self._variant = retraining.Occluder(networks, own=self.network, given=given), variant
         self._specs = {
             (name, occlusion): self._cells_of(full, occlusion, training, variant)
             for name, full in {RANDOM: RANDOM, **names}.items()
             for occlusion in occlusions
         }
+        for name in names.values():
+            if name not in given:  # it may have no rule for a layer: better now than after hours of training
+                self._try(name)
 
     def __enter__(self) -> "Retrainings":
         return self
@@ -192,6 +195,11 @@ class Retrainings:
     def cells(self) -> list[RetrainSpec]:
         """The specs of all retrainings, in the best order to make them."""
         return [spec for specs in self._specs.values() for spec in specs]
+
+    @property
+    def baseline(self) -> np.ndarray:
+        """The colour (C,) that occluded pixels of test images get; some attributions compare images with it."""
+        return self._occluder.fills(None, self._variant).test
 
     @property
     def source(self) -> SavedNetwork:
@@ -220,6 +228,13 @@ class Retrainings:
             accuracy=attacks.accuracy(self.network, test.x, test.y, warn=False).value,
             n_train=len(self.dataset.train.y),
             n_test=len(test.y),
+        )
+
+    def _try(self, attribution: str) -> None:
+        """Explain one image; `ValueError` if that cannot be done."""
+        some = self.dataset.test.x[:1]
+        attributions.attribute(
+            self.network, some, attribution, variant=self._variant, baseline=self.baseline, check=False
         )
 
     def _cells_of(

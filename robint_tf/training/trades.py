@@ -67,7 +67,7 @@ def perturbed(
         loss=lambda logits, _: kl(clean, logits),
         eps=numbers.eps,
         step_size=numbers.step_size,
-        n_steps=numbers.n_steps,
+        n_steps=numbers.n_steps if kind.n_steps is None else kind.n_steps,
         start=start(x, kind, numbers, batch),
     )
     return x_adv

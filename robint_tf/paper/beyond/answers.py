@@ -26,7 +26,11 @@ Families = Mapping[str, Mapping[Key, Points] | str]
 def rows(
     content: Mapping[str, Results], paths: Mapping[str, str], commands: Mapping[str, str] | None = None
 ) -> list[dict[str, Any]]:
-    """A row for every question and series, in the form of the paper's claims. content, paths: results files by name."""
+    """A row for every question and series, in the form of the paper's claims.
+
+    content, paths: results files by name; commands: by such a name, the command that makes the file, named where it is
+    missing.
+    """
     commands = commands or {}
     read = {
         needs: {loss: _read(f"{needs}_{loss}", loss, content, commands) for loss in LOSSES}
@@ -82,7 +86,7 @@ def _authors(question: Question) -> tuple[Answer, ...]:
 
 
 def family(question: Question, given: Families) -> list[Answer]:
-    """The answers of the eight series, in the order of `Question.series`.
+    """The answers of the eight series to a question, in the order of `Question.series`. given: the series.
 
     A series that is not there counts as a member with p = 1, so that what was run does not change how strict a test is.
     """

@@ -25,17 +25,17 @@ TITLES = {**labels.TESTS_IN_FULL, DIFF: "Keep the Top minus Keep the Bottom (Dif
 
 
 def strength(norm: str, eps: Sequence[float] | np.ndarray) -> np.ndarray:
-    """Attack strength of eps (n,): 1 for the strongest attack of the published grid (`published.STRONGEST`)."""
+    """The attack strength (n,) of eps (n,) in a norm: 1 for the strongest attack of the published grid."""
     return np.asarray(eps, float) / published.STRONGEST[norm]
 
 
 def has_diff_roar(results: Results) -> bool:
-    """Whether a file's fractions hold 1 - k for every k."""
+    """Whether the fractions of results hold 1 - k for every k, so that there is DiffROAR."""
     return all(_mirror(results["fractions"], i) is not None for i in range(len(results["fractions"])))
 
 
 def baseline(results: Results) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """By occlusion: the random baseline at each fraction (K,), and of how many retrainings it is the mean."""
+    """By occlusion: the random baseline of results at each fraction (K,), and the number of its retrainings (K,)."""
     fractions = results["fractions"]
     own = {occlusion: _accuracies(results, results["baseline"][occlusion]) for occlusion in labels.TESTS}
     found = {}
@@ -79,7 +79,7 @@ def points(results: Results) -> dict[Key, Points]:
 
 
 def authors_points(loss: str) -> dict[Key, Points]:
-    """The authors' series, with DiffROAR: the sum of both published scores, but for a constant.
+    """The authors' series of a training loss, with DiffROAR: the sum of both published scores, but for a constant.
 
     Their two random baselines are not published, so the sum holds their difference, the same for every network.
     """

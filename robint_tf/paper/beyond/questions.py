@@ -2,6 +2,8 @@
 
 Eight series answer each: two training losses, two norms, two attributions. They are a family, within which p-values are
 corrected (`inference.holm`). The paper's own statements and statistics are in `claims`.
+
+Of every test: norm: of the attacks in training; p: the networks of a series.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,7 +25,7 @@ STRONG_FROM = 0.5
 
 @dataclass(frozen=True)
 class Result:
-    """What a test says of a series. estimate: None where there are too few networks.
+    """What a test says of a series. text: the same in words; estimate: None where there are too few networks.
 
     against: the p-value of the contrary, where it is another than the estimate's; a two-sided test needs none.
     """
@@ -40,7 +42,9 @@ Test = Callable[[str, Points], Result]  # of a norm and its networks
 class Question:
     """A question that every series answers by itself. test: ROAR, KAR or DiffROAR, by its key in `TESTS`.
 
-    sign: of the estimate that means yes. needs: the start of the name of the results file; the training loss follows.
+    key, section: its own name and that of the paper's section; group: the question itself; rule: how it is answered;
+    answer: the test that does. sign: of the estimate that means yes. needs: the start of the name of the results file;
+    the training loss follows.
     """
 
     key: str

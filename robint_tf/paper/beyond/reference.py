@@ -13,7 +13,7 @@ from importlib import resources
 class StandardTraining:
     """Test accuracy after every epoch of one standard training: on all test images, and on the first 1,000.
 
-    published: of the authors' standard network in Figure 5.
+    protocol: what was run, in words; all, first_1000: by epoch; published: of their standard network in Figure 5.
     """
 
     protocol: str
@@ -24,7 +24,7 @@ class StandardTraining:
 
 @dataclass(frozen=True)
 class ExplainedNetwork:
-    """A network that is explained, its test accuracy, and by attribution the accuracies after keeping some pixels.
+    """A network that is explained, its test accuracy, and kept: by attribution, accuracies after keeping some pixels.
 
     norm, eps: of the attack in its training; None and 0 for the standard network.
     """
@@ -37,7 +37,11 @@ class ExplainedNetwork:
 
 @dataclass(frozen=True)
 class QuickRun:
-    """KAR at the scale of the preset `quick`. kept: shares of the pixels; random: accuracy of the baseline at each."""
+    """KAR at the scale of the preset `quick`.
+
+    protocol: what was run, in words; kept: shares of the pixels; random: accuracy of the baseline at each; networks:
+    those that are explained.
+    """
 
     protocol: str
     kept: tuple[float, ...]

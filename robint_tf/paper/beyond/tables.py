@@ -1,4 +1,8 @@
-"""Scores, answers and reference runs as Markdown tables, from results files, for a document of results."""
+"""Scores, answers and reference runs as Markdown tables, from results files, for a document of results.
+
+results: of section 3.2, as `store.results.read` gives them; loss: of the networks' training; comparison: what
+`comparison.compare` says.
+"""
 
 from typing import Any
 
@@ -78,7 +82,7 @@ def _shown(answer: dict[str, Any]) -> str:
 
 
 def authors_quick(results: Results) -> str:
-    """Keep and retrain by the authors' code at the scale of `quick`, beside ours."""
+    """A table of keep and retrain by the authors' code at the scale of `quick`, beside ours."""
     run = reference.quick()
     fractions = list(results["fractions"])
     at = [fractions.index(share) for share in run.kept]

@@ -161,6 +161,9 @@ def beside(results: dict[str, Any], name: str) -> dict[str, Figure]:
 
 
 def draw(results: dict[str, Any], stem: Path) -> list[Path]:
-    """Draw a results file and write what `save` writes of its figure, and of those `beside` it; the paths written."""
+    """Draw results and write what `save` writes of their figure, and of those `beside` it.
+
+    stem: path and name of the files, without suffix. Returns the paths written.
+    """
     figures = {stem.name: FIGURES[results["figure"]](results), **beside(results, stem.name)}
     return [path for name, figure in figures.items() for path in save(figure, stem.with_name(name))]

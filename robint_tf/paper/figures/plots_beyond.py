@@ -1,13 +1,14 @@
 """What the paper does not show: ROAD's curves, and measures of gradients against attack strength."""
 
 import textwrap
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from robint_tf.catalogue import origin
+from robint_tf.catalogue import OWN, origin
 from robint_tf.labels import ATTRIBUTIONS, DATASETS, LOSSES, NORMS
 
 COLOURS = ("tab:blue", "tab:green", "tab:orange", "tab:red", "tab:purple", "tab:brown")
@@ -32,8 +33,9 @@ def road(results: dict[str, Any]) -> Figure:
     axes.set(xlabel="share of the pixels that is imputed", ylabel="test accuracy, not retrained", xlim=(0, 1))
     axes.set_ylim(bottom=0)
     axes.legend(title="area between the curves (95% interval)", fontsize=9, title_fontsize=9)
+    shown = Path(results["data_source"]).name if results["dataset"] == OWN else DATASETS[results["dataset"]]
     axes.set_title(
-        f"ROAD, {results['model']}, {results['dataset']}, {results['clean']['n']} images\n"
+        f"ROAD, {results['model']}, {shown}, {results['clean']['n']} images\n"
         "solid: the most relevant pixels first; dashed: the least relevant first; dotted: chance",
         fontsize=10,
     )

@@ -30,8 +30,9 @@ def series(
 ) -> dict[str, Any]:
     """One series of a panel: its points, correlations with intervals, the authors', line and band.
 
-    The standard networks are those with eps 0. axis: "strength" or "accuracy". n_resamples: of the correlations'
-    bootstrap intervals, which 0 leaves out.
+    key: which series; eps, accuracy, y, errors: of each network the radius in training (0: a standard network), test
+    accuracy, score and standard error. axis: "strength" or "accuracy". n_resamples: of the correlations' bootstrap
+    intervals, which 0 leaves out.
     """
     loss, norm, _, attribution = key
     x = np.array(cells.strength(norm, eps) if axis == "strength" else accuracy, float)
@@ -69,7 +70,10 @@ def _authors(key: Key, axis: str) -> dict[str, float] | None:
 
 
 def authors_panel(loss: str, axis: str, test: str) -> dict[str, Any]:
-    """A panel of the authors' networks, from the numbers read back from their figures."""
+    """A panel of the authors' networks, from the numbers read back from their figures.
+
+    loss: of their training; axis: "strength" or "accuracy"; test: a key of `cells.TESTS`.
+    """
     theirs = cells.authors_points(loss)
     entries = []
     for attribution in reversed(labels.ATTRIBUTIONS):
