@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from robint_tf.manifold import boundary
-from robint_tf.paper.figures import plots, plots_manifold
+from robint_tf.paper.figures import plots, plots_manifold, plots_toy
 from robint_tf.store.results import summary
 
 
@@ -25,7 +25,7 @@ def toy_results():
 
 
 def test_toy_figure_has_the_papers_panels(toy_results):
-    figure = plots.toy_boundaries(toy_results)
+    figure = plots_toy.toy_boundaries(toy_results)
     assert [axes.get_title() for axes in figure.axes] == [
         "Dataset",
         "Standard Training",
@@ -39,7 +39,7 @@ def test_toy_figure_has_the_papers_panels(toy_results):
 
 
 def test_toy_figure_colours_the_class_regions(toy_results, tmp_path):
-    figure = plots.toy_boundaries(toy_results)
+    figure = plots_toy.toy_boundaries(toy_results)
     png, pdf = plots.save(figure, tmp_path / "toy")
     assert pdf.read_bytes().startswith(b"%PDF")
     picture = matplotlib.image.imread(png)
@@ -52,7 +52,7 @@ def test_toy_figure_colours_the_class_regions(toy_results, tmp_path):
 
 
 def test_equal_figures_are_equal_files(toy_results, tmp_path):
-    files = [plots.save(plots.toy_boundaries(toy_results), tmp_path / name) for name in ("a", "b")]
+    files = [plots.save(plots_toy.toy_boundaries(toy_results), tmp_path / name) for name in ("a", "b")]
     for first, second in zip(*files, strict=True):
         assert first.read_bytes() == second.read_bytes()
 
