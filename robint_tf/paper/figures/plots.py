@@ -86,5 +86,9 @@ def draw(
     A plain figure's PNG has 300 dots an inch, as journals ask for.
     """
     figures = {stem.name: look.draw(FIGURES[results["figure"]], results), **beside(results, stem.name, look)}
-    kept = {"formats": formats, "exact": look.width is not None} | ({"dpi": 300} if look.plain else {})
-    return [path for name, figure in figures.items() for path in save(figure, stem.with_name(name), **kept)]
+    dpi, exact = 300 if look.plain else 160, look.width is not None
+    return [
+        path
+        for name, figure in figures.items()
+        for path in save(figure, stem.with_name(name), dpi=dpi, formats=formats, exact=exact)
+    ]

@@ -79,7 +79,7 @@ def tilting_sketch(results: dict[str, Any], look: Look = looks.REPORT) -> Figure
     axes = figure.add_subplot()
     axes.set_axis_off()
     axes.set_aspect("equal")
-    letters = "medium" if look.width is None else "x-small"
+    letters, size = ("medium", 70) if look.width is None else ("x-small", 30)
     planes = {name: np.array(sketch["planes"][name]["corners"], float) for name in PLANES}
     for name, corners in planes.items():
         colour, plane = PLANES[name], sketch["planes"][name]
@@ -89,15 +89,15 @@ def tilting_sketch(results: dict[str, Any], look: Look = looks.REPORT) -> Figure
             for points, hidden in _pieces(tail, head, others):
                 axes.plot(*_project(points).T, "--" if hidden else "-", color=colour, linewidth=1.2 if hidden else 2)
         label_x, label_y = _project([plane["label_at"]])[0]
-        align = {"ha": "center", "va": "center", "fontweight": "bold"}
-        axes.text(label_x, label_y, plane["label"], color=colour, fontsize=letters, **align)
+        style = {"color": colour, "fontsize": letters, "fontweight": "bold"}
+        axes.text(label_x, label_y, plane["label"], style, ha="center", va="center")
     meeting = intersection(planes["standard"], planes["robust"])
     if meeting is not None:
         axes.plot(*_project(meeting).T, ":", color="black", linewidth=2)
     for marker, points in zip(("o", "x"), sketch["classes"], strict=True):
         across, up = _project(points).T
-        filling = {"facecolor": "none"} if marker == "o" else {}
-        axes.scatter(across, up, marker=marker, s=70 if look.width is None else 30, color="0.25", **filling)
+        facecolor = "none" if marker == "o" else None
+        axes.scatter(across, up, marker=marker, s=size, color="0.25", facecolor=facecolor)
     for name, (tail, head) in sketch["attacks"].items():
         start, end = _project([tail, head])
         arrow = {"arrowstyle": "-|>", "color": PLANES[name], "linewidth": 2.2, "mutation_scale": 18}
@@ -136,10 +136,10 @@ def _behind(points: np.ndarray, plane: np.ndarray) -> np.ndarray:
 
 def intersection(one: np.ndarray, other: np.ndarray) -> np.ndarray | None:
     """The ends (2, 3) of the line in which two parallelograms, corners (4, 3) each, meet; None where they do not."""
-    normals = [np.cross(plane[1] - plane[0], plane[3] - plane[0]) for plane in (one, other)]
-    direction = np.cross(*normals)
+    normal_one, normal_other = (np.cross(plane[1] - plane[0], plane[3] - plane[0]) for plane in (one, other))
+    direction = np.cross(normal_one, normal_other)
     crossings = []
-    for plane, normal, at in ((one, normals[1], other[0]), (other, normals[0], one[0])):
+    for plane, normal, at in ((one, normal_other, other[0]), (other, normal_one, one[0])):
         found = []
         for tail, head in zip(plane, np.roll(plane, -1, axis=0), strict=True):
             before, after = normal @ (tail - at), normal @ (head - at)
