@@ -110,7 +110,7 @@ def markdown(comparison: dict[str, Any], header: dict[str, str]) -> str:
     parts = [
         "# Comparison with the published results",
         "",
-        f"[The paper]({PAPER}), [the authors' code]({AUTHORS_CODE}).",
+        f"The paper: <{PAPER}>; the authors' code: <{AUTHORS_CODE}>.",
     ]
     parts += ["", sentence(comparison), "", totals_table(comparison), "", RULE, ""]
     parts += [f"- {name}: {text(value)}" for name, value in header.items()]

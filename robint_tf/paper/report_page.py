@@ -51,7 +51,7 @@ def figures(section: str, pictures: Sequence[Picture]) -> list[str]:
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table; rows: of cells that are HTML already. On a narrow screen they stand below each other, with their heads."""
+    """A table; rows: of cells that are HTML already. On a narrow screen they stand one below the other, with heads."""
     head = "".join(f"<th scope='col'><button>{escape(h)}</button></th>" for h in heads)
     labels = ["", *(f" data-head='{escape(h, quote=True)}'" for h in heads[1:])]
     body = "".join(

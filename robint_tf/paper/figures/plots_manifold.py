@@ -35,7 +35,7 @@ def symmetric_range(heat_map: np.ndarray) -> tuple[float, float]:
 def distances(results: dict[str, Any], look: Look = looks.REPORT) -> Figure:
     """Figure 1: densities of the distance to the manifold, one panel per norm and loss of training."""
     panels = results["panels"]
-    figure = Figure(figsize=(4 * max(len(panels), 2), 3.6), layout="constrained")
+    figure = Figure(figsize=(4 * max(len(panels), 2), 4.2), layout="constrained")
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         _distance_panel(axes, panel, results, look)
     sample = "" if origin(results["dataset"]) == results["dataset"] else " (packaged sample)"
@@ -121,7 +121,7 @@ def order_words(order: dict[str, Any]) -> str:
 DECIDED = {True: "yes", False: "no", None: "undecided"}
 
 
-ROOM_FOR_LEGEND = 1.7
+ROOM_FOR_LEGEND = 1.9
 """How much higher than the curves an axis is that is not the authors'."""
 
 
