@@ -23,3 +23,9 @@ def command_for(results: str) -> str:
     if section == "section_2_1":
         return f"{command} --dataset {rest.removesuffix('_xent')} --preset paper"
     return f"{command} --preset paper" + (f" --losses {rest}" if rest else "")
+
+
+def cost_of(results: str) -> str | None:
+    """The command that tells what `command_for` would cost; None for a single network, which has no plan."""
+    command = command_for(results)
+    return command.replace("robint ", "robint plan ", 1) if results.startswith("section_") else None

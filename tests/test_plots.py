@@ -1,10 +1,15 @@
+from pathlib import Path
+
 import goldens
 import matplotlib.image
 import numpy as np
 import pytest
 
 from robint_tf.manifold import boundary
-from robint_tf.paper.figures import plots, plots_manifold
+from robint_tf.paper import published
+from robint_tf.paper.figures import looks, plots, plots_manifold, plots_toy
+from robint_tf.paper.figures.looks import Look
+from robint_tf.store import results
 from robint_tf.store.results import summary
 
 
@@ -25,7 +30,7 @@ def toy_results():
 
 
 def test_toy_figure_has_the_papers_panels(toy_results):
-    figure = plots.toy_boundaries(toy_results)
+    figure = plots_toy.toy_boundaries(toy_results)
     assert [axes.get_title() for axes in figure.axes] == [
         "Dataset",
         "Standard Training",
@@ -39,7 +44,7 @@ def test_toy_figure_has_the_papers_panels(toy_results):
 
 
 def test_toy_figure_colours_the_class_regions(toy_results, tmp_path):
-    figure = plots.toy_boundaries(toy_results)
+    figure = plots_toy.toy_boundaries(toy_results)
     png, pdf = plots.save(figure, tmp_path / "toy")
     assert pdf.read_bytes().startswith(b"%PDF")
     picture = matplotlib.image.imread(png)
@@ -52,7 +57,7 @@ def test_toy_figure_colours_the_class_regions(toy_results, tmp_path):
 
 
 def test_equal_figures_are_equal_files(toy_results, tmp_path):
-    files = [plots.save(plots.toy_boundaries(toy_results), tmp_path / name) for name in ("a", "b")]
+    files = [plots.save(plots_toy.toy_boundaries(toy_results), tmp_path / name) for name in ("a", "b")]
     for first, second in zip(*files, strict=True):
         assert first.read_bytes() == second.read_bytes()
 
@@ -62,3 +67,101 @@ def test_colour_scales_are_the_authors(case):
     golden = goldens.load("plots")
     found = plots_manifold.symmetric_range(golden[f"pixel_range_{case}/in_f64"])
     np.testing.assert_array_equal(found, golden[f"pixel_range_{case}/out_f64"])
+
+
+ROOT = Path(__file__).parents[1]
+COMMITTED = sorted((ROOT / "figures").glob("section_*.json"))
+
+
+def _drawn(path, look):
+    content = results.read(path)
+    return look.draw(plots.FIGURES[content["figure"]], content)
+
+
+@pytest.mark.parametrize("name", ["section_2_1_mnist_xent", "section_2_2", "section_2_2_sketch", "section_3_2_xent"])
+def test_a_figure_for_a_paper_has_its_width_and_no_report_text(robint, tmp_path, name):
+    options = ("--plain", "--width", "3.25", "--format", "png", "--format", "svg", "--out", tmp_path)
+    robint("redraw", *map(str, options), str(ROOT / "figures" / f"{name}.json"))
+    png, svg = (tmp_path / f"{name}.{kind}" for kind in ("png", "svg"))
+    assert matplotlib.image.imread(png).shape[1] == 3.25 * 300
+    assert f'width="{3.25 * 72:g}pt"' in svg.read_text()
+    assert not list(tmp_path.glob("*.pdf"))
+    figure = _drawn(ROOT / "figures" / f"{name}.json", Look(plain=True, width=3.25))
+    assert figure.get_suptitle() == figure.get_supxlabel() == ""
+    assert all("\n" not in axes.get_title() for axes in figure.axes)
+    assert figure.get_figwidth() == 3.25
+
+
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.stem)
+def test_a_plain_figure_holds_what_is_drawn_inside_its_edges(path):
+    """Saved at its exact size, whatever reached beyond would be cut off."""
+    figure = _drawn(path, Look(plain=True, width=3.25))
+    figure.draw_without_rendering()
+    drawn = figure.get_tightbbox()
+    assert drawn.x0 > -0.03
+    assert drawn.x1 < 3.25 + 0.03
+
+
+def test_without_annotations_only_the_data_is_told():
+    curves = ROOT / "figures" / "section_2_1_mnist_xent.json"
+    scores = ROOT / "figures" / "section_3_2_xent.json"
+    told = {
+        look.annotations: [
+            text.get_text()
+            for path in (curves, scores)
+            for axes in _drawn(path, look).axes
+            for text in [*axes.get_legend().get_texts(), axes.get_legend().get_title(), axes.xaxis.label]
+        ]
+        for look in (Look(), Look(annotations=False))
+    }
+    assert {"mode, authors", "hollow: the authors' networks"} < set(told[True])
+    assert not {"mode, authors", "hollow: the authors' networks"} & set(told[False])
+    assert not any("(" in text or "Corr" in text for text in told[False])
+    toy = _drawn(ROOT / "figures" / "section_2_2.json", Look(annotations=False))
+    assert not any(len(axes.texts) for axes in toy.axes)
+
+
+@pytest.mark.parametrize("name", ["section_2_1_mnist_xent", "section_2_1_cifar10_xent", "section_3_2_xent"])
+def test_lines_are_told_apart_by_dash_and_by_colour(name):
+    for axes in _drawn(ROOT / "figures" / f"{name}.json", looks.REPORT).axes:
+        handles = [h for h in axes.get_legend().legend_handles if h.get_linestyle() != "None"]
+        assert len(handles) >= 4
+        dashes = {str(h._dash_pattern) for h in handles}
+        assert len(dashes) == len({h.get_color() for h in handles}) == len(handles)
+
+
+def test_curves_and_scores_are_not_covered_by_legends():
+    for name in ("section_2_1_cifar10_xent", "section_3_2_xent", "section_3_3_xent"):
+        figure = _drawn(ROOT / "figures" / f"{name}.json", looks.REPORT)
+        figure.draw_without_rendering()
+        for axes in figure.axes:
+            legend = axes.get_legend().get_window_extent()
+            lines = [line.get_transform().transform(line.get_xydata()) for line in axes.lines if len(line.get_xdata())]
+            points = [axes.transData.transform(c.get_offsets()) for c in axes.collections if len(c.get_offsets())]
+            inside = [legend.contains(*p) for p in np.concatenate([*lines, *points])]
+            assert not any(inside), name
+
+
+def test_the_authors_scores_stand_beside_ours():
+    content = results.read(ROOT / "figures" / "section_3_3_xent.json")
+    figure = plots.FIGURES["interpretability"](content)
+    theirs = published.series("xent", "l2")
+    drawn = [np.array(c.get_offsets()) for c in figure.axes[0].collections if len(c.get_facecolor()) == 0]
+    expected = np.stack([theirs.accuracy, theirs.scores["remove", "gradient"]], axis=-1)
+    assert any(points.shape == expected.shape and np.allclose(points, expected) for points in drawn)
+    ours = plots.FIGURES["interpretability"](content | {"dataset": "cifar10_sample"})  # what they never measured
+    assert len(ours.axes[0].collections) == len(figure.axes[0].collections) - 4
+
+
+def test_hidden_edges_of_the_sketch_are_dashed():
+    floor = np.array([[-1, -1, 0], [1, -1, 0], [1, 1, 0], [-1, 1, 0]], float)
+    wall = np.array([[-1, 0, -1], [1, 0, -1], [1, 0, 1], [-1, 0, 1]], float)
+    ends = plots_toy.intersection(floor, wall)
+    assert sorted(map(tuple, ends)) == [(-1.0, 0.0, 0.0), (1.0, 0.0, 0.0)]
+    assert plots_toy.intersection(floor, floor + np.array([0, 0, 1])) is None
+    assert plots_toy.intersection(floor, wall + np.array([5, 0, 0])) is None
+    behind, before = np.array([[0, 1, 0.0]]), np.array([[0, -1, 0.0]])
+    assert plots_toy._behind(behind, wall)[0]
+    assert not plots_toy._behind(before, wall)[0]
+    figure = _drawn(ROOT / "figures" / "section_2_2_sketch.json", looks.REPORT)
+    assert {line.get_linestyle() for line in figure.axes[0].lines} == {"-", "--", ":"}

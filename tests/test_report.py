@@ -6,13 +6,14 @@ import re
 import shutil
 import subprocess
 from html import unescape
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from robint_experiments import tables as result_tables
 from robint_experiments.commands import report as command
-from robint_tf.paper import claims, comparison, report, report_markdown
+from robint_tf.paper import claims, comparison, glossary, report, report_markdown, report_page
 from robint_tf.store import results
 
 ROOT = Path(__file__).parents[1]
@@ -50,21 +51,134 @@ def test_the_report_of_a_part_lists_what_is_missing(robint, folder):
     assert by_key["figure_3.order"]["results"] == "section_2_2.json"
     assert by_key["accuracy.mnist"]["results"] == "networks/mnist_standard.json"
     assert by_key["strength.xent.l2.remove.gradient"]["ours"]["verdict"] == "not run"
-    assert {"results": "section_3_2_cw", "command": "robint section-3-2 --preset paper --losses cw"} in found["missing"]
-    page = (folder.parent / "report" / "report.html").read_text()
-    assert "robint section-3-2 --preset paper --losses cw" in page
+    commands = {item["results"]: item["command"] for item in found["missing"]}
+    assert commands["section_3_2_cw"] == "robint section-3-2 --preset paper --losses cw"
+    costs = {item["results"]: item["cost"] for item in found["missing"]}
+    assert costs["section_3_2_cw"] == "robint plan section-3-2 --preset paper --losses cw"
+    assert costs["cifar10_standard"] is None
+    for name in ("report.html", "report.md"):
+        text = (folder.parent / "report" / name).read_text()
+        assert commands["section_3_2_cw"] in text
+        assert costs["section_3_2_cw"] in text
     assert (folder.parent / "report" / "report.md").read_text().count("\n| ") > 93
 
 
 def test_a_page_loads_nothing_from_elsewhere(robint, folder):
     robint("report")
     page = (folder.parent / "report" / "report.html").read_text()
-    assert not re.search(r"(?:src|href)=[\"'](?!data:|#)", page)
+    loaded = re.sub(r"<a [^>]*>", "", page)  # what a reader may follow is not loaded
+    assert not re.search(r"(?:src|href)=[\"'](?!data:|#)", loaded)
+    outside = set(re.findall(r"<a href='(https?:[^']*)'", page))
+    assert outside == {glossary.PAPER, glossary.AUTHORS_CODE}
     images = re.findall(r"<img alt='([^']*)' src='data:image/png;base64,([^']+)'", page)
     assert len(images) >= 5  # Figure 3, and the authors' Figures 4 and 5 for both losses
     for alt, data in images:
         assert len(alt) > 20
         assert base64.b64decode(data)[:4] == b"\x89PNG"
+
+
+class Page(HTMLParser):
+    """What a page has: ids, links, tables with the classes of what holds them, cells of tables by heading."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.ids, self.links, self.tables, self.rows, self.terms = [], [], [], [], {}, []
+        self.part = "top"
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        if "id" in attrs:
+            self.ids.append(attrs["id"])
+        if tag == "a":
+            self.links.append(attrs["href"])
+        if tag == "h2":
+            self.part = attrs["id"]
+        if tag == "table":
+            self.tables.append([found.get("class") for _, found in self.open])
+        if tag == "tr":
+            self.rows.setdefault(self.part, []).append([])
+        if tag in ("td", "th"):
+            self.rows[self.part][-1].append("")
+        if tag == "dt" and self.part == "glossary":
+            self.terms.append("")
+        if tag not in ("meta", "link", "img", "br"):
+            self.open.append((tag, attrs))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop()[0] == tag
+
+    def handle_data(self, data):
+        tags = [tag for tag, _ in self.open]
+        if "td" in tags or "th" in tags:
+            self.rows[self.part][-1][-1] += data
+        if tags[-1:] == ["dt"] and self.part == "glossary":
+            self.terms[-1] += data
+
+
+@pytest.fixture(scope="module")
+def committed_page():
+    """The page of the committed results, with two figures, and the comparison that it shows."""
+    found = comparison.compare(comparison.collect(COMMITTED), commands={"section_3_2_cw": "robint section-3-2"})
+    found["missing"][0]["cost"] = "robint plan section-3-2"
+    drawn = [report.Picture(section, "A <title>", "An 'alt' <text>", "AAAA") for section in ("2.2", "beyond")]
+    text = report.html(found, {"Variant": "authors"}, drawn)
+    page = Page(text)
+    assert not page.open
+    return page, found
+
+
+def test_every_link_of_the_page_leads_somewhere(committed_page):
+    page, _ = committed_page
+    assert len(set(page.ids)) == len(page.ids)
+    inside = {link[1:] for link in page.links if link.startswith("#")}
+    assert inside <= set(page.ids)
+    wanted = {"summary", "beyond", "missing", "glossary", "sources"} | {
+        f"section-{s.replace('.', '-')}" for s in report.HEADINGS
+    }
+    assert wanted <= inside
+    assert {glossary.PAPER, glossary.AUTHORS_CODE} <= set(page.links)
+
+
+def test_every_table_of_the_page_scrolls(committed_page):
+    page, _ = committed_page
+    assert len(page.tables) >= 9
+    assert all("scroll" in holders for holders in page.tables)
+    assert all(len(set(map(len, rows))) == 1 for part, rows in page.rows.items() if part not in ("beyond", "top"))
+
+
+def test_figures_can_be_enlarged_and_left_again_without_a_script(committed_page):
+    page, _ = committed_page
+    for i in range(2):
+        assert f"#figure-{i}" in page.links
+        assert f"#place-{i}" in page.links
+    assert "figure:target" in report_page.STYLE
+
+
+def test_the_totals_are_those_of_the_verdicts(committed_page):
+    page, found = committed_page
+    head, *rows = page.rows["top"]
+    assert head[0] == f"Of {len(found['claims'])} claims"
+    ours, theirs = rows[:3], rows[3]
+    assert sum(int(n) for _, n, _ in ours) == len(found["claims"])
+    for name, n, of_which in rows:
+        numbers = [int(word) for word in re.findall(r"\d+", of_which)]
+        assert sum(numbers) == int(n) or name == "not run"
+    verdicts = [row["ours"]["verdict"] for row in found["claims"]]
+    assert int(ours[2][1]) == verdicts.count("not run")
+    assert f"{verdicts.count('reproduced')} reproduced" in ours[0][2]
+    assert f"{verdicts.count('agrees at this scale')} agrees at this scale" in ours[1][2]
+    assert int(theirs[1]) == sum(row["authors"] is not None for row in found["claims"])
+    decided = sum(verdicts.count(v) for v in ("reproduced", "not reproduced", "yes", "no"))
+    assert report.sentence(found).startswith(f"{decided} of {len(verdicts)} claims are decided")
+
+
+def test_the_glossary_explains_the_words_of_the_page(committed_page):
+    page, _ = committed_page
+    words = {word for term in page.terms for word in term.split(", ")}
+    assert {"XEnt", "CW", "G", "GX", "mode", "preset", "variant", "ROAR", "KAR", "DiffROAR", "ROAD"} <= words
+    assert not any("`" in cell for rows in page.rows.values() for row in rows for cell in row)
 
 
 @pytest.mark.parametrize(
@@ -337,7 +451,7 @@ def test_no_results_file_writes_markup_into_a_document(robint, undrawn, folder):
         assert not re.search(r"^\| g", text, re.M)
         for line in text.splitlines():
             if line.startswith("| "):
-                assert len(re.findall(r"(?<!\\)\|", line)) in (6, 7), line  # five or six cells
+                assert len(re.findall(r"(?<!\\)\|", line)) in (4, 6, 7), line  # three, five or six cells
     assert document.read_text().count(command.END.format("comparison")) == 1
     assert "<script>alert" not in (folder.parent / "report" / "report.html").read_text()
 

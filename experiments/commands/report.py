@@ -8,7 +8,7 @@ import click
 
 import robint_tf
 
-from ..hints import command_for
+from ..hints import command_for, cost_of
 from ..options import out_option
 from ..parameters import Place
 from ..studies.pictures import pictures
@@ -58,6 +58,8 @@ def write(folder: Path, out: Path, *, allow_mixed: bool = False, documents: tupl
         )
     commands = {claim.needs: command_for(claim.needs) for claim in claims.all_claims()}
     found = comparison.compare(collection, allow_mixed=allow_mixed, commands=commands)
+    for item in found["missing"]:
+        item["cost"] = cost_of(item["results"])
     drawn, undrawn = pictures(collection, set(found["left_out"]))
     found["left_out"] |= undrawn
     header = _header(found)

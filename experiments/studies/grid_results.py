@@ -130,7 +130,7 @@ def authors_figure(loss: str, axis: str) -> dict[str, Any]:
 
     return {
         "figure": "interpretability",
-        "dataset": "the authors, cifar10",
+        "dataset": f"the authors, {labels.DATASETS['cifar10']}",
         "train_data": {"count": 50_000},
         "loss": loss,
         "axis": axis,

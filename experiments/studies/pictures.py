@@ -6,6 +6,9 @@ Beside Figures 4 and 5 stands DiffROAR of the same networks, beyond the paper.
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from robint_tf.catalogue import origin
+from robint_tf.labels import DATASETS, LOSSES
+
 if TYPE_CHECKING:
     from robint_tf.paper.comparison import Collection
     from robint_tf.paper.report import Picture
@@ -54,7 +57,8 @@ def _authors() -> "tuple[Picture, ...]":
     for section, figure, axis in (("3.2", 4, "strength"), ("3.3", 5, "accuracy")):
         for loss in ("xent", "cw"):
             theirs = authors_figure(loss, axis)
-            title = f"Figure {figure}, the authors' numbers, networks trained with {loss} (read back from their figure)"
+            trained = f"networks trained with {LOSSES[loss]}"
+            title = f"Figure {figure}, the authors' numbers, {trained} (read back from their figure)"
             drawn.append(report.Picture(section, title, title, _png(plots.FIGURES["interpretability"](theirs))))
             (beside,) = plots.beside(theirs, section).values()
             title = f"DiffROAR from the scores in {title}"
@@ -80,10 +84,24 @@ KINDS = {
 }
 
 
+FIGURE_OF_AXIS = {"strength": "Figure 4", "accuracy": "Figure 5"}
+
+
+def _kind_and_data(content: dict[str, Any]) -> str:
+    """What a figure shows and of which data set, e.g. Figure 4: ROAR and KAR scores, CIFAR-10, trained with XEnt."""
+    kind, dataset = KINDS[content["figure"]], content.get("dataset")
+    if content["figure"] == "interpretability":
+        kind = f"{FIGURE_OF_AXIS[content['axis']]}: {kind}"
+    if dataset:
+        kind += f", {DATASETS[origin(dataset)]}" + (" (packaged sample)" if origin(dataset) != dataset else "")
+    if content["figure"] == "interpretability":
+        kind += f", networks trained with {LOSSES[content['loss']]}"
+    return kind
+
+
 def _title(name: str, content: dict[str, Any]) -> str:
     preset = content.get("provenance", {}).get("preset")
-    where = content.get("dataset", "")
-    return f"{KINDS[content['figure']]}{f', {where}' if where else ''}, ours (preset {preset}; {name}.json)"
+    return f"{_kind_and_data(content)}, ours (preset {preset}; {name}.json)"
 
 
 def _alt(name: str, content: dict[str, Any]) -> str:
@@ -91,7 +109,7 @@ def _alt(name: str, content: dict[str, Any]) -> str:
         from robint_tf.paper.figures import plots_manifold
 
         orders = (f"{p['title']}: {plots_manifold.order_words(p['order'])}" for p in content["panels"])
-        return f"{KINDS[content['figure']]}, {content['dataset']}. " + "; ".join(orders)
+        return f"{_kind_and_data(content)}. " + "; ".join(orders)
     return _title(name, content)
 
 

@@ -8,6 +8,7 @@ Modules:
     protocols                              which results decide, and the words for what they say
     comparison                             from a folder of results to a verdict per claim
     beyond                                 other statistics of the same networks, and runs of the authors' code
-    report, report_markdown                the page and the tables that show it
+    report, report_page, report_markdown   the page and the tables that show it
+    glossary                               what their words mean, and where the paper is
     figures                                the paper's figures, drawn from results files
 """

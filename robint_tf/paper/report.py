@@ -4,9 +4,14 @@ comparison: what `comparison.compare` gives; header: what the report says at its
 """
 
 import re
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable
 from html import escape
 from typing import Any
+
+from robint_tf.paper.glossary import AUTHORS_CODE, GLOSSARY, PAPER
+from robint_tf.paper.protocols import ANSWERS, VERDICTS, WORDS
+from robint_tf.paper.report_page import Picture, contents, figures, heading, page, part_id, table
 
 MARKS = {
     "reproduced": "✔ ",
@@ -44,16 +49,6 @@ BEYOND = (
 )
 CODE = re.compile("`([^`]+)`")
 """Commands in a finding's text."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure of the page: section of the paper or "beyond", title, alt text, and png, its file as base64."""
-
-    section: str
-    title: str
-    alt: str
-    png: str
 
 
 def counts(found: dict[str, int]) -> str:
@@ -97,65 +92,110 @@ def pairs(found: dict[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in found.items())
 
 
+def totals(comparison: dict[str, Any]) -> list[tuple[str, int, dict[str, int]]]:
+    """What was run at the authors' protocol, at smaller scale, and not; and the authors' own numbers.
+
+    Each with how many claims, and how many of them have which verdict.
+    """
+    claims = comparison["claims"]
+    run = [row for row in claims if row["ours"]["verdict"] != "not run"]
+    smaller = [row for row in run if not row["decides"]]
+    presets = ", ".join(sorted({row["preset"] for row in smaller if row["preset"]}))
+    parts = {
+        "at the authors' protocol": [row["ours"] for row in run if row["decides"]],
+        "at smaller scale" + (f" (preset {presets})" if presets else ""): [row["ours"] for row in smaller],
+        "not run": [row["ours"] for row in claims if row["ours"]["verdict"] == "not run"],
+        "the authors' own numbers, where they were published": [row["authors"] for row in claims if row["authors"]],
+    }
+    return [(name, len(rows), tally(row["verdict"] for row in rows)) for name, rows in parts.items()]
+
+
+def tally(verdicts: Iterable[str]) -> dict[str, int]:
+    """How many of each verdict, in the order in which they are counted; "not run" says nothing more of its row."""
+    found = Counter(verdicts)
+    return {verdict: found[verdict] for verdict in VERDICTS if found[verdict] and verdict != "not run"}
+
+
+DECISIONS = (*WORDS["decides"].values(), *ANSWERS["decides"].values())
+"""The verdicts that decide a claim."""
+
+
+def sentence(comparison: dict[str, Any]) -> str:
+    """How many claims there are and how many are decided, in words."""
+    decided = sum(row["decides"] and row["ours"]["verdict"] in DECISIONS for row in comparison["claims"])
+    return f"{decided} of {len(comparison['claims'])} claims are decided, from results of the authors' protocol."
+
+
 def html(comparison: dict[str, Any], header: dict[str, str], pictures: list[Picture]) -> str:
     """The whole report as one page with its pictures: nothing is loaded from elsewhere."""
-    body = [
+    parts: list[tuple[str, str, list[str]]] = [("summary", "Summary", [_group_table("Claim", comparison["groups"])])]
+    for section, rows in sections(comparison).items():
+        title = f"Section {section}: {HEADINGS[section]}"
+        parts.append((part_id(section), title, [*figures(section, pictures), _row_table("Claim", rows)]))
+    asked = comparison["beyond"]
+    tables = [_group_table("Question", asked["groups"]), _row_table("Question", asked["claims"])]
+    parts.append(("beyond", "Beyond the paper", [f"<p>{escape(BEYOND)}</p>", *figures("beyond", pictures), *tables]))
+    if comparison["missing"]:
+        parts.append(("missing", "Missing", [_missing(comparison["missing"])]))
+    if comparison["left_out"]:
+        reasons = [f"{escape(place)}: {_text(reason)}" for place, reason in comparison["left_out"].items()]
+        parts.append(("left-out", "Left out", [_warning(reasons)]))
+    if comparison["mixed"]:
+        values = [(key, value, names) for key, found in comparison["mixed"].items() for value, names in found.items()]
+        listed = [f"{escape(key)} {escape(value)}: {escape(', '.join(names))}" for key, value, names in values]
+        parts.append(("mixed", "Mixed results", [_warning(listed)]))
+    terms = "".join(f"<dt>{escape(term)}</dt><dd>{_text(meaning)}</dd>" for term, meaning in GLOSSARY.items())
+    parts.append(("glossary", "Glossary", [f"<dl>{terms}</dl>"]))
+    parts.append(("sources", "Sources", [_sources(comparison["sources"])]))
+    top = [
         "<h1>Comparison with the published results</h1>",
         "<p class='paper'>Kim, Seo and Jeon (2019), <cite>Bridging Adversarial Robustness and Gradient "
-        "Interpretability</cite></p>",
+        f"Interpretability</cite>: <a href='{PAPER}'>the paper</a>, <a href='{AUTHORS_CODE}'>the authors’ code</a></p>",
+        f"<p class='total'>{escape(sentence(comparison))}</p>",
+        _totals_table(comparison),
+        contents([(part, title) for part, title, _ in parts]),
+        "<p>A click or tap on a figure enlarges it.</p>" if pictures else "",
         f"<p>{escape(RULE)}</p>",
         "<dl>" + "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in header.items()) + "</dl>",
-        "<h2>Summary</h2>",
-        _group_table("Claim", comparison["groups"]),
     ]
-    for section, rows in sections(comparison).items():
-        body.append(f"<h2>Section {section}: {escape(HEADINGS[section])}</h2>")
-        body += _figures(section, pictures)
-        body.append(_row_table("Claim", rows))
-    body += ["<h2>Beyond the paper</h2>", f"<p>{escape(BEYOND)}</p>", *_figures("beyond", pictures)]
-    body.append(_group_table("Question", comparison["beyond"]["groups"]))
-    body.append(_row_table("Question", comparison["beyond"]["claims"]))
-    if comparison["missing"]:
-        items = "".join(
-            f"<li>{escape(item['results'])}"
-            + (f": <code>{escape(item['command'])}</code></li>" if item["command"] else "</li>")
-            for item in comparison["missing"]
-        )
-        body.append(f"<h2>Missing</h2><ul>{items}</ul>")
-    if comparison["left_out"]:
-        items = "".join(
-            f"<li>{escape(place)}: {_text(reason)}</li>" for place, reason in comparison["left_out"].items()
-        )
-        body.append(f"<h2>Left out</h2><ul class='warning'>{items}</ul>")
-    if comparison["mixed"]:
-        items = "".join(
-            f"<li>{escape(key)} {escape(value)}: {escape(', '.join(names))}</li>"
-            for key, values in comparison["mixed"].items()
-            for value, names in values.items()
-        )
-        body.append(f"<h2>Mixed results</h2><ul class='warning'>{items}</ul>")
-    body.append("<h2>Sources</h2>")
-    body.append(
-        _table(
-            ["Results", "Command", "Variant", "Preset", "Versions", "Data (SHA-256)"],
-            [
-                [
-                    escape(source["results"]),
-                    f"<code>{escape(source['command'] or '')}</code>",
-                    escape(source["variant"] or "–"),
-                    escape(source["preset"] or "–"),
-                    escape(pairs(source["versions"])),
-                    escape(pairs(source["data"])),
-                ]
-                for source in comparison["sources"]
-            ],
-        )
+    return page(top + [piece for part, title, pieces in parts for piece in (heading(part, title), *pieces)])
+
+
+def _totals_table(comparison: dict[str, Any]) -> str:
+    heads = [f"Of {len(comparison['claims'])} claims", "Number", "Of which"]
+    return table(heads, [[escape(name), str(n), _chips(found)] for name, n, found in totals(comparison)])
+
+
+def _missing(items: list[dict[str, Any]]) -> str:
+    """What is not there, the command that makes it, and the one that tells what that costs."""
+    rows = [[item["results"], item["command"], item.get("cost")] for item in items]
+    return table(
+        ["Results", "Command", "What it costs"],
+        [[escape(name), *(f"<code>{escape(c)}</code>" if c else "" for c in commands)] for name, *commands in rows],
     )
-    return PAGE.replace("@STYLE@", STYLE).replace("@SCRIPT@", SCRIPT).replace("@BODY@", "\n".join(body))
+
+
+def _warning(items: list[str]) -> str:
+    return "<ul class='warning'>" + "".join(f"<li>{item}</li>" for item in items) + "</ul>"
+
+
+def _sources(sources: list[dict[str, Any]]) -> str:
+    rows = [
+        [
+            escape(source["results"]),
+            f"<code>{escape(source['command'] or '')}</code>",
+            escape(source["variant"] or "–"),
+            escape(source["preset"] or "–"),
+            escape(pairs(source["versions"])),
+            escape(pairs(source["data"])),
+        ]
+        for source in sources
+    ]
+    return table(["Results", "Command", "Variant", "Preset", "Versions", "Data (SHA-256)"], rows)
 
 
 def _group_table(name: str, groups: list[dict[str, Any]]) -> str:
-    return _table(
+    return table(
         [name, "Number", "Ours", "Preset", "The authors’ own numbers", "Judged by"],
         [
             [
@@ -173,16 +213,7 @@ def _group_table(name: str, groups: list[dict[str, Any]]) -> str:
 
 def _row_table(name: str, rows: list[dict[str, Any]]) -> str:
     heads = [name, "Ours", "Statistic", "Value (95% interval)", "Preset", "Authors’ own numbers"]
-    return _table(heads, [_cells(row) for row in rows])
-
-
-def _figures(section: str, pictures: list[Picture]) -> list[str]:
-    return [
-        f"<figure><img alt='{escape(p.alt, quote=True)}' src='data:image/png;base64,{p.png}'>"
-        f"<figcaption>{escape(p.title)}</figcaption></figure>"
-        for p in pictures
-        if p.section == section
-    ]
+    return table(heads, [_cells(row) for row in rows])
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
@@ -209,55 +240,4 @@ def _chip(verdict: str, n: int | None = None) -> str:
 
 
 def _chips(found: dict[str, int]) -> str:
-    return " ".join(_chip(verdict, n) for verdict, n in found.items()) or "–"
-
-
-def _table(heads: list[str], rows: list[list[str]]) -> str:
-    head = "".join(f"<th scope='col'><button>{escape(h)}</button></th>" for h in heads)
-    body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<div class='scroll'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-
-
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="data:,"><title>Comparison with the published results</title><style>@STYLE@</style></head>
-<body><main>
-@BODY@
-</main><script>@SCRIPT@</script></body></html>
-"""
-
-STYLE = """
-:root { color-scheme: light dark; --ink: #1c1f23; --paper: #fff; --line: #d5d9de; --soft: #f3f5f7; --link: #0b57d0;
-  --good: #136c2e; --bad: #b3261e; --open: #7a5600; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e8ea; --paper: #15181b; --line: #3a4047; --soft: #20252a;
-  --link: #8ab4f8; --good: #7bd88f; --bad: #ff8f87; --open: #f0c75e; } }
-body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
-main { max-width: 76rem; margin: 0 auto; padding: 1rem; }
-h1 { line-height: 1.2; margin-bottom: 0; } h2 { margin-top: 2.5rem; border-bottom: 1px solid var(--line); }
-.paper { margin-top: .3rem; opacity: .8; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; }
-dt { font-weight: 600; } dd { margin: 0; }
-.scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: .9rem; }
-th, td { text-align: left; vertical-align: top; padding: .35rem .6rem; border-bottom: 1px solid var(--line); }
-th { background: var(--soft); white-space: nowrap; } td:first-child { min-width: 12rem; }
-th button { all: unset; cursor: pointer; font-weight: 600; } th button:focus-visible { outline: 2px solid var(--link); }
-th[aria-sort=ascending] button::after { content: " ▲"; } th[aria-sort=descending] button::after { content: " ▼"; }
-figure { margin: 1rem 0; } img { max-width: 100%; height: auto; background: #fff; border-radius: 4px; }
-figcaption { font-size: .9rem; opacity: .85; } code { overflow-wrap: anywhere; font-size: .9em; }
-.verdict { white-space: nowrap; } .reproduced, .supported { color: var(--good); }
-.not-reproduced, .contradicted { color: var(--bad); } .inconclusive { color: var(--open); }
-.warning { color: var(--bad); }
-@media (max-width: 40rem) { dl { grid-template-columns: 1fr; } dd { margin-bottom: .5rem; } }
-"""
-
-SCRIPT = """
-for (const button of document.querySelectorAll("th button")) button.addEventListener("click", () => {
-  const head = button.parentElement, table = head.closest("table"), body = table.tBodies[0];
-  const column = head.cellIndex, up = head.getAttribute("aria-sort") !== "ascending";
-  for (const other of head.parentElement.cells) other.removeAttribute("aria-sort");
-  head.setAttribute("aria-sort", up ? "ascending" : "descending");
-  const text = row => row.cells[column].textContent.trim();
-  const rows = [...body.rows].sort((a, b) => text(a).localeCompare(text(b), "en", { numeric: true }));
-  body.append(...(up ? rows : rows.reverse()));
-});
-"""
+    return ", ".join(_chip(verdict, n) for verdict, n in found.items()) or "–"

@@ -7,8 +7,20 @@ import re
 from html import escape
 from typing import Any
 
-from robint_tf.paper.protocols import VERDICTS
-from robint_tf.paper.report import BEYOND, CODE, HEADINGS, MARKS, RULE, counts, judged_by, pairs, sections
+from robint_tf.paper.glossary import AUTHORS_CODE, GLOSSARY, PAPER
+from robint_tf.paper.report import (
+    BEYOND,
+    CODE,
+    HEADINGS,
+    MARKS,
+    RULE,
+    counts,
+    judged_by,
+    pairs,
+    sections,
+    sentence,
+    totals,
+)
 from robint_tf.store.results import printable
 
 MEANING = re.compile(r"[\\`\[\]|~$]|\*(?=\S)|(?<=\S)\*|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
@@ -69,26 +81,11 @@ def _groups(name: str, groups: list[dict[str, Any]]) -> str:
     return table(heads, [[text(cell) for cell in row] for row in rows])
 
 
-SCALES = {True: "at the authors' protocol", False: "at smaller scale"}
-
-
 def totals_table(comparison: dict[str, Any]) -> str:
     """How many statements there are, and what was found of how many, as a Markdown table."""
-    claims = comparison["claims"]
-    rows = []
-    for decides, scale in SCALES.items():
-        found = [row["ours"]["verdict"] for row in claims if row["decides"] is decides]
-        found = [verdict for verdict in found if verdict != "not run"]
-        rows.append([scale, str(len(found)), _tally(found)])
-    missing = [row for row in claims if row["ours"]["verdict"] == "not run"]
-    rows.append(["not run", str(len(missing)), ""])
-    theirs = [row["authors"]["verdict"] for row in claims if row["authors"] is not None]
-    rows.append(["the authors' own numbers, where they were published", str(len(theirs)), _tally(theirs)])
-    return table([f"of {len(claims)} statements", "number", "of which"], [[text(c) for c in row] for row in rows])
-
-
-def _tally(verdicts: list[str]) -> str:
-    return counts({verdict: verdicts.count(verdict) for verdict in VERDICTS if verdict in verdicts})
+    rows = [[name, str(n), counts(found) if found else ""] for name, n, found in totals(comparison)]
+    heads = [f"of {len(comparison['claims'])} statements", "number", "of which"]
+    return table(heads, [[text(cell) for cell in row] for row in rows])
 
 
 def source_table(comparison: dict[str, Any]) -> str:
@@ -110,7 +107,12 @@ def source_table(comparison: dict[str, Any]) -> str:
 
 def markdown(comparison: dict[str, Any], header: dict[str, str]) -> str:
     """The whole report as Markdown."""
-    parts = ["# Comparison with the published results", "", RULE, ""]
+    parts = [
+        "# Comparison with the published results",
+        "",
+        f"The paper: <{PAPER}>; the authors' code: <{AUTHORS_CODE}>.",
+    ]
+    parts += ["", sentence(comparison), "", totals_table(comparison), "", RULE, ""]
     parts += [f"- {name}: {text(value)}" for name, value in header.items()]
     parts += ["", group_table(comparison)]
     heads = ["claim", "ours", "statistic", "preset", "authors' own numbers"]
@@ -121,13 +123,14 @@ def markdown(comparison: dict[str, Any], header: dict[str, str]) -> str:
     parts += ["", "## Beyond the paper", "", BEYOND, "", beyond_table(comparison), "", asked]
     if comparison["missing"]:
         parts += ["", "## Missing", ""]
-        parts += [
-            f"- {code(item['results'])}" + (f": {code(item['command'])}" if item["command"] else "")
-            for item in comparison["missing"]
-        ]
+        for item in comparison["missing"]:
+            cost = f"; its cost: {code(item['cost'])}" if item.get("cost") else ""
+            parts.append(f"- {code(item['results'])}" + (f": {code(item['command'])}{cost}" if item["command"] else ""))
     if comparison["left_out"]:
         parts += ["", "## Left out", ""]
         parts += [f"- {code(place)}: {text(reason)}" for place, reason in comparison["left_out"].items()]
+    parts += ["", "## Glossary", ""]
+    parts += [f"- **{text(term)}**: {text(meaning)}" for term, meaning in GLOSSARY.items()]
     parts += ["", "## Sources", "", source_table(comparison)]
     for key, values in comparison["mixed"].items():
         for value, names in values.items():

@@ -88,7 +88,7 @@ def distances(content: dict[str, Any]) -> Figure:
             label=f"{name} (mean {values.mean():.3g})",
         )
     axes.set(xlabel="Distance to the projection (l2 over [-1, 1] pixels)", ylabel="Images")
-    axes.set_title(content["attack"], fontsize=9)
+    axes.set_title(content["attack"], fontsize=9, gid="report text")
     axes.legend()
     return figure
 

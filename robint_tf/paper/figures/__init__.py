@@ -3,6 +3,8 @@
 Modules:
 
     plots                       what draws which results, and saving as files
+    looks                       as the report shows a figure, or plain and as wide as a paper's column
+    plots_toy                   Figure 3
     plots_manifold              Figures 1, 2 and 6, and what a VAE-GAN makes of images
     plots_interpretability      Figures 4 and 5, and DiffROAR
     plots_beyond                ROAD, measures of gradients

@@ -10,43 +10,49 @@ from matplotlib.figure import Figure
 
 from robint_tf.catalogue import OWN, origin
 from robint_tf.labels import ATTRIBUTIONS, DATASETS, LOSSES, NORMS
+from robint_tf.paper.figures import looks
+from robint_tf.paper.figures.looks import Look
 
-COLOURS = ("tab:blue", "tab:green", "tab:orange", "tab:red", "tab:purple", "tab:brown")
-STYLES = {("l2", "xent"): ("tab:blue", "o", "-"), ("linf", "xent"): ("tab:orange", "x", "-")}
-STYLES |= {("l2", "cw"): ("tab:green", "o", "--"), ("linf", "cw"): ("tab:red", "x", "--")}
+STYLES = {
+    ("l2", "xent"): (looks.BLUE, "o", looks.DASHES[0]),
+    ("linf", "xent"): (looks.ORANGE, "s", looks.DASHES[1]),
+    ("l2", "cw"): (looks.GREEN, "^", looks.DASHES[2]),
+    ("linf", "cw"): (looks.RED, "D", looks.DASHES[3]),
+}
 """Colour, marker and line by norm and loss of the training attacks."""
 
 
-def road(results: dict[str, Any]) -> Figure:
+def road(results: dict[str, Any], look: Look = looks.REPORT) -> Figure:
     """Accuracy against the share of imputed pixels, the least relevant ones first (above) and the most relevant."""
     figure = Figure(figsize=(6.4, 4.6), layout="constrained")
     axes = figure.subplots()
     x = [0.0, *results["fractions"]]
     clean = results["clean"]["accuracy"]
-    for colour, row in zip(_colours(len(results["attributions"])), results["attributions"], strict=True):
+    for i, row in enumerate(results["attributions"]):
         low, high = row["interval"]
-        name = f"{ATTRIBUTIONS[row['attribution']]}: {row['area']:.3f} ({low:.3f} to {high:.3f})"
-        axes.plot(x, [clean, *row["least"]], color=colour, linestyle="--", marker="o", markersize=4)
-        axes.plot(x, [clean, *row["most"]], color=colour, marker="o", markersize=4, label=name)
+        name = look.noted(ATTRIBUTIONS[row["attribution"]], f": {row['area']:.3f} ({low:.3f} to {high:.3f})")
+        n = i % len(looks.COLOURS)
+        colour = looks.COLOURS[n]
+        style = {"color": colour, "linestyle": looks.DASHES[n], "marker": looks.MARKERS[n], "markersize": 5}
+        axes.plot(x, [clean, *row["least"]], markerfacecolor="white", **style)
+        axes.plot(x, [clean, *row["most"]], label=name, **style)
         axes.fill_between(x, [clean, *row["most"]], [clean, *row["least"]], color=colour, alpha=0.08, linewidth=0)
     axes.axhline(1 / results["n_classes"], color="0.6", linewidth=0.8, linestyle=":")
     axes.set(xlabel="share of the pixels that is imputed", ylabel="test accuracy, not retrained", xlim=(0, 1))
     axes.set_ylim(bottom=0)
-    axes.legend(title="area between the curves (95% interval)", fontsize=9, title_fontsize=9)
-    shown = Path(results["data_source"]).name if results["dataset"] == OWN else DATASETS[results["dataset"]]
+    heading = look.noted("", "area between the curves (95% interval)")
+    axes.legend(title=heading, fontsize="small", title_fontsize="small", handlelength=3)
+    shown = Path(results["data_source"]).name if results["dataset"] == OWN else DATASETS[origin(results["dataset"])]
     axes.set_title(
         f"ROAD, {results['model']}, {shown}, {results['clean']['n']} images\n"
-        "solid: the most relevant pixels first; dashed: the least relevant first; dotted: chance",
-        fontsize=10,
+        "filled: the most relevant pixels first; hollow: the least relevant first; dotted: chance",
+        fontsize="medium",
+        gid=looks.REPORT_TEXT,
     )
     return figure
 
 
-def _colours(n: int) -> list[str]:
-    return [COLOURS[i % len(COLOURS)] for i in range(n)]
-
-
-def gradients(results: dict[str, Any]) -> Figure:
+def gradients(results: dict[str, Any], look: Look = looks.REPORT) -> Figure:
     """Tangent share, sensitivity off and on the manifold, and share in rare directions, by attack strength."""
     figure = Figure(figsize=(14, 4.6), layout="constrained")
     chance = results["chance"]
@@ -63,16 +69,26 @@ def gradients(results: dict[str, Any]) -> Figure:
             axes.axhline(level, color="0.3", linestyle="-.", linewidth=1, label=f"{reference}: {level:.3f}")
         axes.set(xlabel="Attack Strength", ylabel=label)
         axes.set_ylim(bottom=0)
-        axes.legend(fontsize=8)
+        axes.legend(fontsize="small")
     figure.axes[0].set_title(
-        "on a manifold that is known (Bordt et al., 2022):\n0.31 standard, 0.675 trained against l2 attacks", fontsize=9
+        "on a manifold that is known (Bordt et al., 2022):\n0.31 standard, 0.675 trained against l2 attacks",
+        fontsize="small",
+        gid=looks.REPORT_TEXT,
     )
-    figure.axes[1].set_title("below 1: less sensitive off the manifold than on it", fontsize=9)
-    figure.axes[2].set_title(f"directions that hold the last {results['rare']:.0%} of the images' variance", fontsize=9)
+    figure.axes[1].set_title(
+        "below 1: less sensitive off the manifold than on it", fontsize="small", gid=looks.REPORT_TEXT
+    )
+    figure.axes[2].set_title(
+        f"directions that hold the last {results['rare']:.0%} of the images' variance",
+        fontsize="small",
+        gid=looks.REPORT_TEXT,
+    )
     heading = f"{DATASETS[origin(results['dataset'])]}: {results['n_images']} test images, 95% intervals over images"
     if results["problems"]:
         heading += "\nThe VAE-GAN cannot stand for the manifold (left and middle): " + "; ".join(results["problems"])
-    figure.suptitle("\n".join(part for line in heading.splitlines() for part in textwrap.wrap(line, 190)), fontsize=10)
+    figure.suptitle(
+        "\n".join(part for line in heading.splitlines() for part in textwrap.wrap(line, 190)), fontsize="medium"
+    )
     return figure
 
 
@@ -87,7 +103,7 @@ def _measure(axes: Axes, results: dict[str, Any], measure: str) -> None:
         rows = [row for row in (standard, *networks) if row[measure] is not None]
         if not rows:
             continue
-        colour, marker, line = STYLES.get(key, ("0.4", ".", "-"))
+        colour, marker, line = STYLES.get(key, ("0.4", ".", ":"))
         x = np.array([row["strength"] for row in rows]) + 0.012 * (i - (len(series) - 1) / 2)
         y = np.array([row[measure]["mean"] for row in rows])
         ends = np.array([row[measure]["interval"] for row in rows]).T

@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 from robint_tf.catalogue import origin
 from robint_tf.interpretability import scores
 from robint_tf.labels import DATASETS, LOSSES
+from robint_tf.paper.figures import looks
+from robint_tf.paper.figures.looks import Look
 from robint_tf.store import results as results_files
 
 AUTHORS_AXES: dict[str, tuple[float, float]] = {
@@ -30,12 +32,12 @@ def symmetric_range(heat_map: np.ndarray) -> tuple[float, float]:
     return -end, end
 
 
-def distances(results: dict[str, Any]) -> Figure:
+def distances(results: dict[str, Any], look: Look = looks.REPORT) -> Figure:
     """Figure 1: densities of the distance to the manifold, one panel per norm and loss of training."""
     panels = results["panels"]
-    figure = Figure(figsize=(4 * max(len(panels), 2), 3.6), layout="constrained")
+    figure = Figure(figsize=(4 * max(len(panels), 2), 4.2), layout="constrained")
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-        _distance_panel(axes, panel, results)
+        _distance_panel(axes, panel, results, look)
     sample = "" if origin(results["dataset"]) == results["dataset"] else " (packaged sample)"
     successful = "of the network itself" if results["judged_by"] == "attacked network" else "of the standard network"
     heading = (
@@ -46,7 +48,7 @@ def distances(results: dict[str, Any]) -> Figure:
         heading += "\nNo verdict, the VAE-GAN cannot stand for the manifold: " + "; ".join(results["problems"])
     elif "health" in results:  # files of version 0.1.0 lack it
         heading += f"\nthe VAE-GAN's images: {gain_words(results['health'])}"
-    figure.suptitle(_wrapped(heading, figure), fontsize=10)
+    figure.suptitle(_wrapped(heading, figure), fontsize="medium")
     return figure
 
 
@@ -62,28 +64,38 @@ def _wrapped(text: str, figure: Figure) -> str:
     return "\n".join(part for line in text.splitlines() for part in textwrap.wrap(line, width))
 
 
-def _distance_panel(axes: Axes, panel: dict[str, Any], results: dict[str, Any]) -> None:
+def _distance_panel(axes: Axes, panel: dict[str, Any], results: dict[str, Any], look: Look) -> None:
     low, high = panel["window"]
-    authors = not results["problems"] and any(curve["mode_authors"] is not None for curve in panel["curves"])
-    for curve in panel["curves"]:
+    authors = (
+        look.annotations
+        and not results["problems"]
+        and any(curve["mode_authors"] is not None for curve in panel["curves"])
+    )
+    for i, curve in enumerate(panel["curves"]):
+        style = {"color": looks.COLOURS[i % len(looks.COLOURS)], "linestyle": looks.DASHES[i % len(looks.DASHES)]}
         name = _trained_name(curve["name"], panel["trained_with"])
         share = "" if curve["n"] == results["n_attacked"] else f" ({curve['n']})"
         if curve["density"] is None:
-            axes.plot([], [], label=f"{name}: {curve['n']} of {results['n_attacked']}, no density")
+            note = look.noted(name, f": {curve['n']} of {results['n_attacked']}, no density")
+            axes.plot([], [], label=note, **style)
             continue
         y = np.array(curve["density"])
-        (line,) = axes.plot(np.linspace(low, high, len(y)), y, label=name + share)
+        axes.plot(np.linspace(low, high, len(y)), y, label=look.noted(name, share), **style)
         if authors and curve["mode_authors"] is not None:
-            axes.plot(curve["mode_authors"], 0, marker="^", color=line.get_color(), clip_on=False, zorder=3)
-    axes.set_xlabel(f"L2 Distance to Manifold ({panel['scale'][0]:.1f} at 0, {panel['scale'][1]:.1f} at 1)")
+            mark = {"marker": "^", "color": style["color"], "markeredgecolor": "0.2", "markeredgewidth": 0.6}
+            axes.plot(curve["mode_authors"], 0, clip_on=False, zorder=3, **mark)
+    scale = f" ({panel['scale'][0]:.1f} at 0, {panel['scale'][1]:.1f} at 1)"
+    axes.set_xlabel(look.noted("L2 Distance to Manifold", scale))
+    axes.set_ylabel("Density")
     swapped = (
         "" if panel["trained_with"] == panel["loss"] else f" (networks trained with {LOSSES[panel['trained_with']]})"
     )
-    axes.set_title(f"{panel['title']}{swapped}\n{order_words(panel['order']).replace('; ', chr(10))}", fontsize=10)
+    verdicts = order_words(panel["order"]).replace("; ", "\n")
+    axes.set_title(look.title(f"{panel['title']}{swapped}", verdicts), fontsize="medium")
     _distance_limits(axes, panel, origin(results["dataset"]))
     if authors:
-        axes.plot([], [], "^", color="0.4", label="mode, authors")
-    axes.legend(loc="best", fontsize=8)
+        axes.plot([], [], "^", color="0.4", markeredgecolor="0.2", label="mode, authors")
+    axes.legend(loc="best", fontsize="small", handlelength=2.8)
     if results["problems"]:
         axes.set_facecolor("0.88")
 
@@ -109,6 +121,10 @@ def order_words(order: dict[str, Any]) -> str:
 DECIDED = {True: "yes", False: "no", None: "undecided"}
 
 
+ROOM_FOR_LEGEND = 1.9
+"""How much higher than the curves an axis is that is not the authors'."""
+
+
 def _distance_limits(axes: Axes, panel: dict[str, Any], dataset: str) -> None:
     """The authors' axes where every curve fits, else the part of the window that holds the curves."""
     right, top = AUTHORS_AXES[dataset]
@@ -122,20 +138,22 @@ def _distance_limits(axes: Axes, panel: dict[str, Any], dataset: str) -> None:
     reach = ticks[envelope > 0.01 * envelope.max()][-1]
     fits = low == 0 and reach <= right and envelope.max() <= top
     axes.set_xlim(low, right if fits else min(high, 1.02 * reach))
-    axes.set_ylim(0, top if fits else 1.05 * envelope.max())
+    axes.set_ylim(0, top if fits else ROOM_FOR_LEGEND * envelope.max())
 
 
-def adversarial_examples(results: dict[str, Any]) -> Figure:
+def adversarial_examples(results: dict[str, Any], look: Look = looks.REPORT) -> Figure:
     """Figure 2: one image and its adversarial examples, by network."""
     images = results["images"]
     trained_with = _trained_with(results)
     figure = Figure(figsize=(2.2 * len(images), 2.7), layout="constrained")
     for axes, item in zip(figure.subplots(1, len(images)), images, strict=True):
         _image(axes, results_files.unpacked(item["image"]))
-        axes.set_title(_trained_name(item["name"], trained_with), fontsize=13)
-        axes.set_xlabel(item["taken_for"], fontsize=12)
-    figure.axes[0].set_ylabel(_title(results), fontsize=13)
-    figure.supxlabel(f"attack: {results['attack']}; below: what the attacked network sees", fontsize=8)
+        axes.set_title(_trained_name(item["name"], trained_with), fontsize="large")
+        if look.annotations:
+            axes.set_xlabel(item["taken_for"], fontsize="large")
+    figure.axes[0].set_ylabel(_title(results), fontsize="large")
+    if not look.plain:
+        figure.supxlabel(f"attack: {results['attack']}; below: what the attacked network sees", fontsize="small")
     return figure
 
 
@@ -148,7 +166,7 @@ def _trained_with(results: dict[str, Any]) -> str:
     return results.get("trained_with") or ("cw" if swapped else "xent")
 
 
-def loss_gradients(results: dict[str, Any]) -> Figure:
+def loss_gradients(results: dict[str, Any], look: Look = looks.REPORT) -> Figure:
     """Figure 6: images, and below them the gradients of minus the loss of each network."""
     images = results_files.unpacked(results["images"])
     networks = results["networks"]
@@ -156,18 +174,18 @@ def loss_gradients(results: dict[str, Any]) -> Figure:
     grid = figure.subplots(1 + len(networks), len(images), squeeze=False)
     for axes, image, name in zip(grid[0], images, results["classes"], strict=True):
         _image(axes, image)
-        axes.set_title(name, fontsize=14)
-    grid[0, 0].set_ylabel("Original", fontsize=14)
+        axes.set_title(name, fontsize="x-large")
+    grid[0, 0].set_ylabel("Original", fontsize="x-large")
     for row, network in zip(grid[1:], networks, strict=True):
         for axes, heat_map in zip(row, np.array(network["maps"]), strict=True):
             low, high = symmetric_range(heat_map)
             axes.imshow(heat_map, cmap="bwr", vmin=low, vmax=high)
             axes.set(xticks=[], yticks=[])
-        row[0].set_ylabel(network["name"], fontsize=14)
+        row[0].set_ylabel(network["name"], fontsize="x-large")
     return figure
 
 
-def vae_gan(results: dict[str, Any]) -> Figure:
+def vae_gan(results: dict[str, Any], look: Look = looks.REPORT) -> Figure:
     """Test images, their projections, and samples."""
     rows = [(row["name"], results_files.unpacked(row["images"])) for row in results["rows"]]
     n = len(rows[0][1])
@@ -176,7 +194,7 @@ def vae_gan(results: dict[str, Any]) -> Figure:
     for axes_row, (name, images) in zip(grid, rows, strict=True):
         for axes, image in zip(axes_row, images, strict=True):
             _image(axes, image)
-        axes_row[0].set_ylabel(name, fontsize=9)
+        axes_row[0].set_ylabel(name, fontsize="small", rotation=0, ha="right", va="center")
     health = results["health"]
     heading = (
         f"{_title(results)}: mean distance to projection {health['error']:.1f} "
@@ -184,7 +202,7 @@ def vae_gan(results: dict[str, Any]) -> Figure:
     )
     if results["problems"]:
         heading += "\nCannot stand for the manifold: " + "; ".join(results["problems"])
-    figure.suptitle(_wrapped(heading, figure), fontsize=10)
+    figure.suptitle(_wrapped(heading, figure), fontsize="medium")
     return figure
 
 
