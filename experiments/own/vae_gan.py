@@ -175,10 +175,11 @@ def as_json(health: "Health") -> dict[str, float | None]:
 
 def print_health(health: "Health") -> None:
     """Print how good a VAE-GAN is, and why it cannot stand for the manifold if it cannot."""
-    click.echo(
+    told = (
         f"mean distance of test images to their projections {health.error:.2f}, to the mean image "
         f"{health.constant_error:.2f}: {health.gain:.1%} nearer; spread {health.spread:.2f} of the images'"
     )
+    click.echo(wrapped(told))
     if health.problems:
         click.echo("too poor to measure anything: this VAE-GAN cannot stand for the manifold:")
     for problem in health.problems:

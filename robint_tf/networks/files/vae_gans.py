@@ -59,7 +59,7 @@ def load(path: Path, *, x_shape: tuple[int, ...] | None = None) -> SavedVAEGAN:
     try:
         spec = from_dict(recipe["spec"])
         keras_file.contents(path)
-        model = VAEGAN.from_config(vae_gan.build(spec.architecture, spec.variant, spec.seed).get_config())
+        model = vae_gan.uncompiled(spec.architecture, spec.variant, spec.seed)
         model.load_weights(path)
     except Exception as error:  # Keras raises whatever its readers raise
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
