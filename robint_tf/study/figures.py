@@ -102,8 +102,8 @@ def distances_by_network(content: dict[str, Any]) -> Figure:
     edges = np.histogram_bin_edges(np.concatenate([*values.values()]), bins=30)
     for i, (name, found) in enumerate(values.items()):
         told = f"{name}: {len(found)}, mean {found.mean():.3g}" if len(found) else f"{name}: none"
-        style = {"linestyle": DASHES[i % len(DASHES)], "color": f"C{i}"}
-        axes.hist(found, edges.tolist(), histtype="step", linewidth=1.8, label=told, **style)
+        dash = DASHES[i % len(DASHES)]
+        axes.hist(found, edges.tolist(), histtype="step", linestyle=dash, color=f"C{i}", linewidth=1.8, label=told)
     axes.set(xlabel="Distance to the projection (l2 over [-1, 1] pixels)", ylabel="Images")
     heading = [content["attack"]]
     if content["problems"]:
