@@ -294,12 +294,12 @@ def test_installed_command_runs_as_a_process(tmp_path):
 
 def test_demo_runs_offline_and_shows_what_adversarial_training_does(robint, tmp_path, monkeypatch):
     """On less data than `robint demo` takes, which `.ci/run` runs whole."""
-    fewer = {name: replace(spec, n_train=500) for name, spec in demo.DEMO_NETWORKS.items()}
-    monkeypatch.setattr(demo, "DEMO_NETWORKS", fewer)
-    monkeypatch.setattr(demo, "DEMO_ATTACK", replace(demo.DEMO_ATTACK, n_steps=10))
     monkeypatch.setattr(demo, "SECTION_2_2", {"quick": demo.SECTION_2_2["smoke"]})
     short = replace(demo.DEMO_2_1, training=Training(epochs=1), n_train=100, n_test=20, vae_gan_epochs=1)
     monkeypatch.setattr(demo, "DEMO_2_1", replace(short, vae_gan_batch_size=100))
+    quick = {"fractions": (0.5,), "retraining": Training(epochs=1), "n_test": 50}
+    attack = replace(demo.DEMO_3_2.robust_attack, n_steps=10)
+    monkeypatch.setattr(demo, "DEMO_3_2", replace(demo.DEMO_3_2, robust_attack=attack, **quick))
     assert demo.command.make_context("demo", []).params["deterministic"]
     text = robint("demo", "--no-deterministic")  # TensorFlow cannot switch it off again for the tests that follow
     assert "Figure 3" in text

@@ -459,22 +459,28 @@ DEMO_2_1 = replace(
     training=Training(epochs=2, batch_size=20),
     n_train=1000,
     n_steps=3,
-    n_test=200,
+    attack=replace(SECTION_2_1["smoke"]["mnist"].attack, n_steps=20),
+    n_test=100,
     norms=("l2",),
     losses=("xent",),
-    vae_gan_epochs=12,
-    vae_gan_batch_size=10,
+    vae_gan_epochs=5,
+    vae_gan_batch_size=20,
 )
 """One panel of Figure 1, and Figures 2 and 6. Its VAE-GAN is too weak to stand for the manifold, as the demo says."""
 
-DEMO_NETWORKS = {
-    "standard": ClassifierSpec(dataset="mnist_sample", training=Training(epochs=5)),
-    "adversarial": ClassifierSpec(
-        dataset="mnist_sample",
-        training=Training(epochs=5),
-        attack=PGD(norm="linf", eps=0.4, step_size=0.1, n_steps=5),
-    ),
-}
-"""Two networks on 1,000 packaged digits: enough to see adversarial training work, too few for the paper's numbers."""
-
-DEMO_ATTACK = PGD(norm="linf", eps=0.4, step_size=0.1)
+DEMO_3_2 = InterpretabilityStudy(
+    training=DEMO_2_1.training,
+    retraining=DEMO_2_1.training,
+    eps={"l2": DEMO_2_1.eps["l2"][-1:]},
+    losses=("xent",),
+    methods=("gradient",),
+    fractions=(0.1,),
+    n_seeds=1,
+    n_steps=DEMO_2_1.n_steps,
+    step_sizes=DEMO_2_1.step_sizes,
+    robust_attack=PGD(norm="linf", eps=0.4, step_size=0.1, n_steps=10),
+    dataset="mnist",
+    n_train=DEMO_2_1.n_train,
+    sample=True,
+)
+"""Two of these networks, attacked and explained: enough to see adversarial training work, too few for a figure."""
