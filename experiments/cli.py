@@ -31,6 +31,8 @@ COMMANDS = {
     "roar": ("commands.roar", "ROAR and KAR of your own classifier."),
     "road": ("beyond.road", "What gradients of your own classifier are worth, without retraining: a minute."),
     "gradients": ("beyond.gradients", "How loss gradients lie to the image manifold, against attack strength."),
+    "vae-gan": ("own.vae_gan", "Train a VAE-GAN, which stands for the manifold of your own images."),
+    "distance": ("own.distance", "Distance of adversarial examples of your own classifiers to that manifold."),
     "status": ("commands.status", "How much of the grid of sections 3.2 and 3.3 is done."),
     "doctor": ("machine.doctor", "Check that TensorFlow, CUDA and the GPU work together."),
     "plan": ("commands.plan", "What a section costs, before it is run."),

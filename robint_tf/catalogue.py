@@ -116,8 +116,11 @@ VAE_GANS: Registry[Any] = Registry(
         "fashion_mnist": "robint_tf.networks.vae_gan_networks:FASHION_MNIST_VAE_GAN",
         "cifar10": "robint_tf.networks.vae_gan_networks:CIFAR10_VAE_GAN",
     },
+    families={"square": "robint_tf.networks.vae_gan_networks:square"},
 )
-"""VAE-GANs, each a `robint_tf.networks.vae_gan_networks.Architecture`; the study's are named after their data sets."""
+"""VAE-GANs, each a `robint_tf.networks.vae_gan_networks.Architecture`; the study's are named after their data sets.
+
+`square@40x3` is for images of 40 x 40 pixels and 3 channels, and so on: see `vae_gan_networks.square_name`."""
 
 
 class Block(NamedTuple):

@@ -29,7 +29,9 @@ class Registry(Mapping[str, T], Generic[T]):
     """Things of one kind by name: those of the package first, then those that were registered, in that order.
 
     what: the kind, as messages name it. built_in: by name the thing itself, or "module:attribute". versioned: whether
-    recipes hold `name@version` of what is registered; not where the recipe holds all that matters by itself.
+    recipes hold `name@version` of what is registered; not where the recipe holds all that matters by itself. families:
+    by name a function, or "module:attribute", that makes the thing `name@which` from which, and raises `ValueError` for
+    what it cannot make.
 
     >>> things = Registry("thing", {"built_in": abs})
     >>> twice = things.register("twice", lambda x: 2 * x, version="1")
@@ -37,19 +39,28 @@ class Registry(Mapping[str, T], Generic[T]):
     (['built_in', 'twice'], 'built_in', 'twice@1')
     """
 
-    def __init__(self, what: str, built_in: Mapping[str, T | str], *, versioned: bool = True) -> None:
+    def __init__(
+        self,
+        what: str,
+        built_in: Mapping[str, T | str],
+        *,
+        versioned: bool = True,
+        families: Mapping[str, Callable[[str], T] | str] | None = None,
+    ) -> None:
         self.what, self.versioned = what, versioned
-        self._built_in = dict(built_in)
+        self._built_in, self._families = dict(built_in), dict(families or {})
         self._newest: dict[str, str] = {}  # full name of what was registered last under a name
         self._things: dict[str, Any] = dict(built_in)  # by full name; older versions stay, specs may name them
 
     def __getitem__(self, name: str) -> T:
         thing = self._things.get(self._newest.get(name, name))
         if thing is None:
-            raise UnknownNameError(self._unknown(name))
+            family, _, which = str(name).partition(AT)
+            if family not in self._families:
+                raise UnknownNameError(self._unknown(name))
+            thing = self._things[name] = _imported(self._families[family])(which)
         if isinstance(thing, str):
-            module, _, attribute = thing.partition(":")
-            thing = self._things[name] = getattr(importlib.import_module(module), attribute)
+            thing = self._things[name] = _imported(thing)
         return thing
 
     def __contains__(self, name: object) -> bool:
@@ -89,7 +100,7 @@ class Registry(Mapping[str, T], Generic[T]):
         """
         if not name.isidentifier() or name != name.lower():
             raise InputError(f"the name of a {self.what} is {name!r}; give small letters, digits and underscores.")
-        if name in self._built_in:
+        if name in self._built_in or name in self._families:
             raise InputError(f"the {self.what} {name!r} comes with the package; choose another name.")
         if self.versioned:
             version = version or _source_hash(sys._getframe(1).f_code.co_filename, sys._getframe(1).f_globals)
@@ -104,6 +115,14 @@ class Registry(Mapping[str, T], Generic[T]):
         if self.versioned and not version:
             version = _source_hash(sys._getframe(1).f_code.co_filename, sys._getframe(1).f_globals)
         return lambda thing: self.register(name, thing, version=version)
+
+
+def _imported(thing: Any) -> Any:
+    """What "module:attribute" names; anything else as it is."""
+    if not isinstance(thing, str):
+        return thing
+    module, _, attribute = thing.partition(":")
+    return getattr(importlib.import_module(module), attribute)
 
 
 def _source_hash(path: str, names: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,7 +21,7 @@ from ..options import (
     training_options,
     variant_option,
 )
-from ..own.training import PLACEHOLDER, fresh, in_bounds, refuse
+from ..own.training import PLACEHOLDER, fresh, in_bounds, refuse, refuse_to_replace
 from ..parameters import Folder, Place, writable_file
 from ..parsing import Placement, parsed
 from ..run import begin, today
@@ -96,13 +96,13 @@ def command(options: Options) -> None:
     path, bounds = options.path(spec), options.bounds
     recipe = {"mathematics": MATHEMATICS, "spec": as_dict(spec), "bounds": bounds or (-1, 1)}
     if not own:  # of which the network is to be read first
-        _refuse_to_replace(path, recipe, options)
+        refuse_to_replace(path, recipe, overwrite=options.overwrite)
 
     run = begin(options.run, variant=options.variant)
     loaded = options.data.read(n_train=options.n_train, n_test=options.n_test, bounds=bounds)
     network, spec = fresh(options.model, spec, loaded, bounds) if own and options.model else (None, spec)
     recipe |= {"spec": as_dict(spec), "train_data": loaded.train.fingerprint.as_json()}
-    _refuse_to_replace(path, recipe, options)
+    refuse_to_replace(path, recipe, overwrite=options.overwrite)
     from robint_tf import recipes
     from robint_tf.attacks import evaluation
     from robint_tf.networks.files import cards, models
@@ -140,11 +140,3 @@ def command(options: Options) -> None:
         click.echo(f"this network was trained before; taken from {run.store.root}")
     click.echo(f"clean accuracy {clean}")
     click.echo(f"wrote {path} and {cards.card_path(path)}")
-
-
-def _refuse_to_replace(path: Path, asked: dict[str, Any], options: Options) -> None:
-    """`UsageError` if the file holds anything but a training by the recipe that is asked for."""
-    from robint_tf.networks.files.cards import other_recipe
-
-    if path.exists() and not options.overwrite and (other := other_recipe(path, asked)):
-        raise click.UsageError(f"{path} holds another network: {other}; give --save another name, or --overwrite.")

@@ -2,5 +2,7 @@
 
 training      `robint train MODEL --data ...`
 retraining    `robint roar MODEL --data ...`
+vae_gan       `robint vae-gan train --data ...`
+distance      `robint distance MODEL --vae-gan vae.keras --data ...`
 compare       `robint compare A.json B.json ...`: runs side by side
 """

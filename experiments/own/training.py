@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -52,3 +52,11 @@ def in_bounds(network: "Network", bounds: tuple[float, float] | None) -> "Networ
     if isinstance(network, Bounded):
         return network.network
     return network if bounds is None else taking(network, bounds)
+
+
+def refuse_to_replace(path: Path, asked: dict[str, Any], *, overwrite: bool) -> None:
+    """`UsageError` if the file holds anything but a training by the recipe that is asked for; overwrite: let it go."""
+    from robint_tf.networks.files.cards import other_recipe
+
+    if path.exists() and not overwrite and (other := other_recipe(path, asked)):
+        raise click.UsageError(f"{path} holds another network: {other}; give --save another name, or --overwrite.")

@@ -258,15 +258,24 @@ def build(architecture: str, variant: str = "authors", seed: int = 0) -> VAEGAN:
     `vae_gan_networks`. seed: of the initial weights and the noise. `ValueError` for an unknown architecture or variant.
     """
     settings = settings_for(architecture, variant)
-    model = VAEGAN(
+    model = uncompiled(architecture, variant, seed)
+    adam = partial(
+        keras.optimizers.Adam, settings.learning_rate, settings.beta_1, settings.beta_2, epsilon=ADAM_EPSILON
+    )
+    model.compile(encoder_optimizer=adam(), decoder_optimizer=adam(), discriminator_optimizer=adam())
+    return model
+
+
+def uncompiled(architecture: str, variant: str = "authors", seed: int = 0) -> VAEGAN:
+    """A VAE-GAN, freshly initialised, that projects but cannot be trained; architecture, variant, seed: see `build`.
+
+    `ValueError` as there.
+    """
+    settings = settings_for(architecture, variant)
+    return VAEGAN(
         **networks_for(architecture, settings, seed),
         reconstruction_weight=settings.reconstruction_weight,
         n_dis=settings.n_dis,
         seed=seed,
         name=f"vae_gan_{architecture.partition('@')[0]}",
     )
-    adam = partial(
-        keras.optimizers.Adam, settings.learning_rate, settings.beta_1, settings.beta_2, epsilon=ADAM_EPSILON
-    )
-    model.compile(encoder_optimizer=adam(), decoder_optimizer=adam(), discriminator_optimizer=adam())
-    return model

@@ -15,6 +15,7 @@ A layer's name holds its position among the layers with weights, as in the autho
 settings: of every function below, the `Settings` that its layers follow.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,6 +24,7 @@ import keras
 
 from robint_tf import checks
 from robint_tf.catalogue import VAE_GANS
+from robint_tf.errors import InputError
 from robint_tf.networks.layers import BatchNorm, Chain, ConvBlock, DeconvBlock, DenseBlock
 from robint_tf.networks.spectral import SpectralConvBlock, UGradient
 from robint_tf.runtime.seeds import derive_seed
@@ -131,33 +133,59 @@ def mnist_discriminator(settings: Settings) -> Layers:
     ]
 
 
-def cifar_decoder(settings: Settings) -> Layers:
-    """Layers from (N, latent_dim) to images (N, 32, 32, 3) in [-1, 1]."""
+SMALLEST_MAP = 4
+
+
+def n_halvings(size: int) -> int:
+    """How often images of size x size pixels are halved: until another time would leave less than 4 x 4.
+
+    >>> n_halvings(28), n_halvings(32), n_halvings(64)
+    (2, 3, 4)
+    """
+    return (size // SMALLEST_MAP).bit_length() - 1
+
+
+def _features(level: int) -> int:
+    """Channels of a map that was halved `level` times."""
+    return min(64 * 2**level, 512)
+
+
+def square_decoder(settings: Settings, *, size: int = 32, channels: int = 3) -> Layers:
+    """Layers from (N, latent_dim) to images (N, size, size, channels) in [-1, 1]; by default CIFAR-10's.
+
+    What the doublings give beyond the size is cut off on all sides before the last convolution.
+    """
     deconv = partial(DeconvBlock, kernel_size=4, strides=2, activation="relu", batch_norm=settings.batch_norm)
+    levels = n_halvings(size)
+    least = -(-size // 2**levels)
+    shape = (least, least, _features(levels))
+    doubled = [deconv(_features(levels - i), name=f"deconv{i + 1}") for i in range(1, levels + 1)]
+    beyond = least * 2**levels - size
+    before, after = beyond // 2, beyond - beyond // 2
+    cut = [keras.layers.Cropping2D(((before, after), (before, after)), name="cut")] if after else []
     return [
-        DenseBlock(4 * 4 * 512, name="dense1"),
-        keras.layers.Reshape((4, 4, 512), name="reshape"),
-        deconv(256, name="deconv2"),
-        deconv(128, name="deconv3"),
-        deconv(64, name="deconv4"),
-        ConvBlock(3, kernel_size=3, activation="tanh", name="conv5"),
+        DenseBlock(math.prod(shape), name="dense1"),
+        keras.layers.Reshape(shape, name="reshape"),
+        *doubled,
+        *cut,
+        ConvBlock(channels, kernel_size=3, activation="tanh", name=f"conv{levels + 2}"),
     ]
 
 
-def cifar_discriminator(settings: Settings) -> Layers:
-    """Layers from images (N, 32, 32, 3) to the probability of being real, (N, 1)."""
+def square_discriminator(settings: Settings, *, size: int = 32) -> Layers:
+    """Layers from images (N, size, size, C) to the probability of being real, (N, 1); by default CIFAR-10's."""
     spectral = partial(SpectralConvBlock, activation="leaky_relu", u_gradient=settings.u_gradient)
     keep, halve = partial(spectral, kernel_size=3), partial(spectral, kernel_size=4, strides=2)
+    levels = n_halvings(size)
+    layers: Layers = []
+    for level in range(levels):
+        layers.append(keep(_features(level), name=f"conv{2 * level + 1}"))
+        layers.append(halve(_features(level), name=f"conv{2 * level + 2}"))
     return [
-        keep(64, name="conv1"),
-        halve(64, name="conv2"),
-        keep(128, name="conv3"),
-        halve(128, name="conv4"),
-        keep(256, name="conv5"),
-        halve(256, name="conv6"),
-        keep(512, name="conv7"),
+        *layers,
+        keep(_features(levels), name=f"conv{2 * levels + 1}"),
         keras.layers.Flatten(name="flatten"),
-        DenseBlock(1, activation="sigmoid", name="dense8"),
+        DenseBlock(1, activation="sigmoid", name=f"dense{2 * levels + 2}"),
     ]
 
 
@@ -190,9 +218,53 @@ FASHION_MNIST_VAE_GAN = replace(MNIST_VAE_GAN, settings=lambda variant: SETTINGS
 CIFAR10_VAE_GAN = Architecture(
     settings=lambda variant: SETTINGS[variant]["cifar10"],
     image_shape=(32, 32, 3),
-    decoder=cifar_decoder,
-    discriminator=cifar_discriminator,
+    decoder=square_decoder,
+    discriminator=square_discriminator,
 )
+
+SIZES, CHANNELS = range(28, 65), (1, 3)
+"""Sides in pixels, and channels, for which there is a VAE-GAN."""
+
+
+def square_name(shape: tuple[int, ...]) -> str:
+    """What `catalogue.VAE_GANS` calls the VAE-GAN of images of a shape (H, W, C). `ValueError` if there is none.
+
+    It is CIFAR-10's, halved as often as leaves a map of at least 4 x 4 pixels: 4 x 4 of 32 and 64, 7 x 7 of 28, at most
+    8 x 8. Of the authors' two architectures it is the one for colour photographs, spectral normalisation keeps its
+    discriminator from winning, and its steps only halve and double, while MNIST's has one from 4 to 7 that fits no
+    other size. The weight of the reconstruction is divided by how many times more values an image has than one of
+    CIFAR-10, for the error is their sum and the other losses are not.
+
+    >>> square_name((40, 40, 3))
+    'square@40x3'
+    """
+    if len(shape) != 3 or shape[0] != shape[1] or shape[0] not in SIZES or shape[2] not in CHANNELS:
+        raise InputError(
+            f"the images have shape {tuple(shape)}; a VAE-GAN is made for square ones of {SIZES[0]} to {SIZES[-1]} "
+            f"pixels with {' or '.join(map(str, CHANNELS))} channels, (H, W, C): scale or crop them."
+        )
+    return f"square@{shape[0]}x{shape[2]}"
+
+
+def square(which: str) -> Architecture:
+    """The VAE-GAN of which square images, such as "40x3": of 40 x 40 pixels and 3 channels. `ValueError` for others."""
+    size, _, channels = which.partition("x")
+    shape = tuple(int(n) if n.isdecimal() and n.isascii() else 0 for n in (size, size, channels))
+    if square_name(shape) != f"square@{which}":
+        raise InputError(f"VAE-GAN is 'square@{which}'; write {square_name(shape)}.")
+    cifar10 = CIFAR10_VAE_GAN.image_shape
+
+    def settings(variant: str) -> Settings:
+        found = CIFAR10_VAE_GAN.settings(variant)
+        share = math.prod(cifar10) / math.prod(shape)
+        return replace(found, reconstruction_weight=found.reconstruction_weight * share)
+
+    return Architecture(
+        settings=settings,
+        image_shape=shape,
+        decoder=partial(square_decoder, size=shape[0], channels=shape[2]),
+        discriminator=partial(square_discriminator, size=shape[0]),
+    )
 
 
 def settings_for(architecture: str, variant: str = "authors") -> Settings:

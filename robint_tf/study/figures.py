@@ -1,5 +1,6 @@
 """How the outcomes of the study are drawn: content: of a results file; a matplotlib `Figure` comes out."""
 
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
@@ -93,6 +94,25 @@ def distances(content: dict[str, Any]) -> Figure:
     return figure
 
 
+def distances_by_network(content: dict[str, Any]) -> Figure:
+    """How many images lie how far from their projections: test images, and successful attacks on each network."""
+    values = restored(content["plot"])
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.subplots()
+    edges = np.histogram_bin_edges(np.concatenate([*values.values()]), bins=30)
+    for i, (name, found) in enumerate(values.items()):
+        told = f"{name}: {len(found)}, mean {found.mean():.3g}" if len(found) else f"{name}: none"
+        dash = DASHES[i % len(DASHES)]
+        axes.hist(found, edges.tolist(), histtype="step", linestyle=dash, color=f"C{i}", linewidth=1.8, label=told)
+    axes.set(xlabel="Distance to the projection (l2 over [-1, 1] pixels)", ylabel="Images")
+    heading = [content["attack"]]
+    if content["problems"]:
+        heading += ["The VAE-GAN cannot stand for the manifold:", *content["problems"]]
+    axes.set_title("\n".join(line for text in heading for line in textwrap.wrap(text, 90)), fontsize=9)
+    axes.legend()
+    return figure
+
+
 def gradient_measures(content: dict[str, Any]) -> Figure:
     """The distribution of each measure over the images, and what a random direction has."""
     values, chance = restored(content["values"]), content["chance"]
@@ -111,6 +131,7 @@ DRAWN: dict[str, Callable[[dict[str, Any]], Figure]] = {
     "imputation_curves": imputation_curves,
     "attribution_maps": attribution_maps,
     "distances": distances,
+    "distances_by_network": distances_by_network,
     "gradient_measures": gradient_measures,
 }
 """What draws the results file that names it as its figure."""

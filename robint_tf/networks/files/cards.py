@@ -45,6 +45,23 @@ def recipe_of(path: Path) -> Any:
         return None
 
 
+def kind_of(path: Path) -> str:
+    """The kind of spec that a `.keras` file names in its recipe, such as "ClassifierSpec"; "" if it names none."""
+    recipe = recipe_of(path)
+    spec = recipe.get("spec") if isinstance(recipe, dict) else None
+    return str(spec.get("kind", "")) if isinstance(spec, dict) else ""
+
+
+def card_of(path: Path) -> dict[str, Any] | None:
+    """The card of a network file; None where there is none, or one of another file."""
+    try:
+        card = results.read(card_path(path))
+    except results.ResultsError:
+        return None
+    about = card.get("model")
+    return card if isinstance(about, dict) and about.get("sha256") == sha256_of(path) else None
+
+
 def other_recipe(path: Path, asked: dict[str, Any]) -> str:
     """In what the recipe that a `.keras` file names differs from another, in a few words; empty if in nothing.
 

@@ -45,6 +45,16 @@ def check(path: Path) -> None:
 
     Classes that this process has registered with Keras are trusted, too.
     """
+    config, n_stored = contents(path)
+    _check_classes(config)
+    _check_size(config, n_stored)
+
+
+def contents(path: Path) -> tuple[dict[str, Any], int]:
+    """The configuration in a file as Keras writes it, of which nothing is made, and the bytes of its weights.
+
+    path: of the file. `ValueError`, or the error of a reader, unless its members and its weights lie in it as they are.
+    """
     if path.suffix != ".keras":
         raise InputError("its name does not end in .keras")
     with zipfile.ZipFile(path) as archive:
@@ -58,9 +68,8 @@ def check(path: Path) -> None:
         if sizes[CONFIG] > LARGEST_CONFIG or sum(sizes.values()) > path.stat().st_size:
             raise InputError(f"its members claim {sum(sizes.values())} bytes")
         config = {**json.loads(archive.read(CONFIG)), "compile_config": None}  # of the training, which is not taken up
-        _check_classes(config)
         _check_weights(archive.read(WEIGHTS))
-    _check_size(config, sizes[WEIGHTS])
+    return config, sizes[WEIGHTS]
 
 
 def _check_classes(config: Any) -> None:

@@ -63,6 +63,8 @@ def load(
             f"{path} is not a Keras model: it is not a whole zip archive, so it was cut off or is another kind of "
             "file; copy it again, or repeat the training."
         )
+    if cards.kind_of(path) == "VAEGANSpec":
+        raise InputError(f"{path} holds a VAE-GAN; name the file of a classifier.")
     try:
         keras_file.check(path)
         network = keras.saving.load_model(path, compile=False, safe_mode=True)
