@@ -127,4 +127,4 @@ def test_every_command_takes_a_data_set_by_both_spellings():
                 for spelling in ("fashion-mnist", "fashion_mnist"):
                     assert param.type.convert(spelling, param, None) == "fashion_mnist"
                 taken += 1
-    assert taken == 8  # train, evaluate, section-2-1, roar, road, gradients; data twice
+    assert taken == 10  # train, evaluate, section-2-1, roar, road, gradients, vae-gan, distance; data twice

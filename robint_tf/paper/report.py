@@ -111,7 +111,7 @@ def totals(comparison: dict[str, Any]) -> list[tuple[str, int, dict[str, int]]]:
 
 
 def tally(verdicts: Iterable[str]) -> dict[str, int]:
-    """How many of each verdict, in the order in which they are counted; "not run" says nothing more of its row."""
+    """How many of each of the verdicts, in the order in which they are counted, without "not run"."""
     found = Counter(verdicts)
     return {verdict: found[verdict] for verdict in VERDICTS if found[verdict] and verdict != "not run"}
 

@@ -25,7 +25,7 @@ def part_id(section: str) -> str:
 
 
 def heading(part: str, title: str) -> str:
-    """A heading that the table of contents can lead to; part: its id."""
+    """A heading, the title, that the table of contents can lead to; part: its id."""
     return f"<h2 id='{part}'>{escape(title)}</h2>"
 
 
@@ -36,7 +36,7 @@ def contents(parts: Sequence[tuple[str, str]]) -> str:
 
 
 def figures(section: str, pictures: Sequence[Picture]) -> list[str]:
-    """The figures of a section. Each links to itself, and what is linked to is shown enlarged, without a script."""
+    """Those of the pictures that belong to a section. Each links to itself, and what is linked to is shown enlarged, without a script."""
     drawn = []
     for i, picture in enumerate(pictures):
         if picture.section == section:
@@ -62,7 +62,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def page(body: Sequence[str]) -> str:
-    """The whole document."""
+    """The whole document around the body."""
     return PAGE.replace("@STYLE@", STYLE).replace("@SCRIPT@", SCRIPT).replace("@BODY@", "\n".join(body))
 
 

@@ -10,5 +10,6 @@ Modules:
     plots_beyond                ROAD, measures of gradients
     series                      the numbers of a series in these, ours and the authors'
 
-results: the content of the results file that a figure is drawn from.
+results: the content of the results file that a figure is drawn from; look: how it is to look, a `looks.Look`; formats:
+suffixes of the files that are written.
 """

@@ -54,7 +54,7 @@ class Look:
         return name if self.plain else f"{name}\n{report}"
 
     def noted(self, label: str, note: str) -> str:
-        """A label with its annotation."""
+        """A label with its annotation, the note, where annotations are drawn."""
         return label + note if self.annotations else label
 
     def draw(self, draw: Callable[..., Figure], results: dict[str, Any]) -> Figure:

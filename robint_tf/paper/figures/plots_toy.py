@@ -135,7 +135,10 @@ def _behind(points: np.ndarray, plane: np.ndarray) -> np.ndarray:
 
 
 def intersection(one: np.ndarray, other: np.ndarray) -> np.ndarray | None:
-    """The ends (2, 3) of the line in which two parallelograms, corners (4, 3) each, meet; None where they do not."""
+    """The ends (2, 3) of the line in which two parallelograms, one and the other, meet, or None.
+
+    Each is given by its corners, (4, 3) float.
+    """
     normal_one, normal_other = (np.cross(plane[1] - plane[0], plane[3] - plane[0]) for plane in (one, other))
     direction = np.cross(normal_one, normal_other)
     crossings = []
