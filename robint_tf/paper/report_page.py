@@ -36,7 +36,10 @@ def contents(parts: Sequence[tuple[str, str]]) -> str:
 
 
 def figures(section: str, pictures: Sequence[Picture]) -> list[str]:
-    """Those of the pictures that belong to a section. Each links to itself, and what is linked to is shown enlarged, without a script."""
+    """Those of the pictures that belong to a section.
+
+    Each links to itself, and what is linked to is shown enlarged, without a script.
+    """
     drawn = []
     for i, picture in enumerate(pictures):
         if picture.section == section:
