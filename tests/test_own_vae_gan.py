@@ -309,6 +309,10 @@ def test_a_vae_gan_that_is_too_poor_gives_no_verdict(robint, place, saved, narro
     assert [row["nearer_than"] for row in found["networks"]] == [None, None]
     assert found["problems"]
     assert found["health"]["discriminator_loss"] is None
+    robint("redraw", "d.json", "--out", "told", "--format", "svg")
+    robint("redraw", "d.json", "--out", "plain", "--format", "svg", "--plain")
+    assert "l2 PGD" in (place / "told" / "d.svg").read_text()
+    assert "l2 PGD" not in (place / "plain" / "d.svg").read_text()
 
 
 @pytest.mark.parametrize(

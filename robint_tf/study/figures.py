@@ -108,7 +108,8 @@ def distances_by_network(content: dict[str, Any]) -> Figure:
     heading = [content["attack"]]
     if content["problems"]:
         heading += ["The VAE-GAN cannot stand for the manifold:", *content["problems"]]
-    axes.set_title("\n".join(line for text in heading for line in textwrap.wrap(text, 90)), fontsize=9)
+    lines = [line for text in heading for line in textwrap.wrap(text, 90)]
+    axes.set_title("\n".join(lines), fontsize=9, gid="report text")
     axes.legend()
     return figure
 
