@@ -7,24 +7,28 @@ Modules:
     boundary     decision boundaries in the plane: where they run, and their tilt (section 2.2)
 """
 
-from robint_tf.manifold.distance import (
-    Density,
-    Health,
-    Paired,
-    Projection,
-    Projector,
-    Z,
-    changed,
-    density,
-    distances,
-    health,
-    mean_order_probability,
-    mode,
-    nearer,
-    order_probability,
-    projected,
-    relative,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from robint_tf.manifold.distance import (
+        Density,
+        Health,
+        Paired,
+        Projection,
+        Projector,
+        Z,
+        changed,
+        density,
+        distances,
+        health,
+        mean_order_probability,
+        mode,
+        nearer,
+        order_probability,
+        projected,
+        relative,
+    )
 
 __all__ = [
     "Density",
@@ -47,3 +51,11 @@ __all__ = [
     "projected",
     "relative",
 ]
+_MODULES = ("boundary", "distance", "gradients")
+
+
+def __getattr__(name: str) -> Any:
+    """The names of `distance`, loaded when they are asked for: Figure 3 is drawn without TensorFlow."""
+    if name not in __all__ or name in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.distance"), name)
