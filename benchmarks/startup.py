@@ -21,14 +21,11 @@ import document
 ROBINT = [sys.executable, "-c", "from robint_experiments.cli import main; main()"]
 
 
-def cells() -> list[float]:
+def cells(n_train: int = 1000) -> list[float]:
     """Seconds of two equal cells with one network, and of a third with a network of its own."""
-    from robint_tf import data
-    from robint_tf.networks import classifiers
-    from robint_tf.runtime import device
-
-    device.configure("cpu")
+    from robint_tf import data, recipes
     from robint_tf.interpretability.retraining import Occluder, retrained_accuracy
+    from robint_tf.networks import classifiers
     from robint_tf.specs import RetrainSpec, Training
     from robint_tf.store.artifacts import Store
 
@@ -40,7 +37,7 @@ def cells() -> list[float]:
         occlusion="remove",
         fraction=0.5,
         training=Training(epochs=1, seed=1000),
-        n_train=1000,
+        n_train=n_train,
         n_test=200,
     )
     network, seconds = classifiers.build("cifar_cnn"), []
@@ -48,7 +45,7 @@ def cells() -> list[float]:
         for seed, scratch in ((1000, network), (1001, network), (1002, None)):
             cell = replace(spec, training=replace(spec.training, seed=seed))
             began = time.perf_counter()
-            retrained_accuracy(cell, images, Store(Path(folder)), Occluder(images), None, network=scratch)
+            retrained_accuracy(cell, Occluder(recipes.Networks(images, Store(Path(folder)))), network=scratch)
             seconds.append(time.perf_counter() - began)
     return seconds
 
@@ -59,6 +56,9 @@ def cells() -> list[float]:
 def main(processes: int, one: bool) -> None:
     """Measure and write the table."""
     if one:
+        from robint_tf.runtime import device
+
+        device.configure("cpu")
         click.echo(json.dumps(cells()))
         return
     took: dict[str, list[float]] = {}

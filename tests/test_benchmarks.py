@@ -112,3 +112,9 @@ def test_the_committed_tables_are_those_of_the_committed_samples(monkeypatch, su
     suite.write_tables(suite.read())
     assert (tmp_path / "README.md").read_text() == readme
     assert (tmp_path / "FRONT.md").read_text() == front
+
+
+def test_the_cells_whose_start_is_timed_can_be_made(suite):
+    startup = importlib.import_module("startup")
+    assert len(startup.cells(n_train=20)) == 3
+    sys.modules.pop("startup")
