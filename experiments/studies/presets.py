@@ -463,7 +463,7 @@ DEMO_2_1 = replace(
     n_test=100,
     norms=("l2",),
     losses=("xent",),
-    vae_gan_epochs=5,
+    vae_gan_epochs=3,
     vae_gan_batch_size=20,
 )
 """One panel of Figure 1, and Figures 2 and 6. Its VAE-GAN is too weak to stand for the manifold, as the demo says."""

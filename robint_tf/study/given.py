@@ -18,7 +18,7 @@ from robint_tf.errors import InputError
 from robint_tf.networks.bounds import Bounded
 from robint_tf.networks.classifiers import Network
 
-Data: TypeAlias = "Split | tuple[np.ndarray, np.ndarray] | tf.data.Dataset"
+Data: TypeAlias = Split | tuple[np.ndarray, np.ndarray] | tf.data.Dataset
 """Images (N, H, W, C) and labels (N,): a pair of arrays, a `data.Split`, or a `tf.data.Dataset` of such pairs, one by
 one or in batches, that ends."""
 
