@@ -112,7 +112,8 @@ def variations(spec):
         elif isinstance(value, bool):
             yield field.name, dataclasses.replace(spec, **{field.name: not value})
         elif field.name in OTHER:
-            yield field.name, dataclasses.replace(spec, **{field.name: OTHER[field.name]})
+            of_vae_gan = isinstance(spec, VAEGANSpec) and field.name == "architecture"
+            yield field.name, dataclasses.replace(spec, **{field.name: "cifar10" if of_vae_gan else OTHER[field.name]})
         else:
             assert isinstance(value, int), field.name  # a field of another kind needs an entry in OTHER
             yield field.name, dataclasses.replace(spec, **{field.name: value + 1})

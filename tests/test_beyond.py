@@ -295,7 +295,7 @@ def test_the_report_shows_what_is_beyond_the_paper_apart(robint, folder):
     text = robint("report")
     assert re.search(r"beyond the paper, DiffROAR: does it rise .*\? 4 inconclusive, 4 not run", text)
     page, document = ((folder.parent / "report" / f"report.{kind}").read_text() for kind in ("html", "md"))
-    claimed, beyond = unescape(page).split("<h2>Beyond the paper</h2>")
+    claimed, beyond = unescape(page).split("<h2 id='beyond'>Beyond the paper</h2>")
     statement = "L2 XEnt G, DiffROAR: does it rise with attack strength?"
     assert statement not in claimed
     assert statement in beyond

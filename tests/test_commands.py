@@ -227,7 +227,10 @@ def test_a_killed_command_continues_and_ends_with_the_same_bytes(tmp_path, signu
     assert resumed == undisturbed
 
 
-OWN = r"(\[(piece|network) \d.*|training .*|testing .*|evaluating .*|mnist: .*|random, .*|measuring .*|Warning: .*)?"
+OWN = (
+    r"(\[(piece|network) \d.*|(training|testing|trying|evaluating|measuring) .*"
+    r"|mnist: .*|random, .*|Warning: .*)?"
+)
 TINY = "--dataset mnist-sample --n-train 20 --n-test 20"
 LINES = {
     "data": ["data mnist-sample", "data"],
