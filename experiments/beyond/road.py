@@ -9,15 +9,8 @@ import click
 from robint_tf import labels
 from robint_tf.specs import ORDERS, Order, RoadSpec, SavedNetwork
 
-from ..options import (
-    OwnDataOptions,
-    RunOptions,
-    bounds_option,
-    out_option,
-    own_data_options,
-    run_options,
-    variant_option,
-)
+from ..options import RunOptions, bounds_option, out_option, run_options, variant_option
+from ..own.options import OwnDataOptions, own_data_options
 from ..parameters import Method, Place, Seed, Share
 from ..parsing import parsed
 from ..run import Run, begin, sha256, today

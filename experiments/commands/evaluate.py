@@ -7,16 +7,8 @@ import click
 
 from robint_tf.specs import as_dict
 
-from ..options import (
-    AttackOptions,
-    OwnDataOptions,
-    RunOptions,
-    attack_options,
-    bounds_option,
-    own_data_options,
-    refuse_attack_without_eps,
-    run_options,
-)
+from ..options import AttackOptions, RunOptions, attack_options, bounds_option, refuse_attack_without_eps, run_options
+from ..own.options import OwnDataOptions, own_data_options
 from ..parameters import NewFile, Place
 from ..parsing import parsed
 from ..run import begin, sha256, today

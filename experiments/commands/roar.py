@@ -11,7 +11,8 @@ from robint_tf.specs import Training, as_dict
 
 from ..beyond.controls import print_shapes, shape_row
 from ..beyond.trial import print_completeness, tried
-from ..options import OwnDataOptions, RunOptions, bounds_option, own_data_options, run_options, variant_option
+from ..options import RunOptions, bounds_option, run_options, variant_option
+from ..own.options import OwnDataOptions, own_data_options
 from ..own.retraining import Plan, roar
 from ..parameters import Method, NewFile, Place, Share
 from ..parsing import parsed, read

@@ -10,17 +10,16 @@ from robint_tf.specs import MATHEMATICS, ClassifierSpec, as_dict
 
 from ..options import (
     AttackOptions,
-    OwnDataOptions,
     RunOptions,
     TrainingOptions,
     attack_options,
-    own_data_options,
     refuse_attack_without_eps,
     run_options,
     saved_bounds_option,
     training_options,
     variant_option,
 )
+from ..own.options import OwnDataOptions, own_data_options
 from ..own.training import PLACEHOLDER, fresh, in_bounds, refuse, refuse_to_replace
 from ..parameters import Folder, Place, writable_file
 from ..parsing import Placement, parsed

@@ -1,5 +1,6 @@
 """What commands do with one's own networks, data and results.
 
+options       --dataset and --data, which these and other commands share
 training      `robint train MODEL --data ...`
 retraining    `robint roar MODEL --data ...`
 vae_gan       `robint vae-gan train --data ...`

@@ -8,19 +8,12 @@ import click
 
 from robint_tf.specs import PGD
 
-from ..options import (
-    AttackOptions,
-    OwnDataOptions,
-    RunOptions,
-    attack_options,
-    bounds_option,
-    own_data_options,
-    run_options,
-)
+from ..options import AttackOptions, RunOptions, attack_options, bounds_option, run_options
 from ..parameters import NewFile, Place
 from ..parsing import parsed
 from ..progress import wrapped
 from ..run import Run, begin, sha256, today
+from .options import OwnDataOptions, own_data_options
 from .vae_gan import as_json, print_health
 
 if TYPE_CHECKING:

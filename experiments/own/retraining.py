@@ -9,9 +9,10 @@ import click
 from robint_tf.specs import RANDOM, Training, as_dict
 
 from ..beyond.trial import completeness_of, print_completeness
-from ..options import OwnDataOptions, RunOptions
+from ..options import RunOptions
 from ..run import Run, begin, sha256, today
 from ..studies.grid_results import diff_roar_of, print_retrainings, scores_of
+from .options import OwnDataOptions
 
 if TYPE_CHECKING:
     from robint_tf.study.retraining import Retrained, Retrainings

@@ -10,11 +10,12 @@ import click
 from robint_tf.catalogue import DATASETS
 from robint_tf.specs import MATHEMATICS, VAEGANSpec, as_dict
 
-from ..options import OwnDataOptions, RunOptions, own_data_options, run_options, variant_option
+from ..options import RunOptions, run_options, variant_option
 from ..parameters import Place, Range, Seed, writable_file
 from ..parsing import parsed
 from ..progress import wrapped
 from ..run import begin, today
+from .options import OwnDataOptions, own_data_options
 from .training import refuse_to_replace
 
 if TYPE_CHECKING:

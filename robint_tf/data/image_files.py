@@ -48,6 +48,7 @@ def read_npz(path: Path) -> Images:
     except InputError as error:
         message = str(error)
         raise InputError(message if message.startswith(str(path)) else f"{path}: {message}") from error
+    # zipfile says NotImplementedError of a way of compression, or an encryption, that it does not read.
     except (ValueError, OSError, EOFError, MemoryError, zipfile.BadZipFile, NotImplementedError) as error:
         first = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(f"{path} is not an .npz file that can be read ({first}); write it by numpy.savez.") from error

@@ -147,7 +147,7 @@ def _configuration(network: Network) -> str:
         raise InputError(f"the network {network.name!r} has no weights yet; give it an Input, or call it once.")
     try:
         config = keras.saving.serialize_keras_object(network)
-    except (NotImplementedError, TypeError) as error:
+    except (NotImplementedError, TypeError) as error:  # Keras' own words for a class without get_config
         raise InputError(
             f"the network {network.name!r} cannot say its configuration; give its class a get_config method."
         ) from error
