@@ -12,6 +12,7 @@ from robint_tf.interpretability.retraining import Occluder, measured_controls, r
 from robint_tf.networks import classifiers
 from robint_tf.runtime.seeds import derive_seed
 from robint_tf.specs import (
+    FRACTIONS,
     ClassifierSpec,
     ControlSpec,
     GradientSpec,
@@ -232,7 +233,7 @@ def test_shapes_and_leakage_are_those_of_the_cells_maps_which_are_made_once(imag
     removed = [(a != b).any(axis=-1) for a, b in zip(*masks, strict=True)]
     y, y_test = images.train.y[:40], images.test.y[:30]
     expected = controls.leakage(removed[0], y, removed[1], y_test, n_classes=10)
-    assert found.leakage[controls.FRACTIONS.index(0.5)] == pytest.approx(expected, abs=0.1)  # colours equal to the fill
+    assert found.leakage[FRACTIONS.index(0.5)] == pytest.approx(expected, abs=0.1)  # colours equal to the fill
     again = measured_controls(SHAPE, occluder_of(images, tmp_path))
     assert again == found
     assert len(made) == 2  # from the store

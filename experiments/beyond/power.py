@@ -12,6 +12,7 @@ import click
 
 from robint_tf import labels
 from robint_tf.paper import published
+from robint_tf.specs import FRACTIONS
 
 from ..studies.presets import ATTRIBUTIONS, InterpretabilityStudy
 
@@ -61,7 +62,7 @@ def sd(study: InterpretabilityStudy) -> float:
     With fewer fractions each of them weighs more, with fewer retrainings less is averaged.
     """
     found = spread()
-    weight = _weight(study.fractions) / _weight(published.FRACTIONS)
+    weight = _weight(study.fractions) / _weight(FRACTIONS)
     return math.sqrt(found.between**2 + (weight * found.within) ** 2 / study.n_seeds)
 
 

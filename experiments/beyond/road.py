@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from robint_tf import labels
-from robint_tf.specs import ORDERS, Order, RoadSpec, SavedNetwork
+from robint_tf.specs import FRACTIONS, ORDERS, Order, RoadSpec, SavedNetwork
 
 from ..options import RunOptions, bounds_option, out_option, run_options, variant_option
 from ..own.options import OwnDataOptions, own_data_options
@@ -18,7 +18,6 @@ from ..run import Run, begin, sha256, today
 if TYPE_CHECKING:
     from robint_tf.interpretability.road import Measurer
 
-FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.9)
 MOST = 1000
 """Test images unless told otherwise: a preview of about a minute."""
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from robint_tf.specs import RANDOM, Training, as_dict
+from robint_tf.specs import FRACTIONS, RANDOM, Training, as_dict
 
 from ..beyond.trial import completeness_of, print_completeness
 from ..options import RunOptions
@@ -51,7 +51,7 @@ def roar(plan: Plan, options: RunOptions, place: OwnDataOptions) -> None:
     run = begin(options, variant=plan.variant)
     dataset = place.read(n_train=plan.n_train, n_test=plan.n_test, bounds=plan.bounds)
     from robint_tf.networks.files import models
-    from robint_tf.study.retraining import FRACTIONS, Retrainings
+    from robint_tf.study.retraining import Retrainings
 
     shape, n_classes = dataset.train.x.shape[1:], len(dataset.class_names)
     network = models.load(plan.model, x_shape=shape, n_classes=n_classes, bounds=plan.bounds)

@@ -7,6 +7,7 @@ import click
 
 from robint_tf import labels
 from robint_tf.paper import published
+from robint_tf.specs import FRACTIONS
 
 from .presets import ATTRIBUTIONS, InterpretabilityStudy
 
@@ -134,7 +135,7 @@ def authors_figure(loss: str, axis: str) -> dict[str, Any]:
         "train_data": {"count": 50_000},
         "loss": loss,
         "axis": axis,
-        "fractions": list(published.FRACTIONS),
+        "fractions": list(FRACTIONS),
         "n_seeds": published.N_RETRAININGS,
         "panels": [authors_panel(loss, axis, test) for test in labels.TESTS_IN_FULL],
         "diff_roar": authors_panel(loss, axis, DIFF),

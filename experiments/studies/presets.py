@@ -9,6 +9,7 @@ from robint_tf.errors import InputError
 from robint_tf.paper import published
 from robint_tf.registry import Registry
 from robint_tf.specs import (
+    FRACTIONS,
     OCCLUSIONS,
     PGD,
     RANDOM,
@@ -303,7 +304,7 @@ class InterpretabilityStudy(Study):
     eps: dict[str, tuple[float, ...]]
     losses: tuple[str, ...] = ("xent", "cw")
     methods: tuple[str, ...] = tuple(labels.ATTRIBUTIONS)
-    fractions: tuple[float, ...] = published.FRACTIONS
+    fractions: tuple[float, ...] = FRACTIONS
     n_seeds: int = published.N_RETRAININGS
     n_explained: int = 1
     n_steps: int = 40

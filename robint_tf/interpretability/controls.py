@@ -79,17 +79,13 @@ def shape_of(maps: Maps) -> Shape:
     return Shape(np.concatenate([moran(part) for part in parts]), np.concatenate([gini(part) for part in parts]))
 
 
-FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.9)
-"""Of the pixels, the most relevant ones: the masks from which the class is read."""
-
-
 @dataclass(frozen=True)
 class Controls:
     """What stands beside the scores of an attribution of a network.
 
     moran, gini: means over the test images; None where no map of them has one. leakage: test accuracy of `leakage` at
-    each of FRACTIONS, in [0, 1]. Removing a share of the pixels and keeping it give complementary masks, of which a
-    linear classifier reads the same.
+    each of `specs.FRACTIONS`, in [0, 1]. Removing a share of the pixels and keeping it give complementary masks, of
+    which a linear classifier reads the same.
     """
 
     moran: float | None

@@ -23,7 +23,7 @@ from robint_tf.recipes import Networks
 from robint_tf.runtime import device
 from robint_tf.runtime.batching import Progress
 from robint_tf.runtime.seeds import derive_seed
-from robint_tf.specs import OCCLUSIONS, RANDOM, ClassifierSpec, ControlSpec, RetrainSpec
+from robint_tf.specs import FRACTIONS, OCCLUSIONS, RANDOM, ClassifierSpec, ControlSpec, RetrainSpec
 from robint_tf.store.checkpoints import Checkpoint
 from robint_tf.store.folders import Arrays
 from robint_tf.training.classifier import fit_classifier
@@ -212,7 +212,7 @@ def measured_controls(spec: ControlSpec, occluder: Occluder) -> Controls:
                 test.y,
                 n_classes=len(dataset.class_names),
             )
-            for fraction in controls.FRACTIONS
+            for fraction in FRACTIONS
         ]
         shape = {"moran": _mean(ranked.shape.moran), "gini": _mean(ranked.shape.gini)}
         return {name: np.array(value) for name, value in (shape | {"leakage": leaks}).items()}, {}

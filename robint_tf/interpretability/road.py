@@ -30,12 +30,11 @@ from robint_tf.networks.classifiers import Network
 from robint_tf.runtime import device
 from robint_tf.runtime.batching import Progress, in_batches
 from robint_tf.runtime.seeds import derive_seed
-from robint_tf.specs import ORDERS, Order, RoadSpec
+from robint_tf.specs import FRACTIONS, ORDERS, Order, RoadSpec
 from robint_tf.store.artifacts import Arrays, Checkpoint, Store
 
 NOISE = 0.02
 """Standard deviation of the noise on [-1, 1] pixels: 0.01 on [0, 1] as in the authors' code of ROAD."""
-FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.9)
 BESIDE, DIAGONAL = 1 / 6, 1 / 12
 TOLERANCE = 1e-5  # of the residual, relative to that of the first guess; a grey level is 8e-3
 MAX_STEPS = 1000

@@ -9,7 +9,7 @@ from typing import Any, get_args
 from robint_tf.catalogue import DATASETS
 from robint_tf.paper import published
 from robint_tf.paper.verdicts import Outcome
-from robint_tf.specs import ClassifierSpec, Training, from_dict
+from robint_tf.specs import FRACTIONS, ClassifierSpec, Training, from_dict
 
 Results = dict[str, Any]  # the content of a results file
 
@@ -90,7 +90,7 @@ def _whole_grid(results: Results) -> bool:
         if network["norm"] is not None:
             radii.setdefault(network["norm"], set()).add(round(network["eps"], 6))
     return (
-        tuple(results["fractions"]) == published.FRACTIONS
+        tuple(results["fractions"]) == FRACTIONS
         and results["n_seeds"] >= published.N_RETRAININGS
         and all(
             found >= {round(eps, 6) for eps in published.series(results["loss"], norm).eps if eps > 0}

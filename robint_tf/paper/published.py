@@ -11,9 +11,6 @@ from importlib import resources
 STATED_ACCURACY = {"toy": 1.0, "mnist": 0.986, "fashion_mnist": 0.906, "cifar10": 0.736}
 """Test accuracy of standard training, appendix A.2."""
 
-FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.9)
-"""Shares of the pixels that are removed or kept in section 3.2."""
-
 N_RETRAININGS = 3
 """Networks retrained for each attribution and fraction, whose accuracies are averaged (section 3.2)."""
 

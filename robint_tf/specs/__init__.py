@@ -20,6 +20,7 @@ Modules:
 """
 
 from robint_tf.specs.measurements import (
+    FRACTIONS,
     OCCLUSIONS,
     ORDERS,
     RANDOM,
@@ -57,6 +58,7 @@ by epoch kept with networks and cells; the loops of `robint_tf.networks.cpu_forw
 
 __all__ = [
     "CUSTOM",
+    "FRACTIONS",
     "KINDS",
     "MATHEMATICS",
     "OCCLUSIONS",

@@ -20,6 +20,9 @@ from robint_tf.specs.networks import (
 Occlusion = Literal["remove", "keep"]
 OCCLUSIONS: tuple[str, ...] = get_args(Occlusion)
 
+FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.9)
+"""Shares of the pixels that are removed or kept in section 3.2, and wherever else pixels are taken in order."""
+
 RANDOM = "random"
 """The baseline among the attributions: no network is explained, pixels are drawn."""
 

@@ -10,10 +10,10 @@ from robint_tf import attacks
 from robint_tf.checks import Bounds
 from robint_tf.errors import InputError
 from robint_tf.interpretability import road as roads
-from robint_tf.interpretability.road import FRACTIONS, NOISE
+from robint_tf.interpretability.road import NOISE
 from robint_tf.networks.classifiers import Network
 from robint_tf.runtime.batching import Progress
-from robint_tf.specs import Variant
+from robint_tf.specs import FRACTIONS, Variant
 from robint_tf.study.attribution import maps_of
 from robint_tf.study.given import Data, methods_of, network_of, split_of
 from robint_tf.study.outcomes import Outcome

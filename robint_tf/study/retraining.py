@@ -18,14 +18,13 @@ from robint_tf.interpretability import attributions, inference, retraining
 from robint_tf.networks import classifiers
 from robint_tf.networks.classifiers import Network
 from robint_tf.runtime.batching import Progress
-from robint_tf.specs import OCCLUSIONS, RANDOM, Occlusion, RetrainSpec, SavedNetwork, Training, Variant
+from robint_tf.specs import FRACTIONS, OCCLUSIONS, RANDOM, Occlusion, RetrainSpec, SavedNetwork, Training, Variant
 from robint_tf.store.artifacts import Store
 from robint_tf.study.attribution import maps_of
 from robint_tf.study.given import Data, dataset_of, hash_of, methods_of, network_of, untrained
 from robint_tf.study.outcomes import Outcome
 from robint_tf.training.state import Position
 
-FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.9)
 TRAINING = Training(epochs=10, shuffle=True)
 FIRST_SEED = 1000  # as the grid of section 3.2 counts: apart from the seeds of networks that are explained
 
