@@ -40,11 +40,11 @@ def start(short, folder):
     np.savez(folder / "start.npz", noise=np.stack([golden["ep"], golden["z_p"]]), **named)
 
 
-@pytest.mark.parametrize("short", ["mnist", pytest.param("cifar", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("short", ["mnist", "cifar"])
 def test_a_step_of_the_graph_in_tensorflow_1_is_the_authors(short, tmp_path, module):
     task, _ = module("contenders").TASKS["VAE-GAN step, " + {"mnist": "MNIST", "cifar": "CIFAR-10"}[short]]
     start(short, tmp_path)
-    job = {"do": "losses", "contender": "tf1_vae_gan:losses", "cores": [min(os.sched_getaffinity(0))]}
+    job = {"do": "losses", "contender": "tf1_vae_gan:losses", "cores": sorted(os.sched_getaffinity(0))}
     job |= {"task": asdict(task), "problem": str(tmp_path / "problem.npz"), "start": str(tmp_path / "start.npz")}
     command = [sys.executable, BENCHMARKS / "child.py", json.dumps(job)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -114,3 +114,5 @@ def test_a_profile_adds_up_what_onednn_says(module):
     assert f"| {profile.KINDS[profile.FORWARD]} | 10.0% | 50% |" in rows
     assert f"| {profile.KINDS['rest']} | 50.0% |  |" in rows
     assert rows[-1].startswith("| a step | 0.02 s |")
+    bound = profile.bound({"robint_tf": found, "an old graph": profile.Profile(0.012, {}, {})})
+    assert bound == "Were all but our convolutions free, we should be 1.5 times as fast as an old graph."  # 12 ms of 8

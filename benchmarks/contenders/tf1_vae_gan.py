@@ -237,9 +237,7 @@ def training(problem: Problem, job: Job) -> Run:
 def losses(problem: Problem, job: Job, weights: dict[str, np.ndarray]) -> Run:
     """From these weights, on a batch with this noise."""
     graph = _Graph(RECIPES[job.architecture], problem.x.shape[1:])
-    for variable in tf.global_variables():
-        if variable.op.name in weights:
-            variable.load(weights.pop(variable.op.name), graph.session)
-    if weights:
-        raise ValueError(f"no variable is called {', '.join(weights)}.")
+    variables = {variable.op.name: variable for variable in tf.global_variables()}
+    starts = {variables[name].initializer: value for name, value in weights.items()}
+    graph.session.run(list(starts), {start.inputs[1]: value for start, value in starts.items()})
     return lambda x, noise: graph.step(x, dict(zip(graph.noise, noise, strict=True)))
