@@ -305,6 +305,8 @@ def _agreement(verdicts: dict[str, dict], eps: float) -> str:
 
 def _same_step(verdicts: dict[str, dict]) -> str:
     """Whether the losses of a VAE-GAN's first step are ours, run by run."""
+    if "error" in verdicts["robint_tf"]:
+        return f"The losses of a first step were not compared: {verdicts['robint_tf']['error'][:80]}."
     ours, texts = verdicts["robint_tf"]["losses"], []
     runs = ["encoder", "decoder", *["discriminator"] * (len(ours) - 2)]
     for name, verdict in verdicts.items():

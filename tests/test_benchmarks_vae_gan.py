@@ -89,6 +89,7 @@ def test_losses_of_a_first_step_are_compared_run_by_run(module):
         other = [loss * factor if i == run else loss for i, loss in enumerate(ours["losses"])]
         assert "b: not the same, off" in compare({"robint_tf": ours, "b": {"losses": other}})
     assert "b failed: no memory." in compare({"robint_tf": ours, "b": {"error": "no memory"}})
+    assert "not compared: no memory." in compare({"robint_tf": {"error": "no memory"}, "b": same})
 
 
 CONV = "convolution,jit,{},src_f32,attr,alg:convolution_direct,mb{}_ic3oc64_ih32oh16kh4sh2dh0ph1_iw32ow16kw4sw2dw0pw1,2"
