@@ -40,7 +40,7 @@ def start(short, folder):
     np.savez(folder / "start.npz", noise=np.stack([golden["ep"], golden["z_p"]]), **named)
 
 
-@pytest.mark.parametrize("short", ["mnist", "cifar"])
+@pytest.mark.parametrize("short", ["cifar", pytest.param("mnist", marks=pytest.mark.slow)])
 def test_a_step_of_the_graph_in_tensorflow_1_is_the_authors(short, tmp_path, module):
     task, _ = module("contenders").TASKS["VAE-GAN step, " + {"mnist": "MNIST", "cifar": "CIFAR-10"}[short]]
     start(short, tmp_path)
