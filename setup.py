@@ -16,7 +16,7 @@ EXPERIMENTS = ["robint_experiments", *(f"robint_experiments.{p}" for p in find_p
 
 TEST = [
     "pytest>=8",
-    "pytest-xdist>=3.6",
+    "pytest-xdist>=3.8",
     "hypothesis>=6.100",
     "foolbox>=3.3.4",
     "tensorboard",

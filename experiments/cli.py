@@ -102,8 +102,8 @@ class LazyGroup(click.Group):
 def _keep_numpy_to_one_thread() -> None:
     """Before NumPy is loaded: the threads of its BLAS wait for each other by spinning.
 
-    Where another process wants the same cores (a second worker, a shared machine) a factorisation of a tenth of a second
-    then takes tens of seconds. TensorFlow, which does the heavy work, has threads of its own.
+    Where another process wants the same cores (a second worker, a shared machine), a factorisation of a tenth of a
+    second then takes tens of seconds. TensorFlow, which does the heavy work, has threads of its own.
     """
     for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")

@@ -25,6 +25,15 @@ settings.register_profile("search", derandomize=False, max_examples=1000)
 settings.load_profile("repeatable")
 
 
+LONGEST = ("commands", "interpretability", "cluster", "section_2_1", "xla", "attacks", "provenance", "recipes")
+
+
+def pytest_collection_modifyitems(items):
+    """Files that take longest come first, so that no process is left with one of them at the end."""
+    rank = {f"test_{name}.py": i for i, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
+
+
 @pytest.fixture
 def linear_network():
     """Logits x W + b over a 3 x 3 x 1 image: gradients and attacks can be worked by hand."""

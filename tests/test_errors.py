@@ -91,6 +91,15 @@ TRAIN = ["train", "--dataset", "toy", "--epochs", "1", "--n-train", "300", "--sa
 CODE = [sys.executable, "-c", "from robint_experiments.cli import main; main()"]
 
 
+def test_numpy_keeps_to_one_thread_unless_it_is_told_otherwise(tmp_path):
+    show = "from robint_experiments import cli; cli.main(['data'], standalone_mode=False); import os; print(os.environ"
+    for given, expected in ({}, "1"), ({"OPENBLAS_NUM_THREADS": "7"}, "7"):
+        environment = {k: v for k, v in os.environ.items() if k != "OPENBLAS_NUM_THREADS"} | given
+        code = [sys.executable, "-c", show + "['OPENBLAS_NUM_THREADS'])"]
+        done = subprocess.run(code, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert done.stdout.splitlines()[-1] == expected
+
+
 @pytest.mark.parametrize("stderr", ["2>/dev/full", "2> >(true)", "0<&- 1>&- 2>&-"])
 def test_a_training_outlives_its_standard_error(tmp_path, stderr):
     shell = f'sleep 0.2; exec "$@" {stderr}'
