@@ -7,7 +7,8 @@ blurred, which adds no information, or that do not depend on any network.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from scipy import linalg, ndimage
@@ -84,16 +85,23 @@ class Controls:
     """What stands beside the scores of an attribution of a network.
 
     moran, gini: means over the test images; None where no map of them has one. leakage: test accuracy of `leakage` at
-    each of `specs.FRACTIONS`, in [0, 1]. Removing a share of the pixels and keeping it give complementary masks, of
-    which a linear classifier reads the same.
+    each of `specs.FRACTIONS`, in [0, 1]; empty for images of more than `MOST_PIXELS`. Removing a share of the pixels
+    and keeping it give complementary masks, of which a linear classifier reads the same.
     """
 
     moran: float | None
     gini: float | None
     leakage: tuple[float, ...]
 
+    def row(self) -> dict[str, Any]:
+        """Plain data, with the mean of the leakage over the fractions, mean_leakage; None for images that are large."""
+        mean = sum(self.leakage) / len(self.leakage) if self.leakage else None
+        return {**asdict(self), "mean_leakage": mean}
+
 
 CHUNK = 1000  # maps or masks worked on at a time
+MOST_PIXELS = 4096
+"""Of a mask whose leakage is measured: the covariance of its pixels takes the square."""
 RIDGES = (1e1, 1e2, 1e3, 1e4)
 HELD_OUT = 10  # one image in so many chooses the ridge
 
@@ -104,10 +112,11 @@ def leakage(train: np.ndarray, train_y: np.ndarray, test: np.ndarray, test_y: np
     Ridge regression onto the classes, the ridge chosen on every tenth training mask (after Rong et al., 2022, who train
     a network on them). train, test: (N, H, W) bool; train_y, test_y: (N,) labels from 0 to n_classes - 1.
     """
-    held = np.arange(len(train)) % HELD_OUT == 0
+    held = (np.arange(len(train)) % HELD_OUT == 0) & (len(train) > 1)
     moments = _moments(train[~held], train_y[~held], n_classes)
     solutions = [_solve(*moments, ridge) for ridge in RIDGES]
-    best = max(range(len(RIDGES)), key=lambda i: _accuracy(solutions[i], train[held], train_y[held]))
+    hits = [_accuracy(weights, train[held], train_y[held]) if held.any() else 0.0 for weights in solutions]
+    best = int(np.argmax(hits))
     gram, cross = (a + b for a, b in zip(moments, _moments(train[held], train_y[held], n_classes), strict=True))
     return _accuracy(_solve(gram, cross, RIDGES[best]), test, test_y)
 
