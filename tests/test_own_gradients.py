@@ -123,7 +123,7 @@ def test_gradients_are_measured_along_the_manifold_of_a_vae_gan(robint, tmp_path
     robint(*shlex.split(found["provenance"]["command"])[1:])
     assert path.read_bytes() == before
     told = plots.FIGURES["gradient_measures"](found).get_suptitle()
-    assert told.startswith("two.keras\nThe VAE-GAN cannot stand for the manifold:")
+    assert told.startswith("two.keras, 6 images: half in the box, 95% in the whiskers\nThe VAE-GAN cannot stand")
 
 
 def test_a_vae_gan_is_not_judged_by_one_image(robint, tmp_path, digits):

@@ -138,7 +138,8 @@ def gradient_measures(content: dict[str, Any]) -> Figure:
             axes.axhline(chance[name], color="0.5", linestyle="--", label="chance")
             axes.legend()
         axes.set(title=name.replace("_", " "), xticks=[])
-    heading = [content["model"]] if "model" in content else []
+    n = len(next(iter(values.values())))
+    heading = [", ".join(filter(None, [content.get("model"), f"{n} images: half in the box, 95% in the whiskers"]))]
     if content.get("problems"):
         heading += ["The VAE-GAN cannot stand for the manifold:", *content["problems"]]
     figure.suptitle(_wrapped(heading, 30 * len(values)), fontsize=9, gid="report text")
