@@ -6,7 +6,7 @@ how sparse its maps are, with what a linear classifier reads from the masks alon
 blurred, which adds no information, or that do not depend on any network.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -113,12 +113,29 @@ def leakage(train: np.ndarray, train_y: np.ndarray, test: np.ndarray, test_y: np
     a network on them). train, test: (N, H, W) bool; train_y, test_y: (N,) labels from 0 to n_classes - 1.
     """
     held = (np.arange(len(train)) % HELD_OUT == 0) & (len(train) > 1)
-    moments = _moments(train[~held], train_y[~held], n_classes)
-    solutions = [_solve(*moments, ridge) for ridge in RIDGES]
-    hits = [_accuracy(weights, train[held], train_y[held]) if held.any() else 0.0 for weights in solutions]
-    best = int(np.argmax(hits))
-    gram, cross = (a + b for a, b in zip(moments, _moments(train[held], train_y[held], n_classes), strict=True))
-    return _accuracy(_solve(gram, cross, RIDGES[best]), test, test_y)
+    fit = _regression(train[~held], train_y[~held], n_classes)
+    hits = [_accuracy(fit(ridge), train[held], train_y[held]) if held.any() else 0.0 for ridge in RIDGES]
+    return _accuracy(_regression(train, train_y, n_classes)(RIDGES[int(np.argmax(hits))]), test, test_y)
+
+
+def _regression(masks: np.ndarray, y: np.ndarray, n_classes: int) -> Callable[[float], np.ndarray]:
+    """The regression onto the classes, by ridge: weights of the pixels and of a constant, which has no penalty.
+
+    The system has as many unknowns as there are pixels, or masks, whichever are fewer.
+    """
+    if len(masks) > masks[0].size:
+        gram, cross = _moments(masks, y, n_classes)
+        return lambda ridge: _solve(gram, cross, ridge)
+    rows, onto = masks.reshape(len(masks), -1).astype(float), np.eye(n_classes)[y]
+    middle, share = rows.mean(axis=0), onto.mean(axis=0)
+    rows -= middle
+    kernel = rows @ rows.T
+
+    def solve(ridge: float) -> np.ndarray:
+        weights = rows.T @ linalg.solve(kernel + ridge * np.eye(len(rows)), onto - share, assume_a="pos")
+        return np.vstack([weights, share - middle @ weights])
+
+    return solve
 
 
 def _design(masks: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:

@@ -243,19 +243,12 @@ class Measurer:
 
     def hits(self, spec: RoadSpec) -> np.ndarray:
         """Which images are still classified rightly at the point `spec`, (N,) bool."""
-        test = self.test.take(spec.n_test)
+        test, n, told = self.test.take(spec.n_test), self.batch_size, self.progress
 
         def measured() -> np.ndarray:
             missing = removed(self._ranks(spec, test), spec.fraction, spec.order)
             return hits_without(
-                self.network,
-                test.x,
-                test.y,
-                missing,
-                noise=spec.noise,
-                seed=spec.seed,
-                batch_size=self.batch_size,
-                progress=self.progress,
+                self.network, test.x, test.y, missing, noise=spec.noise, seed=spec.seed, batch_size=n, progress=told
             )
 
         def make(_: Checkpoint) -> tuple[Arrays, dict]:
