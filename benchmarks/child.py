@@ -1,10 +1,13 @@
 """One contender, one task, one fresh process: `suite.py` starts it and reads the one line of JSON it prints."""
 
+import ctypes
 import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 
 def main() -> None:
@@ -14,7 +17,7 @@ def main() -> None:
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(len(cores))
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    out = {"probe": probe} | {"judge": judge, "time": measure}
+    out = {"probe": probe, "judge": judge, "time": measure, "profile": profile, "start": start, "losses": losses}
     print(json.dumps(out[job["do"]](job)))
 
 
@@ -30,23 +33,37 @@ def _threads(n: int, module: str) -> None:
     tf.config.threading.set_inter_op_parallelism_threads(n)
 
 
-def measure(job: dict) -> dict:
-    """Seconds of each timed run, after one to warm up."""
+def prepared(job: dict, *more: Any) -> tuple[Callable, Any]:
+    """What a contender runs, and the problem; `more` goes to the contender's function."""
     import importlib
 
     import contenders
-    import numpy as np
     import problem
 
     module, function = job["contender"].split(":")
     _threads(len(job["cores"]), module)
     task = contenders.Job(**job["task"])
     given = problem.load(task.architecture, Path(job["problem"]))
-    repeat = np.resize(np.arange(len(given.x)), task.n_images)
+    return getattr(importlib.import_module(f"contenders.{module}"), function)(given, task, *more), given
+
+
+def inputs(job: dict, given: Any) -> tuple:
+    """The images that one run takes, and what belongs to each."""
+    import numpy as np
+
+    repeat = np.resize(np.arange(len(given.x)), job["task"]["n_images"])
     x, y = given.x[repeat], given.y[repeat]
-    if task.kind == "occlusion":
+    if job["task"]["kind"] == "occlusion":
         y = np.random.default_rng(0).random(x.shape[:3]).astype(np.float32)
-    run = getattr(importlib.import_module(f"contenders.{module}"), function)(given, task)
+    return x, y
+
+
+def measure(job: dict) -> dict:
+    """Seconds of each timed run, after one to warm up."""
+    import numpy as np
+
+    run, given = prepared(job)
+    x, y = inputs(job, given)
     result = run(x, y)
     seconds = []
     for _ in range(job["runs"]):
@@ -57,6 +74,44 @@ def measure(job: dict) -> dict:
     if job.get("keep"):
         np.save(job["keep"], result)
     return {"seconds": seconds, "cores_busy": busy}
+
+
+def profile(job: dict) -> dict:
+    """Seconds of each run, as `measure` takes them; `job["mark"]` is printed before the first and after the last.
+
+    Between the two stands what oneDNN prints of its primitives where ONEDNN_VERBOSE is set.
+    """
+    run, given = prepared(job)
+    x, y = inputs(job, given)
+    run(x, y)
+    print(job["mark"], flush=True)
+    seconds = []
+    for _ in range(job["runs"]):
+        began = time.perf_counter()
+        run(x, y)
+        seconds.append(time.perf_counter() - began)
+    ctypes.CDLL(None).fflush(None)
+    print(job["mark"], flush=True)
+    return {"seconds": seconds}
+
+
+def start(job: dict) -> dict:
+    """Writes what the compared losses of a VAE-GAN start from."""
+    import problem
+
+    problem.make_start(job["task"]["architecture"], job["task"]["n_images"], Path(job["start"]))
+    return {}
+
+
+def losses(job: dict) -> dict:
+    """The losses of a VAE-GAN's training step, in the order of its runs, from the weights and the noise of a file."""
+    import numpy as np
+
+    with np.load(job["start"]) as file:
+        weights = {name: file[name] for name in file.files}
+    noise = weights.pop("noise")
+    run, given = prepared(job, weights)
+    return {"losses": [float(loss) for loss in run(given.x[: noise.shape[1]], noise)]}
 
 
 def probe(job: dict) -> dict:

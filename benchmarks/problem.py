@@ -66,5 +66,23 @@ def load(architecture: str, path: Path) -> Problem:
         return Problem(architecture, file["x"], file["y"], weights)
 
 
+def vae_gan_variables(model) -> dict:
+    """The variables of our VAE-GAN by part, layer and name, such as encoder/conv1/kernel."""
+    return {
+        "/".join([part, *variable.path.split("/")[-2:]]): variable
+        for part in ("encoder", "decoder", "discriminator")
+        for variable in getattr(model, part).variables
+    }
+
+
+def make_start(architecture: str, n: int, path: Path) -> None:
+    """Where VAE-GANs start whose losses are compared: fresh weights, and noise for n images."""
+    from robint_tf.networks import vae_gan
+
+    model = vae_gan.build(DATA[architecture])
+    noise = np.random.default_rng(0).standard_normal((2, n, model.latent_dim), np.float32)
+    np.savez(path, noise=noise, **{name: np.asarray(v) for name, v in vae_gan_variables(model).items()})
+
+
 if __name__ == "__main__":
     make(sys.argv[1], Path(sys.argv[2]))

@@ -15,6 +15,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 import venv
 from dataclasses import asdict
 from pathlib import Path
@@ -25,7 +26,7 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
 import document  # noqa: E402  # the folder of this script is no package
-from contenders import TARGETS, TASKS, TESTED_AGAINST_ITSELF  # noqa: E402
+from contenders import TARGETS, TASKS, TESTED_AGAINST_ITSELF, VAE_GAN_LOSSES  # noqa: E402
 from problem import EPS  # noqa: E402
 
 RESULTS = HERE / "results"
@@ -36,6 +37,11 @@ FRONT = HERE.parent / "docs" / "performance.md"
 THIS_PACKAGE = os.environ | {"PYTHONPATH": str(HERE.parent)}
 LOSS_TOLERANCE, BALL_TOLERANCE = 0.002, 1e-5
 MFLOP_FORWARD = {"cifar_cnn": 53.16, "mnist_cnn": 107.25}  # convolutions and dense layers, padding counted as work
+MFLOP_VAE_GAN_STEP = {"cifar_cnn": 14549.3, "mnist_cnn": 864.7}
+"""Of an image, in the passes that our step makes; without the power iteration, which is the same for any batch."""
+STEP_TOLERANCE = {"encoder": 1e-5, "decoder": 2e-4, "discriminator": 3e-2}
+"""Of the losses of a VAE-GAN's first step, relative: Adam's first step follows the sign of a gradient, even of one that
+is nothing but rounding, so that the losses of later runs differ more."""
 
 
 def environment(folder: Path) -> Path:
@@ -110,6 +116,7 @@ def measure(python: Path, tasks: dict, processes: int, runs: int, cores: list[in
     done = {(s["task"], s["contender"], s["process"], tuple(s["cores"])) for s in read()}
     for process in range(processes):
         for name, (job, contenders) in tasks.items():
+            verdict_file = RESULTS / f"{_slug(name)}.json"
             common = {"cores": cores, "task": asdict(job), "problem": str(problems[job.architecture]), "runs": runs}
             files = {}
             for contender, function in {"probe": "probe", **contenders}.items():
@@ -134,9 +141,23 @@ def measure(python: Path, tasks: dict, processes: int, runs: int, cores: list[in
                     files[contender] = str(keep)
             if files:
                 verdicts = child(python, common | {"do": "judge", "files": files})
-                (RESULTS / f"{_slug(name)}.json").write_text(json.dumps(verdicts, indent=1) + "\n")
+                verdict_file.write_text(json.dumps(verdicts, indent=1) + "\n")
                 for file in files.values():
                     Path(file).unlink()
+            if job.kind == "vae_gan" and not process:
+                verdicts = first_step(python, common)
+                verdict_file.write_text(json.dumps(verdicts, indent=1) + "\n")
+
+
+def first_step(python: Path, common: dict) -> dict[str, dict]:
+    """The losses of a VAE-GAN's first step by every contender, from the same weights, batch and noise."""
+    with tempfile.TemporaryDirectory() as folder:
+        common = common | {"start": str(Path(folder) / "start.npz")}
+        child(python, common | {"do": "start"})
+        return {
+            contender: child(python, common | {"do": "losses", "contender": function})
+            for contender, function in VAE_GAN_LOSSES.items()
+        }
 
 
 def _short(answer: dict, n_images: int) -> str:
@@ -225,13 +246,13 @@ def _machine() -> str:
 
 
 def _table(name: str, job, cores: int, rows: dict, peak: float, verdicts: dict) -> list[str]:
-    flops = 2 * job.n_steps * MFLOP_FORWARD[job.architecture] * 1e6 if job.kind == "attack" else None
+    flops = _flops(job)
     n = max((len(row["rates"]) for row in rows.values() if "rates" in row), default=0)
     threads = f"{cores} thread{'s' if cores > 1 else ''}"
     head = f"**{name}**, {threads}, {n} processes; matmul probe {peak:,.0f} GFLOP/s in float32."
     columns = ["contender", "images/s, median (min to max)", "ours / this"]
     columns += ["share of the probe"] if flops else []
-    columns += ["mean loss reached", "largest perturbation"] if verdicts else []
+    columns += ["mean loss reached", "largest perturbation"] if verdicts and job.kind == "attack" else []
     lines = [head, "", f"| {' | '.join(columns)} |", f"|{' --- |' * len(columns)}"]
     for contender, row in rows.items():
         if "error" in row:
@@ -244,13 +265,22 @@ def _table(name: str, job, cores: int, rows: dict, peak: float, verdicts: dict) 
         ]
         if flops:
             cells.append(f"{100 * row['median'] * flops / 1e9 / peak:.0f}%")
-        if verdicts:
+        if verdicts and job.kind == "attack":
             verdict = verdicts.get(contender)
             cells += [f"{verdict['loss']:.4f}", f"{verdict['largest_perturbation']:.6f}"] if verdict else ["", ""]
         lines.append(f"| {' | '.join(cells)} |")
-    if verdicts:
+    if verdicts and job.kind == "attack":
         lines += ["", _agreement(verdicts, EPS[job.architecture, job.norm])]
+    elif verdicts:
+        lines += ["", _same_step(verdicts)]
     return [*lines, ""]
+
+
+def _flops(job) -> float | None:
+    """Of one image, where it is counted."""
+    if job.kind == "vae_gan":
+        return MFLOP_VAE_GAN_STEP[job.architecture] * 1e6
+    return 2 * job.n_steps * MFLOP_FORWARD[job.architecture] * 1e6 if job.kind == "attack" else None
 
 
 def _agreement(verdicts: dict[str, dict], eps: float) -> str:
@@ -271,6 +301,27 @@ def _agreement(verdicts: dict[str, dict], eps: float) -> str:
     if others:
         text += f"; not the same answer: {', '.join(f'{name} ({100 * d:+.2f}%)' for name, d in others.items())}"
     return text + "."
+
+
+def _same_step(verdicts: dict[str, dict]) -> str:
+    """Whether the losses of a VAE-GAN's first step are ours, run by run."""
+    if "error" in verdicts["robint_tf"]:
+        return f"The losses of a first step were not compared: {verdicts['robint_tf']['error'][:80]}."
+    ours, texts = verdicts["robint_tf"]["losses"], []
+    runs = ["encoder", "decoder", *["discriminator"] * (len(ours) - 2)]
+    for name, verdict in verdicts.items():
+        if "error" in verdict:
+            texts.append(f"{name} failed: {verdict['error'][:80]}")
+        elif name != "robint_tf":
+            gaps = [abs(a / b - 1) for a, b in zip(verdict["losses"], ours, strict=True)]
+            within = all(gap <= STEP_TOLERANCE[run] for run, gap in zip(runs, gaps, strict=True))
+            by_run = ", ".join(f"{run} {gap:.0e}" for run, gap in zip(runs, gaps, strict=True))
+            texts.append(f"{name}: {'the same' if within else 'not the same'}, off by {by_run}")
+    allowed = ", ".join(f"{run} {tolerance:.0e}" for run, tolerance in STEP_TOLERANCE.items())
+    return (
+        f"The losses of a first step's runs, {', '.join(f'{loss:.4f}' for loss in ours)}, from the same weights, batch "
+        f"and noise (relative; allowed: {allowed}). {'; '.join(texts)}."
+    )
 
 
 if __name__ == "__main__":

@@ -53,6 +53,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
+        _keep_numpy_to_one_thread()
         _load_extensions()
         module = importlib.import_module(f".{COMMANDS[cmd_name][0]}", __package__)
         return module.command
@@ -96,6 +97,16 @@ class LazyGroup(click.Group):
             if os.environ.get("ROBINT_TRACEBACK"):
                 traceback.print_exc()
             raise failure(error) from error
+
+
+def _keep_numpy_to_one_thread() -> None:
+    """Before NumPy is loaded: the threads of its BLAS wait for each other by spinning.
+
+    Where another process wants the same cores (a second worker, a shared machine) a factorisation of a tenth of a second
+    then takes tens of seconds. TensorFlow, which does the heavy work, has threads of its own.
+    """
+    for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
 
 
 def _load_extensions() -> None:

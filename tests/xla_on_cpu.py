@@ -18,14 +18,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from small_networks import small_vae_gan
 
 from robint_tf.attacks import pgd
 from robint_tf.attacks.pgd import Kind, Numbers, attack_dataset
 from robint_tf.data import datasets
 from robint_tf.interpretability import attributions
 from robint_tf.networks import classifiers, vae_gan
-from robint_tf.networks.layers import Chain, ConvBlock, DeconvBlock, DenseBlock
-from robint_tf.networks.spectral import SpectralConvBlock
 from robint_tf.runtime import device
 from robint_tf.runtime.interrupts import Interrupted
 from robint_tf.specs import PGD, Training
@@ -218,41 +217,6 @@ def test_attributions_agree(like_a_gpu, method):
     np.testing.assert_allclose(attributions.attribute(network, x, method), expected, rtol=1e-4, atol=1e-6)
     again = processor_seconds(attributions.attribute, network, x, method)
     assert processor_seconds(attributions.attribute, network, photos(11, seed=2)[0], method) < 10 * again + 0.1
-
-
-def small_vae_gan(*, n_dis=2):
-    """A VAE-GAN of every kind of layer on 4 x 4 images."""
-    flat = keras.layers.Flatten
-    model = vae_gan.VAEGAN(
-        encoder=Chain(
-            [ConvBlock(2, kernel_size=3, strides=2, activation="relu", batch_norm="after"), flat(), DenseBlock(4)],
-            (4, 4, 1),
-            seed=0,
-            name="encoder",
-        ),
-        decoder=Chain(
-            [
-                DenseBlock(8, activation="relu", batch_norm="after"),
-                keras.layers.Reshape((2, 2, 2)),
-                DeconvBlock(1, kernel_size=4, strides=2, activation="tanh"),
-            ],
-            (2,),
-            seed=1,
-            name="decoder",
-        ),
-        discriminator=Chain(
-            [SpectralConvBlock(2, kernel_size=3, activation="leaky_relu"), flat(), DenseBlock(1, activation="sigmoid")],
-            (4, 4, 1),
-            seed=2,
-            name="discriminator",
-        ),
-        reconstruction_weight=0.01,
-        n_dis=n_dis,
-        seed=0,
-    )
-    adams = {f"{part}_optimizer": keras.optimizers.Adam(1e-3) for part in vae_gan.PARTS}
-    model.compile(**adams)
-    return model
 
 
 def all_weights(model):

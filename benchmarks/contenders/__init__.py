@@ -51,11 +51,14 @@ TRAINING = {
 }
 ATTRIBUTIONS = {"robint_tf": "ours:attributions_", "TF1 graph and session": "tf1:attributions"}
 OCCLUSION = {"robint_tf": "ours:occlusion_", "a percentile per image (NumPy)": "numpy_ways:occlusion"}
-VAE_GAN = {"robint_tf": "ours:vae_gan_"}
+VAE_GAN = {"robint_tf": "ours:vae_gan_", "TF1 graph and session, VAE-GAN": "tf1_vae_gan:training"}
+VAE_GAN_LOSSES = {"robint_tf": "ours:vae_gan_losses", "TF1 graph and session, VAE-GAN": "tf1_vae_gan:losses"}
+"""Those of `VAE_GAN`, from weights and noise that are given."""
 
 TESTED_AGAINST_ITSELF = "robint_tf, bfloat16"
 TARGETS = {
     "TF1 graph and session": (0.95, 1.1),
+    "TF1 graph and session, VAE-GAN": (1.0, 1.5),
     "CleverHans 4.0.0 (TF2)": (1.0, 1.1),
     "PyTorch, channels last": (1.2, 1.4),
     "torchattacks 3.5.1": (1.5, 1.7),
@@ -81,4 +84,5 @@ TASKS: dict[str, tuple[Job, dict[str, str]]] = {
     "loss-gradient maps, CIFAR-10 network": (Job("attributions", "cifar_cnn", n_images=20 * BATCH), ATTRIBUTIONS),
     "occlusion of half the pixels, CIFAR-10": (Job("occlusion", "cifar_cnn", n_images=100 * BATCH), OCCLUSION),
     "VAE-GAN step, MNIST": (Job("vae_gan", "mnist_cnn"), VAE_GAN),
+    "VAE-GAN step, CIFAR-10": (Job("vae_gan", "cifar_cnn"), VAE_GAN),
 }

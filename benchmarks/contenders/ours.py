@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
-from problem import Problem
+from problem import DATA, Problem, vae_gan_variables
 
 from contenders import BATCH, Job
 from robint_tf import attacks, training
@@ -76,6 +76,15 @@ def occlusion_(problem: Problem, job: Job) -> Callable:
 
 
 def vae_gan_(problem: Problem, job: Job) -> Callable:
-    model = vae_gan.build("mnist")
+    model = vae_gan.build(DATA[job.architecture])
     step = tf.function(model.descend, jit_compile=False, autograph=False)  # as `fit_vae_gan` compiles it
     return lambda x, y: step(tf.constant(x)).numpy()
+
+
+def vae_gan_losses(problem: Problem, job: Job, weights: dict[str, np.ndarray]) -> Callable:
+    """From these weights, on a batch with this noise: the losses of the runs of a step."""
+    model = vae_gan.build(DATA[job.architecture])
+    for name, variable in vae_gan_variables(model).items():
+        variable.assign(weights[name])
+    step = tf.function(lambda x, *noise: model.update(x, lambda run: noise), jit_compile=False, autograph=False)
+    return lambda x, noise: step(x, *noise).numpy()

@@ -255,13 +255,13 @@ _SECTION_2_1 = {
         name: replace(
             study,
             training=Training(epochs=1, batch_size=20),
-            n_train=200,
+            n_train=100,
             step_sizes=_QUICK_STEP_SIZES[name],
             n_steps=2,
-            attack=replace(study.attack, n_steps=8),
-            n_test=40,
+            attack=replace(study.attack, n_steps=4),
+            n_test=20,
             vae_gan_epochs=1,
-            vae_gan_n_train=100 if name == "cifar10" else None,
+            vae_gan_n_train=200 if name != "cifar10" else 60,
             vae_gan_batch_size=20,
             sample=True,
         )
@@ -441,8 +441,8 @@ _SECTION_3_2 = {
         fractions=(0.1, 0.9),
         n_seeds=1,
         n_steps=2,
-        n_train=200,
-        n_test=100,
+        n_train=100,
+        n_test=50,
         n_attacked=20,
         sample=True,
     ),
@@ -460,12 +460,11 @@ DEMO_2_1 = replace(
     training=Training(epochs=2, batch_size=20),
     n_train=1000,
     n_steps=3,
-    attack=replace(SECTION_2_1["smoke"]["mnist"].attack, n_steps=20),
+    attack=replace(SECTION_2_1["smoke"]["mnist"].attack, n_steps=10),
     n_test=100,
     norms=("l2",),
     losses=("xent",),
-    vae_gan_epochs=3,
-    vae_gan_batch_size=20,
+    vae_gan_n_train=None,
 )
 """One panel of Figure 1, and Figures 2 and 6. Its VAE-GAN is too weak to stand for the manifold, as the demo says."""
 
