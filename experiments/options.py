@@ -250,6 +250,25 @@ def attack_options(*, multiple: bool = False) -> Callable:
     )
 
 
+trades_option = click.option(
+    "--trades",
+    type=Amount(),
+    help="Train by TRADES (Zhang et al., 2019) with this beta, such as 6: on clean and adversarial images, the latter "
+    "found by how far predictions part.  [default: on adversarial images only, as the paper does]",
+)
+
+
+def refuse_trades(trades: float | None, eps: float | None) -> None:
+    """`UsageError` for --trades without --eps, or beside --attack-loss, in whose place a divergence is maximised."""
+    if trades is None:
+        return
+    if eps is None:
+        raise click.UsageError("--trades trains against an attack; add its --eps, or leave --trades out.")
+    source = click.get_current_context().get_parameter_source("attack_loss")
+    if source == click.core.ParameterSource.COMMANDLINE:
+        raise click.UsageError("--trades maximises a divergence of predictions; leave --attack-loss out.")
+
+
 def refuse_attack_without_eps(what: str) -> None:
     """`UsageError` if an option that describes an attack is given and --eps is not; what: is done without."""
     ctx = click.get_current_context()

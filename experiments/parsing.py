@@ -53,7 +53,7 @@ def command_line(ctx: click.Context) -> str:
         value = ctx.params[param.name or ""]
         if isinstance(param, click.Argument):
             words += [str(v) for v in (value if param.nargs == -1 else [value]) if v is not None]
-        if isinstance(param, Placement) or not isinstance(param, click.Option) or not _was_given(ctx, param):
+        if isinstance(param, Placement) or not isinstance(param, click.Option) or not was_given(ctx, param):
             continue
         if param.is_flag:
             words.append(param.opts[0] if value else param.secondary_opts[0])
@@ -70,8 +70,8 @@ def typed(value: Any) -> str:
     return exact(value) if isinstance(value, float) else str(value)
 
 
-def _was_given(ctx: click.Context, param: click.Option) -> bool:
-    """On the command line, or by a variable of the environment."""
+def was_given(ctx: click.Context, param: click.Parameter) -> bool:
+    """Whether a parameter was given: on the command line, or by a variable of the environment."""
     source = ctx.get_parameter_source(param.name or "")
     return source in (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.ENVIRONMENT)
 

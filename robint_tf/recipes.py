@@ -78,6 +78,7 @@ def classifier(
             train.y,
             spec.training,
             spec.attack,
+            trades=spec.trades,
             initialise=True,
             test=dataset.test,
             checkpoint=checkpoint,

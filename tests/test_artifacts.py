@@ -20,6 +20,7 @@ from robint_tf.specs import (
     ClassifierSpec,
     CurveSpec,
     DistanceSpec,
+    OwnGradientSpec,
     RetrainSpec,
     SavedNetwork,
     Training,
@@ -81,6 +82,7 @@ RECIPES = [
         fraction=0.5,
         training=Training(epochs=3),
     ),
+    OwnGradientSpec(source=SavedNetwork(sha256="ab"), vae_gan=SavedNetwork(sha256="ab")),
 ]
 OTHER = {
     "dataset": "cifar10",
@@ -99,6 +101,7 @@ OTHER = {
     "attack": PGD(norm="linf", eps=5, step_size=1),  # where there is none
     "n_train": 5,
     "n_test": 6,
+    "trades": 6.0,
 }
 
 
@@ -111,6 +114,8 @@ def variations(spec):
                 yield f"{field.name}.{where}", dataclasses.replace(spec, **{field.name: changed})
         elif isinstance(value, bool):
             yield field.name, dataclasses.replace(spec, **{field.name: not value})
+        elif field.name == "trades" and spec.attack is None:
+            continue  # which is refused
         elif field.name in OTHER:
             of_vae_gan = isinstance(spec, VAEGANSpec) and field.name == "architecture"
             yield field.name, dataclasses.replace(spec, **{field.name: "cifar10" if of_vae_gan else OTHER[field.name]})
@@ -132,6 +137,24 @@ def test_every_field_at_any_depth_is_part_of_the_key(spec):
 def test_recipes_of_the_packages_own_things_hold_plain_names(spec):
     """As they did before there were registries, which add a version to the names of others' things."""
     assert "@" not in json.dumps(specs.as_dict(spec))
+
+
+def test_recipes_keep_the_names_that_they_had_before_there_was_trades():
+    training, attack = Training(epochs=5), PGD(norm="linf", eps=0.2, step_size=0.02)
+    standard = ClassifierSpec(dataset="mnist", training=training)
+    robust = ClassifierSpec(
+        dataset="cifar10", training=Training(epochs=20, seed=3), attack=attack, n_train=10000, variant="authors"
+    )
+    cell = RetrainSpec(
+        dataset="cifar10", source=robust, attribution="gradient", occlusion="keep", fraction=0.5, training=training
+    )
+    assert spec_key(standard, "60000x28x28x1:ab") == "e784bbfc4194f1ea4c44"
+    assert spec_key(robust, "10000x32x32x3:ab") == "0f8119bbee7563eca71e"
+    assert spec_key(cell, "a", "b") == "b8f54c6fd76e933d178d"
+    assert spec_key(AccuracySpec(classifier=robust, attack=attack, n_test=500), "a", "b") == "aec5bcf4ed0a100ce437"
+    by_trades = dataclasses.replace(robust, trades=6)
+    assert spec_key(by_trades) != spec_key(robust)
+    assert spec_key(by_trades) == spec_key(dataclasses.replace(robust, trades=6.0))
 
 
 def test_the_data_and_the_version_of_the_mathematics_are_part_of_the_key(monkeypatch):

@@ -247,7 +247,7 @@ def test_plan_prints_the_power(robint, tmp_path):
 
 def test_columns_stand_below_their_heads_whatever_maps_are_called(capsys):
     long = "integrated_gradients(steps=20,baseline=zero)"
-    controls.print_shapes({name: Controls(0.5, 0.25, (0.1,) * 5) for name in ("gradient", long)})
+    controls.print_shapes({name: Controls(0.5, 0.25, (0.1,) * 5).row() for name in ("gradient", long)})
     *_, head, short, row = capsys.readouterr().out.splitlines()
     assert row.startswith("IG (steps 20, baseline zero) ")
     assert len(head) == len(short) == len(row)

@@ -98,6 +98,16 @@ def test_adversarial_training_stamps_the_attack_and_the_variant(robint, tmp_path
     assert card["spec"]["attack"]["loss"] == "cw_masked"
 
 
+def test_training_by_trades_is_a_recipe_of_its_own(robint, tmp_path):
+    train = ["train", "--dataset", "toy", "--epochs", 1, "--eps", 0.1, "--n-steps", 2]
+    robint(*train, "--trades", 6)
+    robint(*train)
+    by_trades, plain = (results.read(tmp_path / "models" / f"toy_l2_0.1_{name}.json") for name in ("trades_6", "xent"))
+    assert by_trades["spec"] == plain["spec"] | {"trades": 6.0}
+    assert by_trades["epoch_loss"] != plain["epoch_loss"]
+    assert "by --trades" in robint("train", "--help")
+
+
 def test_another_network_is_not_overwritten_by_accident(robint, tmp_path):
     train = ["train", "--dataset", "toy", "--epochs", "1", "--save", "m.keras"]
     robint(*train)

@@ -93,3 +93,24 @@ def test_masks_that_tell_the_class_are_found_out():
     silent = rng.random((600, 8, 8)) < 0.5
     assert controls.leakage(telling[:400], y[:400], telling[400:], y[400:], n_classes=4) > 0.95
     assert controls.leakage(silent[:400], y[:400], silent[400:], y[400:], n_classes=4) < 0.4
+
+
+@pytest.mark.parametrize("ridge", controls.RIDGES)
+def test_fewer_masks_than_pixels_are_fitted_as_more_are(ridge):
+    """By the system that has fewer unknowns, which has the same solution."""
+    rng = np.random.default_rng(0)
+    masks, y = rng.random((20, 6, 6)) < 0.3, rng.integers(0, 3, 20)
+    by_pixels = controls._solve(*controls._moments(masks, y, 3), ridge)
+    np.testing.assert_allclose(controls._regression(masks, y, 3)(ridge), by_pixels, atol=1e-10)
+
+
+def test_one_training_mask_tells_its_class_alone():
+    """There is none to choose the ridge by."""
+    masks, y = np.eye(4, dtype=bool).reshape(4, 2, 2), np.array([1, 0, 1, 0])
+    assert controls.leakage(masks[:1], y[:1], masks, y, n_classes=2) == 0.5
+
+
+def test_the_row_of_controls_has_the_mean_of_the_leakage():
+    row = controls.Controls(0.5, None, (0.1, 0.3)).row()
+    assert row == {"moran": 0.5, "gini": None, "leakage": (0.1, 0.3), "mean_leakage": pytest.approx(0.2)}
+    assert controls.Controls(0.5, 0.1, ()).row()["mean_leakage"] is None

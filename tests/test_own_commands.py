@@ -1,15 +1,20 @@
 """`--data`: evaluate, train, roar and road on one's own images, with a network that has BatchNorm and takes bytes."""
 
 import json
+import shlex
 
 import keras
 import numpy as np
 import pytest
 
-from robint_tf import study
+from robint_tf import data, study
+from robint_tf.networks import Bounded
 from robint_tf.networks.files import cards
 from robint_tf.paper.figures import plots
+from robint_tf.specs import PGD, Training
 from robint_tf.store import results
+from robint_tf.study import given
+from robint_tf.training import fit_classifier
 
 SHAPE, N_CLASSES = (8, 8, 3), 3
 
@@ -81,17 +86,39 @@ def test_a_network_is_trained_attacked_and_explained_on_own_images(robint, place
     assert (place / "r.png").exists()
 
 
+def test_own_networks_are_trained_by_trades(robint, place):
+    train = ("train", "own.keras", *OWN, *EPOCHS, "--eps", "0.1", "--n-steps", "2", "--save", "t.keras")
+    assert "epoch 1" in robint(*train, "--trades", "6")
+    card = json.loads((place / "t.json").read_text())
+    assert card["spec"]["trades"] == 6
+    assert "--trades 6" in card["provenance"]["command"]
+    assert "trained before" in robint(*shlex.split(card["provenance"]["command"])[1:])
+    assert "its spec.trades is 6.0, not 1.0" in " ".join(robint(*train, "--trades", "1", code=2).split())
+    assert "its spec.trades is 6.0, not none" in " ".join(robint(*train, code=2).split())
+    trained = keras.saving.load_model(place / "t.keras")
+    images, like = data.load_own(str(place / "own.npz")), keras.saving.load_model(place / "own.keras")
+    by_hand = given.untrained(Bounded(like, (0, 255)), None, None, images.train.x)
+    attack = PGD(norm="l2", eps=0.1, step_size=2.0, n_steps=2)
+    training = Training(epochs=1, batch_size=10)
+    fit_classifier(by_hand, images.train.x, images.train.y, training, attack, trades=6, initialise=True)
+    for ours, theirs in zip(trained.get_weights(), by_hand.network.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
 def test_roar_of_own_images_is_told_as_of_the_published_ones(robint, place):
     """Names of any length, DiffROAR, and whether attributions add up."""
     roar = ("roar", "own.keras", *OWN, *EPOCHS, "--seeds", "1", "--fractions", "0.5", "--json", "r.json")
     said = robint(*roar, "--attribution", "integrated_gradients:steps=2", "--n-train", "20", "--n-test", "20")
     assert "IG (steps 2): sums over an image are off by" in said
     found = results.read(place / "r.json")
+    assert "shape of the maps" in said
+    assert found["controls"].keys() == found["diff_roar"].keys()
+    assert all(0 <= row["mean_leakage"] <= 1 for row in found["controls"].values())
     ((name, table),) = study.load(place / "r.json").accuracies.items()
     assert found["completeness"].keys() == found["diff_roar"].keys() == {name}
     assert found["diff_roar"][name]["by_fraction"] == pytest.approx(table["keep"][:, 0] - table["remove"][:, 0])
     heads = [line for line in said.splitlines() if line.endswith("50%    score")]
-    rows = [line for line in said.splitlines() if line.startswith("IG (steps 2) ") and "±" not in line]
+    rows = [line for line in said.splitlines() if line.startswith("IG (steps 2) ") and "%" in line]
     assert len(heads) == 2
     assert {line.index("%") for line in rows} == {line.index("%") for line in heads}
 
@@ -117,6 +144,15 @@ def test_road_of_own_images(robint, place):
         assert row[order] == pytest.approx(by_array.accuracies[name][order])
 
 
+def test_road_of_one_image_has_no_interval(robint, place):
+    (x, y), (x_test, y_test) = pictures(6, 0), pictures(1, 1)
+    np.savez(place / "single.npz", x_train=x, y_train=y, x_test=x_test, y_test=y_test)
+    args = ("road", "own.keras", "--data", "single.npz", "--bounds", "0,255", "--fractions", "0.5")
+    assert "(one image has no interval)" in robint(*args)
+    (row, _) = results.read(place / "figures" / "road_own.json")["attributions"]
+    assert row["interval"] is None
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
@@ -129,6 +165,12 @@ def test_road_of_own_images(robint, place):
         (("road", "own.keras", "--data", "missing.npz"), "neither a folder"),
         (("roar", "own.keras", *OWN), "give --epochs"),
         (("roar", "own.keras", "--data", "own.npz", "--dataset", "mnist", *EPOCHS), "give one of them"),
+        (("train", "own.keras", *OWN, *EPOCHS, "--trades", "6"), "--trades trains against an attack; add its --eps"),
+        (
+            ("train", "own.keras", *OWN, *EPOCHS, "--trades", "6", "--eps", "1", "--attack-loss", "cw"),
+            "leave --attack-loss out",
+        ),
+        (("train", "own.keras", *OWN, *EPOCHS, "--trades", "-1", "--eps", "1"), "give a finite number of at least 0"),
         (("train", *OWN, "--epochs", "1"), "the file of a network"),
         (("train", "own.keras", *OWN), "give --epochs"),
         (("train", "own.keras", "--dataset", "toy"), "give --data, or leave it out"),

@@ -325,6 +325,7 @@ def test_a_vae_gan_that_is_too_poor_gives_no_verdict(robint, place, saved, narro
         (("vae-gan", "train", "--data", "own.npz", "--epochs", "1", "--save", "v.h5"), "does not end in .keras"),
         (("vae-gan", "train", "--data", "wide.npz", "--epochs", "1"), "square ones of 28 to 64 pixels"),
         (("vae-gan", "train", "--data", "single.npz", "--epochs", "1"), "has one test image"),
+        (("gradients", "one.keras", "--vae-gan", "v.keras", "--data", "own.npz"), "is not a file"),
         (("distance", "one.keras", "--data", "own.npz", "--eps", "1"), "Missing option '--vae-gan'"),
         (("distance", "--vae-gan", "one.keras", "--data", "own.npz", "--eps", "1"), "Missing argument 'MODEL...'"),
         (("distance", "one.keras", "--vae-gan", "one.keras", "--data", "own.npz"), "give --eps"),

@@ -52,6 +52,19 @@ def test_other_data_or_another_recipe_is_another_network(tmp_path, monkeypatch):
     assert len(calls) == 4
 
 
+def test_a_recipe_with_trades_trains_by_trades(tmp_path):
+    toy, attack = data.load("toy"), PGD(norm="l2", eps=0.2, step_size=0.1, n_steps=2)
+    spec = replace(SPEC, attack=attack, trades=6, n_train=200)
+    found = recipes.classifier(spec, toy, Store(tmp_path))
+    network, train = recipes.build(spec), toy.train.take(200)
+    history = training.fit_classifier(network, train.x, train.y, spec.training, attack, trades=6)
+    assert found.epoch_loss == history.loss
+    for ours, theirs in zip(found.network.get_weights(), network.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    with recipes.Networks(toy, Store(tmp_path)).lend(spec) as lent:
+        np.testing.assert_array_equal(lent.get_weights()[0], network.get_weights()[0])
+
+
 def test_a_smaller_training_set_is_the_first_images_of_the_whole(tmp_path):
     toy = data.load("toy")
     few = replace(toy, train=toy.train.take(100))

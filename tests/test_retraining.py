@@ -16,6 +16,7 @@ from robint_tf.specs import (
     ClassifierSpec,
     ControlSpec,
     GradientSpec,
+    OwnGradientSpec,
     RetrainSpec,
     RoadSpec,
     SavedNetwork,
@@ -265,6 +266,7 @@ def test_maps_without_a_shape_have_none(images, tmp_path, monkeypatch):
             noise=0.02,
         ),
         GradientSpec(classifier=None, vae_gan=VAEGANSpec(dataset="mnist", epochs=1), first=100),
+        OwnGradientSpec(source=SavedNetwork(sha256="ab"), vae_gan=SavedNetwork(sha256="cd"), first=100),
     ],
 )
 def test_cells_survive_json(spec):

@@ -21,6 +21,8 @@ from robint_tf.specs import (
 
 GOOD = {"norm": "l2", "eps": 0.1, "step_size": 0.1}
 
+TOY = {"dataset": "toy", "training": Training(epochs=1), "attack": PGD(**GOOD)}
+
 
 @pytest.mark.parametrize(
     ("kind", "fields", "message"),
@@ -43,6 +45,10 @@ GOOD = {"norm": "l2", "eps": 0.1, "step_size": 0.1}
             "variant is 'ours'",
         ),
         (ClassifierSpec, {"dataset": "toy", "training": Training(epochs=1), "n_train": 0}, "n_train is 0"),
+        (ClassifierSpec, {"dataset": "toy", "training": Training(epochs=1), "trades": 6}, "without an attack"),
+        (ClassifierSpec, TOY | {"trades": -1}, "trades is -1; give beta, a number of at least 0"),
+        (ClassifierSpec, TOY | {"trades": True}, "trades is True; give beta"),
+        (ClassifierSpec, TOY | {"trades": float("nan")}, "trades is nan; give beta"),
     ],
 )
 def test_bad_values_are_named(kind, fields, message):
@@ -131,6 +137,8 @@ def test_a_step_larger_than_eps_is_allowed():
 def test_specs_survive_json_and_refuse_unknown_fields():
     spec = ClassifierSpec(dataset="mnist", training=Training(epochs=2), attack=PGD(**GOOD), n_train=100)
     assert from_dict(as_dict(spec)) == spec
+    assert "trades" not in as_dict(spec)
+    assert from_dict(as_dict(replace(spec, trades=6))) == replace(spec, trades=6) != spec
     with pytest.raises(ValueError, match="no field warp"):
         from_dict(as_dict(spec) | {"warp": 1})
     with pytest.raises(ValueError, match="kind is 'Robot'"):

@@ -11,7 +11,7 @@ import robint_tf
 from robint_tf import attacks, data, study
 from robint_tf.attacks import PGD
 from robint_tf.errors import InputError
-from robint_tf.interpretability import attributions
+from robint_tf.interpretability import attributions, controls
 from robint_tf.interpretability import road as roads
 from robint_tf.networks import Bounded, vae_gan
 from robint_tf.networks.classifiers import fingerprint
@@ -226,6 +226,69 @@ def test_a_store_keeps_cells_and_an_interrupted_call_goes_on(network, tmp_path, 
     assert len(trained) == 1
     alone = study.roar(network, TRAIN, TEST, **settings)
     assert alone.table() == again.table()
+
+
+def test_road_keeps_its_points_and_an_interrupted_call_goes_on(network, tmp_path, monkeypatch):
+    settings = {"bounds": (0, 255), "fractions": (0.6, 0.3)}
+    methods = {"gradient": "gradient", "mine": linear}
+    seen = []
+
+    def stop(done, total):
+        seen.append((done, total))
+        if done == 3:
+            raise Interrupted(2)
+
+    with pytest.raises(Interrupted):
+        study.road(network, TEST, methods, store=tmp_path, progress=stop, **settings)
+    assert seen == [(i, 8) for i in range(4)]
+    assert len(list(tmp_path.rglob("manifest.json"))) == 3
+    again = study.road(network, TEST, methods, store=tmp_path, **settings)
+    alone = study.road(network, TEST, methods, **settings)
+    assert again.fractions == (0.3, 0.6)
+    assert again.table() == alone.table()
+    assert again.areas == alone.areas
+    monkeypatch.setattr(roads, "hits_without", None)  # nothing is measured again
+    assert study.road(network, TEST, methods, store=tmp_path, **settings).table() == alone.table()
+
+
+def test_one_image_has_no_interval(network, tmp_path):
+    found = study.road(network, (TEST[0][:1], TEST[1][:1]), fractions=(0.3,), bounds=(0, 255))
+    ((area, low, high),) = found.areas.values()
+    assert abs(area) <= 1
+    assert low is high is None
+    assert study.load(found.save(tmp_path / "one.json")).areas == found.areas
+
+
+@pytest.mark.parametrize("fractions", [(), (0.3, 1.0), (0,)])
+def test_road_refuses_fractions_outside_0_and_1(network, fractions):
+    with pytest.raises(InputError, match="fraction"):
+        study.road(network, TEST, fractions=fractions, bounds=(0, 255))
+
+
+def test_beside_the_scores_of_roar_stand_the_shapes_of_the_maps(network, tmp_path, monkeypatch):
+    methods, settings = {"gradient": "gradient", "mine": linear}, {"bounds": (0, 255), "store": tmp_path}
+    found = study.roar(network, TRAIN, TEST, methods, **settings, **SMALL | {"occlusions": ("keep", "remove")})
+    assert found.controls.keys() == methods.keys()
+    for row in found.scores():
+        maps = study.attribute(network, TEST[0], methods[row["attribution"]], bounds=(0, 255)).values
+        assert row["moran"] == pytest.approx(controls.moran(maps).mean(), rel=1e-4)
+        assert row["gini"] == pytest.approx(controls.gini(maps).mean(), rel=1e-4)
+        leakage = found.controls[row["attribution"]]["leakage"]
+        assert len(leakage) == 5
+        assert row["mean_leakage"] == pytest.approx(np.mean(leakage))
+    loaded = study.load(found.save(tmp_path / "r.json"))
+    assert loaded.controls == found.controls
+    assert "Gini index" in loaded.plot().get_suptitle()
+    assert len(list((tmp_path / "ControlSpec").rglob("manifest.json"))) == 2
+    monkeypatch.setattr(controls, "leakage", None)  # nothing is measured again
+    assert study.roar(network, TRAIN, TEST, methods, **settings, **SMALL).controls == found.controls
+
+
+def test_masks_of_large_images_are_not_read(network, monkeypatch):
+    monkeypatch.setattr(controls, "MOST_PIXELS", SIDE**2 - 1)
+    (row,) = study.roar(network, TRAIN, TEST, bounds=(0, 255), **SMALL).scores()
+    assert row["mean_leakage"] is None
+    assert row["moran"] is not None
 
 
 def outcomes(network):

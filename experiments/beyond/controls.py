@@ -5,7 +5,6 @@ linear classifier tells the class from their masks alone. With retraining: smoot
 maps that they are made of, and maps that know no network.
 """
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -71,14 +70,9 @@ def _row(
         "norm": norm,
         "attribution": attribution,
         **scores,
-        **shape_row(shapes[attribution]),
+        **shapes[attribution].row(),
         "retrained": {o: cells[attribution, o].tolist() for o in labels.TESTS},
     }
-
-
-def shape_row(shape: "Controls") -> dict[str, Any]:
-    """Of maps: Moran's I, Gini index, leakage by fraction and its mean."""
-    return {**asdict(shape), "mean_leakage": sum(shape.leakage) / len(shape.leakage)}
 
 
 MEASURES = {"moran": "Moran's I", "gini": "Gini", "mean_leakage": "leakage"}
@@ -145,13 +139,12 @@ def _print_rows(rows: list[dict[str, Any]]) -> None:
         )
 
 
-def print_shapes(shapes: "dict[str, Controls]") -> None:
-    """Print the shape of the maps of one network."""
+def print_shapes(shapes: dict[str, dict[str, Any]]) -> None:
+    """Print the shape of the maps of one network, `Controls.row` by attribution."""
     click.echo("\nbeyond the paper: shape of the maps (test images), and what masks give away")
     width = max(16, *(1 + len(labels.ATTRIBUTIONS[attribution]) for attribution in shapes))
     click.echo(f"{'':{width}}" + "".join(f"{name:>11}" for name in MEASURES.values()))
-    for attribution, shape in shapes.items():
-        row = shape_row(shape)
+    for attribution, row in shapes.items():
         click.echo(
             f"{labels.ATTRIBUTIONS[attribution]:{width}}" + "".join(f"{_cell(row[m], '.3f'):>11}" for m in MEASURES)
         )

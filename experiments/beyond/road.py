@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from robint_tf import labels
-from robint_tf.specs import FRACTIONS, ORDERS, Order, RoadSpec, SavedNetwork
+from robint_tf.specs import FRACTIONS, ORDERS
 
 from ..options import RunOptions, bounds_option, out_option, run_options, variant_option
 from ..own.options import OwnDataOptions, own_data_options
@@ -16,7 +16,7 @@ from ..parsing import parsed
 from ..run import Run, begin, sha256, today
 
 if TYPE_CHECKING:
-    from robint_tf.interpretability.road import Measurer
+    from robint_tf.study.imputation import Imputations, Imputed
 
 MOST = 1000
 """Test images unless told otherwise: a preview of about a minute."""
@@ -36,27 +36,6 @@ class Options:
     out: Path
     run: RunOptions
     data: OwnDataOptions
-
-    def specs(self, dataset: str, source: SavedNetwork, n_test: int) -> list[RoadSpec]:
-        """The points of all curves, by attribution, order and fraction."""
-        from robint_tf.interpretability.road import NOISE
-
-        return [
-            RoadSpec(
-                dataset=dataset,
-                source=source,
-                attribution=attribution,
-                order=order,
-                fraction=fraction,
-                noise=NOISE,
-                n_test=n_test,
-                seed=self.seed,
-                variant=self.variant,  # type: ignore[arg-type]
-            )
-            for attribution in dict.fromkeys(self.attributions)
-            for order in ORDERS
-            for fraction in sorted(set(self.fractions))
-        ]
 
 
 @click.command("road")
@@ -100,22 +79,31 @@ def command(options: Options) -> None:
     run = begin(options.run, out=options.out, variant=options.variant)
     loaded = options.data.read(bounds=options.bounds)
     from robint_tf.attacks import evaluation
-    from robint_tf.interpretability.road import Measurer
     from robint_tf.networks import classifiers
     from robint_tf.networks.files import models
+    from robint_tf.study.imputation import Imputations
 
     n_classes = len(loaded.class_names)
     network = models.load(options.model, x_shape=loaded.test.x.shape[1:], n_classes=n_classes, bounds=options.bounds)
-    source = SavedNetwork(sha256=classifiers.fingerprint(network))
     test = loaded.test.take(min(options.n_test, len(loaded.test.y)))
     clean = evaluation.accuracy(network, test.x, test.y)
-    specs = options.specs(name, source, len(test.y))
-    measurer = Measurer(network, loaded.test, run.store, progress=run.display.batches)
+    work = Imputations(
+        network,
+        test,
+        {attribution: attribution for attribution in options.attributions},
+        dataset=name,
+        fractions=options.fractions,
+        seed=options.seed,
+        variant=options.variant,  # type: ignore[arg-type]
+        store=run.store,
+        progress=run.display.batches,
+    )
+    found = _measured(work, clean.value, run)
     content = {
         "date": today(),
         "model": options.model.name,
         "model_sha256": sha256(options.model),
-        "network_sha256": source.sha256,
+        "network_sha256": classifiers.fingerprint(network),
         "bounds": options.bounds or (-1, 1),
         "dataset": loaded.name,
         "data_source": loaded.source,
@@ -123,34 +111,32 @@ def command(options: Options) -> None:
         "test_data": test.fingerprint.as_json(),
         "clean": {"accuracy": clean.value, "interval_95": clean.interval, "n": clean.n},
         "seed": options.seed,
-        "fractions": sorted(set(options.fractions)),
-        "attributions": _measured(specs, measurer, run),
+        "fractions": found.fractions,
+        "attributions": _rows(found),
     }
     paths = run.save(f"road_{options.model.stem}", content, figure="road")
     print_table(content)
     click.echo("wrote " + ", ".join(map(str, paths)))
 
 
-def _measured(specs: list[RoadSpec], measurer: "Measurer", run: Run) -> list[dict[str, Any]]:
-    """By attribution: accuracies of both orders, and the area between them."""
-    import numpy as np
-
-    from robint_tf.interpretability.road import Road
-
-    missing: dict[Any, float] = {spec: 1.0 for spec in specs if not measurer.has(spec)}
-    run.display.job("point", len(specs), missing)
+def _measured(work: "Imputations", accuracy: float, run: Run) -> "Imputed":
+    """All points, those that the store lacks measured now; accuracy: on the images as they are."""
+    missing: dict[Any, float] = {point: 1.0 for point in work.points if not work.has(point)}
+    run.display.job("point", len(work.points), missing)
     hits = {}
-    for spec in specs:
-        run.display.begin(f"{spec.attribution}, {spec.order} relevant {spec.fraction:g}", spec)
-        hits[spec.attribution, spec.order, spec.fraction] = measurer.hits(spec)
+    for point in work.points:
+        run.display.begin(f"{point.attribution}, {point.order} relevant {point.fraction:g}", point)
+        hits[point] = work.hits(point)
     run.display.end()
-    fractions = tuple(sorted({spec.fraction for spec in specs}))
+    return work.result(hits, accuracy)
+
+
+def _rows(found: "Imputed") -> list[dict[str, Any]]:
+    """By attribution: accuracies of both orders, and the area between them."""
     rows = []
-    for attribution in dict.fromkeys(spec.attribution for spec in specs):
-        by_order: dict[Order, Any] = {o: np.array([hits[attribution, o, f] for f in fractions]) for o in ORDERS}
-        road = Road(fractions, by_order)
-        curves: dict[str, Any] = {order: road.accuracies(order).tolist() for order in ORDERS}
-        rows.append({"attribution": attribution, **curves, "area": road.area, "interval": list(road.interval)})
+    for name, (area, low, high) in found.areas.items():
+        curves: dict[str, Any] = {order: found.accuracies[name][order].tolist() for order in ORDERS}
+        rows.append({"attribution": name, **curves, "area": area, "interval": None if low is None else [low, high]})
     return rows
 
 
@@ -165,9 +151,11 @@ def print_table(content: dict[str, Any]) -> None:
         f"{'':{width}}{'first':8}" + "".join(f"{fraction:8.0%}" for fraction in content["fractions"]) + "    area"
     )
     for row in content["attributions"]:
-        low, high = row["interval"]
+        ends = (
+            "(one image has no interval)" if row["interval"] is None else "({:.4f} to {:.4f})".format(*row["interval"])
+        )
         name = labels.ATTRIBUTIONS[row["attribution"]]
         for order in ORDERS:
-            area = f"{row['area']:8.4f} ({low:.4f} to {high:.4f})" if order == ORDERS[-1] else ""
+            area = f"{row['area']:8.4f} {ends}" if order == ORDERS[-1] else ""
             click.echo(f"{name:{width}}{order:8}" + "".join(f"{value:8.2%}" for value in row[order]) + area)
             name = ""

@@ -14,7 +14,7 @@ KINDS = {
     "distances": ("DistanceSpec",),
     "controls": ("ControlSpec",),
     "roads": ("RoadSpec",),
-    "gradients": ("GradientSpec",),
+    "gradients": ("GradientSpec", "OwnGradientSpec"),
 }
 
 store_option = click.option(

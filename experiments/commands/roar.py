@@ -9,7 +9,7 @@ import click
 from robint_tf.catalogue import origin
 from robint_tf.specs import Training, as_dict
 
-from ..beyond.controls import print_shapes, shape_row
+from ..beyond.controls import print_shapes
 from ..beyond.trial import print_completeness, tried
 from ..options import RunOptions, bounds_option, run_options, variant_option
 from ..own.options import OwnDataOptions, own_data_options
@@ -120,13 +120,14 @@ def command(options: Options) -> None:
     everything = [*grid.of_maps(None), *grid.of_maps(explained)]
     grid.announce(everything)
     grid.complete(everything)
-    baseline, cells, shapes = grid.cells(None), grid.cells(explained), grid.shapes(explained)
+    baseline, cells = grid.cells(None), grid.cells(explained)
+    controls = {attribution: shape.row() for attribution, shape in grid.shapes(explained).items()}
     run.display.end()
     tests = scores_of(study.fractions, study.methods, cells, baseline)
     diff_roar = diff_roar_of(study.fractions, study.methods, cells)
     print_retrainings(study.fractions, tests, diff_roar)
     print_completeness(completeness)
-    print_shapes(shapes)
+    print_shapes(controls)
     if options.json_path is not None:
         about = {
             "figure": None,
@@ -144,6 +145,5 @@ def command(options: Options) -> None:
             "fractions": list(study.fractions),
             "completeness": completeness,
         }
-        controls = {attribution: shape_row(shape) for attribution, shape in shapes.items()}
         results.write(options.json_path, about | {"tests": tests, "diff_roar": diff_roar, "controls": controls})
         click.echo(f"wrote {options.json_path}")

@@ -14,8 +14,10 @@ from ..options import (
     TrainingOptions,
     attack_options,
     refuse_attack_without_eps,
+    refuse_trades,
     run_options,
     saved_bounds_option,
+    trades_option,
     training_options,
     variant_option,
 )
@@ -39,6 +41,7 @@ class Options:
     bounds: tuple[float, float] | None
     eps: float | None
     attack: AttackOptions
+    trades: float | None
     training: TrainingOptions
     n_train: int | None
     n_test: int | None
@@ -50,6 +53,7 @@ class Options:
     def spec(self, dataset: str) -> ClassifierSpec:
         """The network that is asked for."""
         refuse(self.data.own is not None, self.model, self.training.epochs)
+        refuse_trades(self.trades, self.eps)
         if self.eps is None:
             refuse_attack_without_eps("a standard network is trained")
         return ClassifierSpec(
@@ -59,12 +63,14 @@ class Options:
             n_train=self.n_train,
             variant=self.variant,  # type: ignore[arg-type]
             architecture=PLACEHOLDER if self.data.own is not None else "",
+            trades=self.trades,
         )
 
     def path(self, spec: ClassifierSpec) -> Path:
         """The file that the network is saved in. `BadParameter` if Keras would not load it from there."""
         attack = spec.attack
-        label = "standard" if attack is None else f"{attack.norm}_{attack.eps:g}_{attack.loss}"
+        objective = attack and (attack.loss if spec.trades is None else f"trades_{spec.trades:g}")
+        label = "standard" if attack is None else f"{attack.norm}_{attack.eps:g}_{objective}"
         path = self.save or Path("models") / f"{spec.dataset}_{label}.keras"
         if path.suffix != ".keras":
             raise click.BadParameter(f"{path} does not end in .keras.", param_hint="--save")
@@ -77,6 +83,7 @@ class Options:
 @click.option("--overwrite", is_flag=True, help="Replace a file that holds another network.")
 @saved_bounds_option
 @attack_options()
+@trades_option
 @training_options
 @click.option("--n-train", type=click.IntRange(1), help="Train on the first images only.  [default: all]")
 @click.option("--n-test", type=click.IntRange(1), help="Test on the first images only.  [default: all]")
@@ -86,7 +93,7 @@ class Options:
 @run_options
 @parsed(Options)
 def command(options: Options) -> None:
-    """Train a classifier. With --eps it is trained on adversarial images only, as the paper does.
+    """Train a classifier. With --eps it is trained on adversarial images only, as the paper does, or by --trades.
 
     The defaults are the authors' training. Stopped, it continues; repeated, it trains nothing. A file is replaced only
     if it names the same recipe, data and mathematics. With --data a network like that in MODEL is trained, afresh.

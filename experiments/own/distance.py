@@ -14,7 +14,7 @@ from ..parsing import parsed
 from ..progress import wrapped
 from ..run import Run, begin, sha256, today
 from .options import OwnDataOptions, own_data_options
-from .vae_gan import as_json, print_health
+from .vae_gan import as_json, print_health, refuse_one_image
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,15 +81,14 @@ def command(options: Options) -> None:
     from robint_tf.networks.files import models, vae_gans
 
     test = loaded.test.take(options.n_test)
-    if len(test.y) < 2:
-        raise click.UsageError(f"{loaded.source} has one test image; at least two are needed to judge a VAE-GAN by.")
+    refuse_one_image(test, loaded)
     shape, n_classes = test.x.shape[1:], len(loaded.class_names)
     saved = vae_gans.load(options.vae_gan, x_shape=shape)
     networks = {
         name: models.load(path, x_shape=shape, n_classes=n_classes, bounds=options.bounds)
         for name, path in files.items()
     }
-    other_data = _trained_on_others(saved.train_data, loaded, saved.spec.n_train)
+    other_data = trained_on_others(saved.train_data, loaded, saved.spec.n_train)
     project = manifold.Projector(saved.model, z="mean")
     health = manifold.health(test.x, project, saved.discriminator_loss, batch_size=options.batch_size)
     measured = {
@@ -115,7 +114,7 @@ def command(options: Options) -> None:
         _write({**content, **about}, options.json_path)
 
 
-def _trained_on_others(train_data: dict[str, Any] | None, loaded: "Dataset", n_train: int | None) -> str:
+def trained_on_others(train_data: dict[str, Any] | None, loaded: "Dataset", n_train: int | None) -> str:
     """A warning, if the VAE-GAN's file names other images than the data's training images."""
     n = min(n_train or len(loaded.train.y), len(loaded.train.y))
     if train_data is None or train_data.get("sha256") == loaded.train.take(n).fingerprint.sha256:
@@ -167,12 +166,13 @@ def _content(clean: "np.ndarray", measured: dict[str, Any], health: "Health") ->
 
 
 def _mean(values: "np.ndarray") -> dict[str, Any]:
-    """How many there are, their mean and its interval; None for none."""
+    """How many there are, their mean and its interval; None for none, and for the interval of one."""
     from robint_tf.manifold.gradients import Measure
 
     if not len(values):
         return {"n": 0, "mean": None, "mean_interval": None}
-    return {"n": len(values), "mean": float(values.mean()), "mean_interval": list(Measure(values).interval())}
+    interval = list(Measure(values).interval()) if len(values) > 1 else None
+    return {"n": len(values), "mean": float(values.mean()), "mean_interval": interval}
 
 
 def _print(content: dict[str, Any], health: "Health") -> None:
@@ -190,8 +190,7 @@ def _print(content: dict[str, Any], health: "Health") -> None:
         if row["mean"] is None:
             click.echo(f"{row['name']:26} {0:6} {'-':>7}")
             continue
-        low, high = row["mean_interval"]
-        interval = f"{low:.2f} to {high:.2f}"
+        interval = "{:.2f} to {:.2f}".format(*row["mean_interval"]) if row["mean_interval"] else "-"
         share = row.get("nearer_than")
         nearer = ""
         if share:

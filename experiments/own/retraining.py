@@ -8,6 +8,7 @@ import click
 
 from robint_tf.specs import FRACTIONS, RANDOM, Training, as_dict
 
+from ..beyond.controls import print_shapes
 from ..beyond.trial import completeness_of, print_completeness
 from ..options import RunOptions
 from ..run import Run, begin, sha256, today
@@ -79,6 +80,7 @@ def roar(plan: Plan, options: RunOptions, place: OwnDataOptions) -> None:
         click.echo(f"accuracy of the explained network: {found.accuracy:.2%} of {found.n_test} test images")
         print_retrainings(found.fractions, tests, diff_roar)
         print_completeness(completeness)
+        print_shapes(found.controls)
         if plan.json_path is not None:
             about = {
                 "date": today(),

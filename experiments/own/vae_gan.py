@@ -19,7 +19,7 @@ from .options import OwnDataOptions, own_data_options
 from .training import refuse_to_replace
 
 if TYPE_CHECKING:
-    from robint_tf.data.datasets import Dataset
+    from robint_tf.data.datasets import Dataset, Split
     from robint_tf.manifold.distance import Health
     from robint_tf.recipes import TrainedVAEGAN
     from robint_tf.training.state import Position
@@ -102,8 +102,7 @@ def command(options: Options) -> None:
         raise click.UsageError("nobody knows for how many epochs to train on your data; give --epochs.")
     run = begin(options.run, variant=options.variant)
     loaded = options.data.read(n_train=options.n_train, n_test=options.n_test, bounds=options.bounds)
-    if len(loaded.test.y) < 2:
-        raise click.UsageError(f"{loaded.source} has one test image; at least two are needed to judge a VAE-GAN by.")
+    refuse_one_image(loaded.test, loaded)
     spec = options.spec(loaded.train.x.shape[1:])
     recipe = {
         "mathematics": MATHEMATICS,
@@ -167,6 +166,12 @@ def _sheet(trained: "TrainedVAEGAN", loaded: "Dataset", health: "Health") -> dic
         "problems": health.problems,
         "rows": [{"name": name, "images": results.packed(images)} for name, images in rows.items()],
     }
+
+
+def refuse_one_image(test: "Split", loaded: "Dataset") -> None:
+    """`UsageError` for test images of a data set by which no VAE-GAN can be judged."""
+    if len(test.y) < 2:
+        raise click.UsageError(f"{loaded.source} has one test image; at least two are needed to judge a VAE-GAN by.")
 
 
 def as_json(health: "Health") -> dict[str, float | None]:

@@ -6,8 +6,9 @@ how sparse its maps are, with what a linear classifier reads from the masks alon
 blurred, which adds no information, or that do not depend on any network.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from scipy import linalg, ndimage
@@ -84,16 +85,23 @@ class Controls:
     """What stands beside the scores of an attribution of a network.
 
     moran, gini: means over the test images; None where no map of them has one. leakage: test accuracy of `leakage` at
-    each of `specs.FRACTIONS`, in [0, 1]. Removing a share of the pixels and keeping it give complementary masks, of
-    which a linear classifier reads the same.
+    each of `specs.FRACTIONS`, in [0, 1]; empty for images of more than `MOST_PIXELS`. Removing a share of the pixels
+    and keeping it give complementary masks, of which a linear classifier reads the same.
     """
 
     moran: float | None
     gini: float | None
     leakage: tuple[float, ...]
 
+    def row(self) -> dict[str, Any]:
+        """Plain data, with the mean of the leakage over the fractions, mean_leakage; None for images that are large."""
+        mean = sum(self.leakage) / len(self.leakage) if self.leakage else None
+        return {**asdict(self), "mean_leakage": mean}
+
 
 CHUNK = 1000  # maps or masks worked on at a time
+MOST_PIXELS = 4096
+"""Of a mask whose leakage is measured: the covariance of its pixels takes the square."""
 RIDGES = (1e1, 1e2, 1e3, 1e4)
 HELD_OUT = 10  # one image in so many chooses the ridge
 
@@ -104,12 +112,30 @@ def leakage(train: np.ndarray, train_y: np.ndarray, test: np.ndarray, test_y: np
     Ridge regression onto the classes, the ridge chosen on every tenth training mask (after Rong et al., 2022, who train
     a network on them). train, test: (N, H, W) bool; train_y, test_y: (N,) labels from 0 to n_classes - 1.
     """
-    held = np.arange(len(train)) % HELD_OUT == 0
-    moments = _moments(train[~held], train_y[~held], n_classes)
-    solutions = [_solve(*moments, ridge) for ridge in RIDGES]
-    best = max(range(len(RIDGES)), key=lambda i: _accuracy(solutions[i], train[held], train_y[held]))
-    gram, cross = (a + b for a, b in zip(moments, _moments(train[held], train_y[held], n_classes), strict=True))
-    return _accuracy(_solve(gram, cross, RIDGES[best]), test, test_y)
+    held = (np.arange(len(train)) % HELD_OUT == 0) & (len(train) > 1)
+    fit = _regression(train[~held], train_y[~held], n_classes)
+    hits = [_accuracy(fit(ridge), train[held], train_y[held]) if held.any() else 0.0 for ridge in RIDGES]
+    return _accuracy(_regression(train, train_y, n_classes)(RIDGES[int(np.argmax(hits))]), test, test_y)
+
+
+def _regression(masks: np.ndarray, y: np.ndarray, n_classes: int) -> Callable[[float], np.ndarray]:
+    """The regression onto the classes, by ridge: weights of the pixels and of a constant, which has no penalty.
+
+    The system has as many unknowns as there are pixels, or masks, whichever are fewer.
+    """
+    if len(masks) > masks[0].size:
+        gram, cross = _moments(masks, y, n_classes)
+        return lambda ridge: _solve(gram, cross, ridge)
+    rows, onto = masks.reshape(len(masks), -1).astype(float), np.eye(n_classes)[y]
+    middle, share = rows.mean(axis=0), onto.mean(axis=0)
+    rows -= middle
+    kernel = rows @ rows.T
+
+    def solve(ridge: float) -> np.ndarray:
+        weights = rows.T @ linalg.solve(kernel + ridge * np.eye(len(rows)), onto - share, assume_a="pos")
+        return np.vstack([weights, share - middle @ weights])
+
+    return solve
 
 
 def _design(masks: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:

@@ -58,7 +58,7 @@ class Occluder:
         networks: Networks,
         *,
         own: Network | None = None,
-        given: Mapping[str, tuple[np.ndarray, np.ndarray]] | None = None,
+        given: Mapping[str, tuple[np.ndarray, ...]] | None = None,
         progress: Progress | None = None,
     ) -> None:
         """networks: lends the explained networks, and has the data; own: a user's, for cells whose source is saved.
@@ -213,6 +213,7 @@ def measured_controls(spec: ControlSpec, occluder: Occluder) -> Controls:
                 n_classes=len(dataset.class_names),
             )
             for fraction in FRACTIONS
+            if ranked.test[0].size <= controls.MOST_PIXELS
         ]
         shape = {"moran": _mean(ranked.shape.moran), "gini": _mean(ranked.shape.gini)}
         return {name: np.array(value) for name, value in (shape | {"leakage": leaks}).items()}, {}

@@ -10,7 +10,7 @@ A good attribution loses accuracy fast when the most relevant pixels go first (M
 go first (LeRF); the area between both curves is its score.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -141,9 +141,11 @@ class Road:
         return float(self._areas().mean())
 
     @property
-    def interval(self) -> Interval:
-        """The 95% interval of the area, normal over images, which are paired."""
+    def interval(self) -> Interval | None:
+        """The 95% interval of the area, normal over images, which are paired; None for one image."""
         areas = self._areas()
+        if len(areas) < 2:
+            return None
         half = float(ndtri((1 + LEVEL) / 2) * areas.std(ddof=1) / np.sqrt(len(areas)))
         return Interval(self.area - half, self.area + half)
 
@@ -216,38 +218,61 @@ class Measurer:
 
     Attributions that compare images with a baseline are given that of `baseline_of` the test images that are taken.
 
-    test: the images (N, H, W, C) float32 in [-1, 1] and labels (N,) whose first ones are taken.
+    test: the images (N, H, W, C) float32 in [-1, 1] and labels (N,) whose first ones are taken. store: None keeps
+    nothing. given: by attribution, maps (N, H, W) of all test images that need not be computed. progress: told how many
+    images of a point are done, and how many there are.
     """
 
-    def __init__(self, network: Network, test: Split, store: Store, *, progress: Progress | None = None) -> None:
+    def __init__(
+        self,
+        network: Network,
+        test: Split,
+        store: Store | None,
+        *,
+        given: Mapping[str, np.ndarray] | None = None,
+        batch_size: int = 500,
+        progress: Progress | None = None,
+    ) -> None:
         self.network, self.test, self.store, self.progress = network, test, store, progress
+        self.given, self.batch_size = given or {}, batch_size
         self._ranked: tuple[object, np.ndarray] | None = None
 
     def has(self, spec: RoadSpec) -> bool:
         """Whether the store holds the point `spec`."""
-        return self.store.has(spec, self.test.take(spec.n_test).fingerprint.key)
+        return self.store is not None and self.store.has(spec, self.test.take(spec.n_test).fingerprint.key)
 
     def hits(self, spec: RoadSpec) -> np.ndarray:
         """Which images are still classified rightly at the point `spec`, (N,) bool."""
-        test = self.test.take(spec.n_test)
+        test, n, told = self.test.take(spec.n_test), self.batch_size, self.progress
+
+        def measured() -> np.ndarray:
+            missing = removed(self._ranks(spec, test), spec.fraction, spec.order)
+            return hits_without(
+                self.network, test.x, test.y, missing, noise=spec.noise, seed=spec.seed, batch_size=n, progress=told
+            )
 
         def make(_: Checkpoint) -> tuple[Arrays, dict]:
-            missing = removed(self._ranks(spec, test), spec.fraction, spec.order)
-            hits = hits_without(
-                self.network, test.x, test.y, missing, noise=spec.noise, seed=spec.seed, progress=self.progress
-            )
-            return {"hits": hits}, {}
+            return {"hits": measured()}, {}
 
+        if self.store is None:
+            return measured()
         return self.store.fetch(spec, make, test.fingerprint.key, made_with=device.describe())["hits"]
 
     def _ranks(self, spec: RoadSpec, test: Split) -> np.ndarray:
         key = spec.attribution, spec.seed, spec.variant, test
         if self._ranked is None or self._ranked[0] != key:
-            if spec.attribution in NETWORK_FREE:
+            if spec.attribution in self.given:
+                maps = self.given[spec.attribution][: len(test.y)]
+            elif spec.attribution in NETWORK_FREE:
                 maps = NETWORK_FREE[spec.attribution](test.x)
             else:
                 maps = attributions.attribute(
-                    self.network, test.x, spec.attribution, variant=spec.variant, baseline=baseline_of(test.x)
+                    self.network,
+                    test.x,
+                    spec.attribution,
+                    variant=spec.variant,
+                    baseline=baseline_of(test.x),
+                    batch_size=self.batch_size,
                 )
             self._ranked = key, ordered(maps, seed=spec.seed, variant=spec.variant)
         return self._ranked[1]

@@ -31,6 +31,7 @@ from robint_tf.specs.measurements import (
     GradientSpec,
     Occlusion,
     Order,
+    OwnGradientSpec,
     RetrainSpec,
     RoadSpec,
     SavedNetwork,
@@ -45,6 +46,7 @@ from robint_tf.specs.networks import (
     Training,
     VAEGANSpec,
     Variant,
+    check_trades,
 )
 from robint_tf.specs.plain import KINDS, as_dict, from_dict
 
@@ -75,6 +77,7 @@ __all__ = [
     "GradientSpec",
     "Occlusion",
     "Order",
+    "OwnGradientSpec",
     "Precision",
     "RetrainSpec",
     "RoadSpec",
@@ -83,6 +86,7 @@ __all__ = [
     "VAEGANSpec",
     "Variant",
     "as_dict",
+    "check_trades",
     "from_dict",
     "measurements",
     "networks",

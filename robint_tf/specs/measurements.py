@@ -202,3 +202,25 @@ class GradientSpec:
         checks.kinds(self)
         checks.count(self, "first", 0)
         checks.seed(self, "seed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnGradientSpec:
+    """What `study.gradient_measures` measures at a few images of the loss gradient of a user's network, source.
+
+    vae_gan: what stands for the manifold, known as the network is; None for the measures that need none. first: the
+    place of the first of the images among all that are measured; with `seed` it decides the random directions. variant:
+    of J. Training images, for the directions in which these hardly vary, are named in the key beside it.
+    """
+
+    source: SavedNetwork
+    vae_gan: SavedNetwork | None = None
+    first: int = 0
+    seed: int = 0
+    variant: Variant = "corrected"
+
+    def __post_init__(self) -> None:
+        checks.kinds(self)
+        checks.choice(self, "variant", VARIANTS)
+        checks.count(self, "first", 0)
+        checks.seed(self, "seed")

@@ -1,6 +1,6 @@
 """What is trained, and against what: attacks, trainings, classifiers, VAE-GANs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from robint_tf import checks
@@ -107,13 +107,29 @@ def registered(owner: Any, name: str, registry: Registry, *others: str) -> None:
     object.__setattr__(owner, name, registry.full_name(getattr(owner, name), *others))
 
 
+def check_trades(beta: float | None, attack: PGD | None) -> None:
+    """`ValueError` unless beta, of TRADES, is None, or a number of at least 0 beside an attack."""
+    if beta is None:
+        return
+    if isinstance(beta, bool) or not isinstance(beta, int | float) or not 0 <= beta < float("inf"):
+        raise InputError(f"trades is {beta!r}; give beta, a number of at least 0, such as 6.")
+    if attack is None:
+        raise InputError("trades is given without an attack; give the attack, too.")
+
+
+LATER = {"later": True}
+"""Metadata of a field that older recipes lack: it is left out of a recipe where it is None, so that these keep their
+names in stores."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ClassifierSpec:
     """A trained classifier: dataset, its first n_train training images (None: all), training, attack and variant.
 
     attack: None is standard training; else the network sees adversarial images only (appendix B). architecture: a name
     in `catalogue.ARCHITECTURES`, or what `classifiers.architecture_of` says of another network; by default the study's
-    for the data set.
+    for the data set. trades: beta of TRADES (`robint_tf.training.trades`), which trains on clean and adversarial
+    images, with the attack's norm, eps and steps and a divergence in place of its loss; None for the paper's training.
     """
 
     dataset: str
@@ -122,11 +138,15 @@ class ClassifierSpec:
     n_train: int | None = None
     variant: Variant = "authors"
     architecture: str = ""
+    trades: float | None = field(default=None, metadata=LATER)
 
     def __post_init__(self) -> None:
         with_architecture(self)
         checks.choice(self, "variant", VARIANTS)
         checks.amounts(self, "n_train")
+        check_trades(self.trades, self.attack)
+        if self.trades is not None:
+            object.__setattr__(self, "trades", checks.canonical(self.trades))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,16 +10,23 @@ from robint_tf.specs.measurements import (
     CurveSpec,
     DistanceSpec,
     GradientSpec,
+    OwnGradientSpec,
     RetrainSpec,
     RoadSpec,
     SavedNetwork,
 )
-from robint_tf.specs.networks import PGD, ClassifierSpec, Training, VAEGANSpec
+from robint_tf.specs.networks import LATER, PGD, ClassifierSpec, Training, VAEGANSpec
 
 
 def as_dict(spec: Any) -> dict[str, Any]:
-    """A spec as plain JSON data, with the class names that a reader needs to rebuild it."""
+    """A spec as plain JSON data, with the class names that a reader needs to rebuild it.
+
+    A field that came `LATER` and is None is left out.
+    """
     fields = {field.name: getattr(spec, field.name) for field in dataclasses.fields(spec)}
+    for field in dataclasses.fields(spec):
+        if field.metadata == LATER and fields[field.name] is None:
+            del fields[field.name]
     return {
         "kind": type(spec).__name__,
         **{name: as_dict(v) if dataclasses.is_dataclass(v) else v for name, v in fields.items()},
@@ -39,6 +46,7 @@ KINDS = (
     ControlSpec,
     RoadSpec,
     GradientSpec,
+    OwnGradientSpec,
 )
 
 

@@ -22,7 +22,10 @@ from robint_tf.store import artifacts, folders, results
 from robint_tf.store.artifacts import Store
 from robint_tf.store.folders import Arrays
 
-KINDS = ("AccuracySpec", "CurveSpec", "RetrainSpec", "DistanceSpec", "ControlSpec", "RoadSpec", "GradientSpec")
+KINDS = (
+    *("AccuracySpec", "CurveSpec", "RetrainSpec", "DistanceSpec", "ControlSpec", "RoadSpec"),
+    *("GradientSpec", "OwnGradientSpec"),
+)
 """What is packed: measurements. Networks and VAE-GANs are not; whoever continues a grid trains those that it needs."""
 
 READABLE = 40

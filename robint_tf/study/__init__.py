@@ -6,7 +6,8 @@ Modules:
     attribution    `attribute`: how much each pixel matters
     retraining     `roar`: accuracy after retraining without the pixels that matter, or with these alone
     imputation     `road`: accuracy without them and without retraining
-    manifold       `manifold_distance`, `gradient_measures`: attacked images and gradients near the data
+    manifold       `manifold_distance`: attacked images near the data
+    gradients      `gradient_measures`: gradients near the data
     outcomes       what these return: a table, a figure, a file
     files          `load`: such a file
     packing        arrays in such files
@@ -33,8 +34,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from robint_tf.study.attribution import attribute
     from robint_tf.study.files import load
+    from robint_tf.study.gradients import gradient_measures
     from robint_tf.study.imputation import road
-    from robint_tf.study.manifold import gradient_measures, manifold_distance
+    from robint_tf.study.manifold import manifold_distance
     from robint_tf.study.retraining import roar
 
 __all__ = [
@@ -44,6 +46,7 @@ __all__ = [
     "files",
     "given",
     "gradient_measures",
+    "gradients",
     "imputation",
     "load",
     "manifold",
@@ -56,7 +59,7 @@ __all__ = [
 ]
 _HOMES = {
     "attribute": "attribution",
-    "gradient_measures": "manifold",
+    "gradient_measures": "gradients",
     "load": "files",
     "manifold_distance": "manifold",
     "road": "imputation",

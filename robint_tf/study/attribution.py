@@ -1,6 +1,6 @@
 """How much each pixel matters to a network of one's own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,14 +10,16 @@ import tensorflow as tf
 from robint_tf import checks
 from robint_tf.checks import Bounds
 from robint_tf.data import arrays
+from robint_tf.data.datasets import Split
 from robint_tf.errors import InputError
 from robint_tf.interpretability import attributions
 from robint_tf.interpretability.attributions import RANKING, REDUCTIONS
 from robint_tf.networks import inputs
 from robint_tf.networks.classifiers import Network
+from robint_tf.registry import AT
 from robint_tf.runtime.batching import Progress, in_batches
 from robint_tf.specs import VARIANTS, Variant
-from robint_tf.study.given import Explainer, methods_of, network_of
+from robint_tf.study.given import Explainer, hash_of, methods_of, network_of
 from robint_tf.study.outcomes import Outcome
 
 
@@ -121,6 +123,38 @@ def maps_of(
 
     in_batches(len(x), batch_size, explain, progress)
     return np.concatenate(found)
+
+
+def named(
+    methods: Mapping[str, Any], network: Network, splits: Sequence[Split], *, variant: str, batch_size: int = 500
+) -> tuple[dict[str, str], dict[str, tuple[np.ndarray, ...]]]:
+    """What recipes call methods, and the maps of those that have no name: these are known by the hash of their maps.
+
+    methods: by name, each a `given.Method`, or maps of the last of the splits alone. splits: of images in [-1, 1], as
+    the network takes, all of which functions are computed for. Returns names by name, and maps of the splits by what
+    recipes call them. `ValueError` for maps that are not such.
+    """
+    names: dict[str, str] = {}
+    given: dict[str, tuple[np.ndarray, ...]] = {}
+    for name, method in methods.items():
+        if isinstance(method, str):
+            names[name] = method
+            continue
+        if callable(method):
+            method = [
+                maps_of(network, split.x, method, name=name, variant=variant, batch_size=batch_size) for split in splits
+            ]
+        maps = tuple(map(np.asarray, method if isinstance(method, tuple | list) else [method]))[-len(splits) :]
+        if len(maps) < len(splits):
+            raise InputError(f"the maps {name} are one array; give a pair, of training and of test images.")
+        for part, split in zip(maps, splits, strict=True):
+            if part.shape != split.x.shape[:-1] or part.dtype.kind not in "iuf" or not np.isfinite(part).all():
+                raise InputError(
+                    f"the maps {name} are {part.dtype} of shape {part.shape}; give finite numbers {split.x.shape[:-1]}."
+                )
+        names[name] = f"{name}{AT}{hash_of(*maps)}"
+        given[names[name]] = maps
+    return names, given
 
 
 def _reduced(values: Any, x: np.ndarray, name: str, reduce: Callable[[tf.Tensor], tf.Tensor]) -> np.ndarray:

@@ -29,7 +29,18 @@ def retraining_curves(content: dict[str, Any]) -> Figure:
         axes.set_xlabel(f"Pixels {'removed' if occlusion == 'remove' else 'kept'} (%)")
         axes.set_ylabel("Test accuracy after retraining")
         axes.legend()
+    told = [
+        f"{labels.ATTRIBUTIONS[name]}: Moran's I {_number(row['moran'])}, Gini index {_number(row['gini'])}, "
+        f"classes read from masks alone {_number(row['mean_leakage'])}"
+        for name, row in content.get("controls", {}).items()
+    ]
+    if told:
+        figure.suptitle(_wrapped(["Shape of the maps:", *told], 70 * len(random)), fontsize=8, gid="report text")
     return figure
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
 
 
 def imputation_curves(content: dict[str, Any]) -> Figure:
@@ -108,10 +119,13 @@ def distances_by_network(content: dict[str, Any]) -> Figure:
     heading = [content["attack"]]
     if content["problems"]:
         heading += ["The VAE-GAN cannot stand for the manifold:", *content["problems"]]
-    lines = [line for text in heading for line in textwrap.wrap(text, 90)]
-    axes.set_title("\n".join(lines), fontsize=9, gid="report text")
+    axes.set_title(_wrapped(heading, 90), fontsize=9, gid="report text")
     axes.legend()
     return figure
+
+
+def _wrapped(sentences: list[str], width: int) -> str:
+    return "\n".join(line for text in sentences for line in textwrap.wrap(text, width))
 
 
 def gradient_measures(content: dict[str, Any]) -> Figure:
@@ -124,6 +138,11 @@ def gradient_measures(content: dict[str, Any]) -> Figure:
             axes.axhline(chance[name], color="0.5", linestyle="--", label="chance")
             axes.legend()
         axes.set(title=name.replace("_", " "), xticks=[])
+    n = len(next(iter(values.values())))
+    heading = [", ".join(filter(None, [content.get("model"), f"{n} images: half in the box, 95% in the whiskers"]))]
+    if content.get("problems"):
+        heading += ["The VAE-GAN cannot stand for the manifold:", *content["problems"]]
+    figure.suptitle(_wrapped(heading, 30 * len(values)), fontsize=9, gid="report text")
     return figure
 
 

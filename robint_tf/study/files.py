@@ -4,8 +4,9 @@ from pathlib import Path
 
 from robint_tf.store import results
 from robint_tf.study.attribution import Attribution
+from robint_tf.study.gradients import Gradients
 from robint_tf.study.imputation import Imputed
-from robint_tf.study.manifold import Distances, Gradients
+from robint_tf.study.manifold import Distances
 from robint_tf.study.outcomes import Outcome
 from robint_tf.study.retraining import Retrained
 

@@ -165,3 +165,10 @@ def hash_of(*maps: np.ndarray) -> str:
         digest.update(f"{part.dtype}{part.shape}".encode())
         digest.update(np.ascontiguousarray(part).data)
     return digest.hexdigest()[:12]
+
+
+def fractions_of(fractions: Sequence[float]) -> tuple[float, ...]:
+    """The fractions of the pixels, rising, each once. `ValueError` if there are none."""
+    if not len(fractions):
+        raise InputError("there are no fractions; give at least one.")
+    return tuple(sorted(set(map(float, fractions))))

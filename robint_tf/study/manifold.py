@@ -1,4 +1,4 @@
-"""How near the data attacked images and gradients of a network of one's own are."""
+"""How near the data attacked images of a network of one's own are."""
 
 import warnings
 from collections.abc import Callable
@@ -9,23 +9,14 @@ import numpy as np
 
 from robint_tf import attacks, manifold
 from robint_tf.checks import Bounds
-from robint_tf.data import arrays
 from robint_tf.errors import InputError
-from robint_tf.interpretability import controls
-from robint_tf.interpretability.attributions import magnitude
-from robint_tf.manifold import gradients
 from robint_tf.manifold.distance import Projection, Projector
-from robint_tf.networks import inputs
 from robint_tf.networks.classifiers import Network
 from robint_tf.networks.vae_gan import VAEGAN
 from robint_tf.runtime.batching import Progress
-from robint_tf.specs import PGD, Variant
-from robint_tf.study.attribution import maps_of
+from robint_tf.specs import PGD
 from robint_tf.study.given import network_of, split_of
 from robint_tf.study.outcomes import Outcome
-
-MOST_VALUES = 4096
-"""Values of an image up to which the directions of least variance are found: their covariance takes the square."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,78 +104,3 @@ def _checked(projector: VAEGAN | Projection) -> Projection:
         return found.astype(np.float32)
 
     return project
-
-
-@dataclass(frozen=True, eq=False)
-class Gradients(Outcome):
-    """Measures of the gradient of the loss at each image.
-
-    figure: what draws them. values: by measure, (N,) float64, NaN where it is not defined; chance: what a random
-    direction has, None where that is not a fixed number.
-    """
-
-    figure: ClassVar[str] = "gradient_measures"
-    values: dict[str, np.ndarray]
-    chance: dict[str, float | None]
-
-    def table(self) -> list[dict[str, Any]]:
-        """A record for each image and measure."""
-        return [
-            {"image": i, "measure": name, "value": value}
-            for name, values in self.values.items()
-            for i, value in enumerate(values.tolist())
-        ]
-
-    def scores(self) -> list[dict[str, Any]]:
-        """A record for each measure: mean over the images, ends of its 95% interval, and the value by chance."""
-        found = []
-        for name, values in self.values.items():
-            measure = gradients.Measure(values, self.chance[name])
-            low, high = measure.interval()
-            found.append({"measure": name, "mean": measure.mean, "low": low, "high": high, "chance": measure.chance})
-        return found
-
-
-def gradient_measures(
-    model: Network,
-    x: np.ndarray,
-    *,
-    vae_gan: VAEGAN | None = None,
-    train: np.ndarray | None = None,
-    bounds: Bounds | None = None,
-    variant: Variant = "corrected",
-    batch_size: int = 500,
-    seed: int = 0,
-) -> Gradients:
-    """What the hypothesis of the paper says of gradients, measured at images x (N, H, W, C) without retraining.
-
-    sparseness: Gini index of the gradient's magnitudes over pixels; smoothness: Moran's I of these. With the images
-    `train` (M, H, W, C): rare_share, the share of the squared gradient in the directions that hold the last 1% of their
-    variance. With a trained vae_gan: tangent_share, the share of the gradient's length that lies along its manifold,
-    and sensitivity_ratio, how much more the softmax moves across that manifold than along it; seed: of its directions.
-    See `manifold.gradients`. bounds: the pixel range of images and model, see `robint_tf.study`. `ValueError` for
-    whatever cannot be used, and for `train` with images of more than `MOST_VALUES` values.
-    """
-    network, x = network_of(model, bounds), arrays.scaled(inputs.images(x), bounds=bounds)
-    gradient = maps_of(
-        network, x, "gradient", name="gradient", variant=variant, reduction="none", batch_size=batch_size
-    )
-    maps = magnitude(gradient).numpy()
-    found = {
-        "sparseness": gradients.Measure(controls.gini(maps)),
-        "smoothness": gradients.Measure(controls.moran(maps), 0.0),
-    }
-    if train is not None:
-        examples = arrays.scaled(inputs.images(train), bounds=bounds, what="train: ")
-        if examples.shape[1:] != x.shape[1:]:
-            raise InputError(f"train has images of shape {examples.shape[1:]}, x of {x.shape[1:]}; give one shape.")
-        if examples[0].size > MOST_VALUES:
-            raise InputError(
-                f"an image has {examples[0].size} values; directions of least variance are found for up to "
-                f"{MOST_VALUES}, leave train out, or give smaller images."
-            )
-        found["rare_share"] = gradients.rare_shares(gradients.rare_directions(examples), gradient)
-    if vae_gan is not None:
-        found["tangent_share"] = gradients.tangent_shares(vae_gan, x, {"": gradient})[""]
-        found["sensitivity_ratio"] = gradients.sensitivities({"": network}, vae_gan, x, seed=seed)[""].ratio
-    return Gradients({n: m.values for n, m in found.items()}, {n: m.chance for n, m in found.items()})

@@ -38,7 +38,7 @@ class Outcome:
         """The inverse of `content`. `ResultsError` for data that are not such."""
         try:
             names = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
-            return cls(**{name: restored(content[name]) for name in names})
+            return cls(**{name: restored(content[name]) for name in names if name in content})  # one may have a default
         except (KeyError, TypeError, ValueError) as error:
             raise results.ResultsError(f"it does not hold what {cls.__name__} consists of ({error}).") from error
 

@@ -1,9 +1,9 @@
 """ROAR and KAR of a network of one's own: retraining without the pixels that matter, or with these alone."""
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,16 +12,26 @@ import numpy as np
 from robint_tf import attacks, checks, labels, recipes
 from robint_tf.catalogue import OWN
 from robint_tf.checks import Bounds
-from robint_tf.data.datasets import Dataset
 from robint_tf.errors import InputError
 from robint_tf.interpretability import attributions, inference, retraining
+from robint_tf.interpretability.controls import Controls
 from robint_tf.networks import classifiers
 from robint_tf.networks.classifiers import Network
 from robint_tf.runtime.batching import Progress
-from robint_tf.specs import FRACTIONS, OCCLUSIONS, RANDOM, Occlusion, RetrainSpec, SavedNetwork, Training, Variant
+from robint_tf.specs import (
+    FRACTIONS,
+    OCCLUSIONS,
+    RANDOM,
+    ControlSpec,
+    Occlusion,
+    RetrainSpec,
+    SavedNetwork,
+    Training,
+    Variant,
+)
 from robint_tf.store.artifacts import Store
-from robint_tf.study.attribution import maps_of
-from robint_tf.study.given import Data, dataset_of, hash_of, methods_of, network_of, untrained
+from robint_tf.study.attribution import named
+from robint_tf.study.given import Data, dataset_of, fractions_of, methods_of, network_of, untrained
 from robint_tf.study.outcomes import Outcome
 from robint_tf.training.state import Position
 
@@ -35,7 +45,8 @@ class Retrained(Outcome):
 
     figure: what draws them. fractions: of the pixels removed (ROAR) or kept (KAR), (K,). accuracies: by attribution and
     occlusion, "remove" or "keep", (K, seeds) float64; random: of random pixels, by occlusion. accuracy: of the
-    explained network on the test images as they are; n_train, n_test: images.
+    explained network on the test images as they are; n_train, n_test: images. controls: by attribution, what of the
+    scores may be owed to the shape of the maps, `Controls.row` of `interpretability.controls`.
     """
 
     figure: ClassVar[str] = "retraining_curves"
@@ -45,6 +56,7 @@ class Retrained(Outcome):
     accuracy: float
     n_train: int
     n_test: int
+    controls: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def table(self) -> list[dict[str, Any]]:
         """A record for each retraining: test, attribution, fraction, seed and accuracy; the baseline is "random"."""
@@ -63,15 +75,19 @@ class Retrained(Outcome):
         ]
 
     def scores(self) -> list[dict[str, Any]]:
-        """A record for each attribution and test: mu_ROAR or mu_KAR, and its standard error, None for one seed."""
+        """A record for each attribution and test: mu_ROAR or mu_KAR, its standard error (None for one seed), controls.
+
+        moran, gini: how clustered and how sparse the test images' maps are; mean_leakage: how well a linear classifier
+        tells the class from their masks alone. None where a map has none.
+        """
         fractions = np.array(self.fractions)
         found = []
         for name, by_occlusion in self.accuracies.items():
             for occlusion, accuracies in by_occlusion.items():
                 score, error = inference.score_over_seeds(fractions, accuracies, self.random[occlusion], occlusion)
-                found.append(
-                    {"test": labels.TESTS[occlusion], "attribution": name, "score": score, "standard_error": error}
-                )
+                row = {"test": labels.TESTS[occlusion], "attribution": name, "score": score, "standard_error": error}
+                beside = self.controls.get(name, {})
+                found.append(row | {key: beside.get(key) for key in ("moran", "gini", "mean_leakage")})
         return found
 
     def content(self) -> dict[str, Any]:
@@ -162,19 +178,27 @@ class Retrainings:
             raise InputError(f"seeds is {seeds!r}; give a whole number of at least 1.")
         for occlusion in occlusions:
             checks.one_of("occlusion", occlusion, OCCLUSIONS)
-        self.fractions, self.n_seeds = tuple(sorted(set(map(float, fractions)))), seeds
-        if not self.fractions or not occlusions:
-            raise InputError("there are no fractions or no occlusions; give at least one of each.")
+        self.fractions, self.n_seeds = fractions_of(fractions), seeds
+        if not occlusions:
+            raise InputError("there are no occlusions; give at least one.")
         self.methods = methods_of(attribution)
+        if RANDOM in self.methods:
+            raise InputError(f"an attribution is called {RANDOM!r}, as the baseline is; give it another name.")
         self.network, self.dataset = network_of(model, bounds), dataset_of(train, test, bounds)
         self._scratch = untrained(self.network, build, bounds, self.dataset.train.x)
         self._left = ExitStack()
         if store is None:
             store = self._left.enter_context(tempfile.TemporaryDirectory(prefix="robint-"))
         self.store = store if isinstance(store, Store) else Store(store)
-        names, given = _named(self.methods, self.network, self.dataset, variant)
+        splits = self.dataset.train, self.dataset.test
+        names, given = named(self.methods, self.network, splits, variant=variant)
         networks = recipes.Networks(self.dataset, self.store)
         self._occluder, self._variant = retraining.Occluder(networks, own=self.network, given=given), variant
+        self._shapes: dict[ControlSpec, Controls] = {}
+        self._controls = {
+            name: ControlSpec(dataset=OWN, source=self.source, attribution=full, variant=variant)
+            for name, full in names.items()
+        }
         self._specs = {
             (name, occlusion): self._cells_of(full, occlusion, training, variant)
             for name, full in {RANDOM: RANDOM, **names}.items()
@@ -210,7 +234,13 @@ class Retrainings:
         return self.store.has(cell, *retraining.cell_inputs(cell, self.dataset))
 
     def make(self, cell: RetrainSpec, *, progress: Callable[[Position], None] | None = None) -> float:
-        """The accuracy of a cell, in [0, 1]; trained only if the store lacks it. progress: of that training."""
+        """The accuracy of a cell, in [0, 1]; trained only if the store lacks it. progress: of that training.
+
+        With the first cell of an attribution its controls are measured, while its maps are at hand.
+        """
+        for control in self._controls.values():
+            if control.attribution == cell.attribution:
+                self._measured(control)
         return retraining.retrained_accuracy(cell, self._occluder, network=self._scratch, progress=progress)
 
     def result(self) -> Retrained:
@@ -227,7 +257,14 @@ class Retrainings:
             accuracy=attacks.accuracy(self.network, test.x, test.y, warn=False).value,
             n_train=len(self.dataset.train.y),
             n_test=len(test.y),
+            controls={name: self._measured(control).row() for name, control in self._controls.items()},
         )
+
+    def _measured(self, control: ControlSpec) -> Controls:
+        """What the maps of an attribution give away; measured only if the store lacks it."""
+        if control not in self._shapes:
+            self._shapes[control] = retraining.measured_controls(control, self._occluder)
+        return self._shapes[control]
 
     def _try(self, attribution: str) -> None:
         """Explain one image; `ValueError` if that cannot be done."""
@@ -253,36 +290,3 @@ class Retrainings:
             for fraction in self.fractions
             for seed in range(self.n_seeds)
         ]
-
-
-Maps = tuple[np.ndarray, np.ndarray]
-
-
-def _named(
-    methods: Mapping[str, Any], network: Network, dataset: Dataset, variant: str
-) -> tuple[dict[str, str], dict[str, Maps]]:
-    """What recipes call methods, and the maps of those that have no name: these are known by the hash of their maps."""
-    names: dict[str, str] = {}
-    given: dict[str, Maps] = {}
-    for name, method in methods.items():
-        if name == RANDOM:
-            raise InputError(f"an attribution is called {RANDOM!r}, as the baseline is; give it another name.")
-        if isinstance(method, str):
-            names[name] = method
-            continue
-        maps = method if isinstance(method, tuple) else _computed(name, method, network, dataset, variant)
-        for part, split in zip(maps, (dataset.train, dataset.test), strict=True):
-            if part.shape != split.x.shape[:-1] or part.dtype.kind not in "iuf" or not np.isfinite(part).all():
-                raise InputError(
-                    f"the maps {name} are {part.dtype} of shape {part.shape}; give finite numbers {split.x.shape[:-1]}."
-                )
-        names[name] = f"{name}@{hash_of(*maps)}"
-        given[names[name]] = maps
-    return names, given
-
-
-def _computed(name: str, method: Any, network: Network, dataset: Dataset, variant: str) -> Maps:
-    train, test = (
-        maps_of(network, split.x, method, name=name, variant=variant) for split in (dataset.train, dataset.test)
-    )
-    return train, test

@@ -13,7 +13,7 @@ from robint_tf.data import arrays
 from robint_tf.networks import inputs
 from robint_tf.networks.bounds import Bounded
 from robint_tf.networks.classifiers import Network
-from robint_tf.specs import PGD, as_dict, from_dict
+from robint_tf.specs import PGD, as_dict, check_trades, from_dict
 from robint_tf.training import trades as trades_step
 
 
@@ -45,7 +45,7 @@ class AdversarialClassifier(keras.Model):
         bounds: Bounds | None = None,
         **kwargs: Any,
     ) -> None:
-        trades_step.check(trades, attack)
+        check_trades(trades, attack)
         super().__init__(**kwargs)
         self.network, self.attack, self.trades = network, attack, trades
         self.bounds = None if bounds is None else checks.bounds(bounds)

@@ -22,7 +22,7 @@ from robint_tf.networks.classifiers import Network
 from robint_tf.networks.cpu_forward import for_training
 from robint_tf.networks.optimizers import adam
 from robint_tf.runtime.batching import batch_signature, per_network
-from robint_tf.specs import PGD, Training
+from robint_tf.specs import PGD, Training, check_trades
 from robint_tf.store.checkpoints import Checkpoint
 from robint_tf.training import loop
 from robint_tf.training import trades as trades_step
@@ -92,7 +92,7 @@ def fit_classifier(
         classifiers.initialise(network, training.seed)
     inputs.check_network(network, x, y)
     _refuse_losses(network)
-    trades_step.check(trades, attack)
+    check_trades(trades, attack)
     if attack is not None:
         check_registered(attack.norm, attack.loss)
         inputs.check_differentiable(network, x)

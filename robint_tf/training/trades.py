@@ -11,22 +11,10 @@ import tensorflow as tf
 from robint_tf.attacks.losses import xent
 from robint_tf.attacks.pgd import Kind, Numbers, ascend
 from robint_tf.catalogue import NORMS
-from robint_tf.errors import InputError
 from robint_tf.networks.classifiers import Network
-from robint_tf.specs import PGD
 
 START = 0.002
 """On [-1, 1] pixels: 0.001 on [0, 1], as in the paper's Algorithm 1."""
-
-
-def check(beta: float | None, attack: PGD | None) -> None:
-    """`ValueError` unless beta is None, or a number of at least 0 beside an attack."""
-    if beta is None:
-        return
-    if isinstance(beta, bool) or not isinstance(beta, int | float) or not 0 <= beta < float("inf"):
-        raise InputError(f"trades is {beta!r}; give beta, a number of at least 0, such as 6.")
-    if attack is None:
-        raise InputError("trades is given without an attack; give the attack, too.")
 
 
 def kl(logits: tf.Tensor, others: tf.Tensor) -> tf.Tensor:

@@ -29,8 +29,8 @@ def road(results: dict[str, Any], look: Look = looks.REPORT) -> Figure:
     x = [0.0, *results["fractions"]]
     clean = results["clean"]["accuracy"]
     for i, row in enumerate(results["attributions"]):
-        low, high = row["interval"]
-        name = look.noted(ATTRIBUTIONS[row["attribution"]], f": {row['area']:.3f} ({low:.3f} to {high:.3f})")
+        ends = " ({:.3f} to {:.3f})".format(*row["interval"]) if row["interval"] else ""  # one image has none
+        name = look.noted(ATTRIBUTIONS[row["attribution"]], f": {row['area']:.3f}{ends}")
         n = i % len(looks.COLOURS)
         colour = looks.COLOURS[n]
         style = {"color": colour, "linestyle": looks.DASHES[n], "marker": looks.MARKERS[n], "markersize": 5}
