@@ -50,12 +50,14 @@ def problems(folder: Path, architectures: set[str]) -> dict[str, str]:
 @click.command()
 @click.argument("revision")
 @click.option("--only", default="CIFAR-10", show_default=True, help="Only the tasks whose name contains this.")
+@click.option("--skip", default="VAE-GAN", show_default=True, help="Not the tasks whose name contains this.")
 @click.option("--processes", type=click.IntRange(1), default=5, show_default=True, help="Fresh processes of each.")
 @click.option("--runs", type=click.IntRange(1), default=2, show_default=True, help="Timed runs in each process.")
 @click.option("--cores", default="0", show_default=True, help="Cores to run on, a thread each: 0 or 0,1.")
-def main(revision: str, only: str, processes: int, runs: int, cores: str) -> None:
+def main(revision: str, only: str, skip: str, processes: int, runs: int, cores: str) -> None:
     """Time REVISION and the working tree in turn."""
-    tasks = {name: job for name, (job, contenders) in TASKS.items() if only in name and "robint_tf" in contenders}
+    chosen = [name for name, (_, contenders) in TASKS.items() if only in name and "robint_tf" in contenders]
+    tasks = {name: TASKS[name][0] for name in chosen if not skip or skip not in name}
     if not tasks:
         raise click.BadParameter(f"{only!r} is in no task's name; there are: {'; '.join(TASKS)}.")
     git = ["git", "-C", str(HERE.parent)]
