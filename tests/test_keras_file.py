@@ -9,6 +9,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
+from keras.src.backend.common.global_state import get_global_attribute
 
 from robint_tf.networks import classifiers
 from robint_tf.networks.files import keras_file, models
@@ -125,6 +126,26 @@ def test_a_file_that_wants_more_than_to_be_read_is_refused_in_one_line(path, tmp
     assert peak < 10_000_000
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+class OneLayer(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.layer = keras.layers.Dense(2)
+
+    def call(self, x):
+        return self.layer(x)
+
+
+def test_keras_does_not_make_the_weights_of_a_refused_file_for_the_next_network(path):
+    """It would make all that a scope without values has listed, here 40 GB, before those of a subclassed model."""
+    repacked(path, config=units(10**9))
+    with pytest.raises(ValueError, match="its layers need"):
+        models.load(path)
+    assert not get_global_attribute("uninitialized_variables")
+    network = OneLayer()
+    network(np.zeros((1, 3), np.float32))
+    assert [w.shape for w in network.get_weights()] == [(3, 2), (2,)]
 
 
 def test_a_size_that_the_archive_claims_is_not_believed(path):

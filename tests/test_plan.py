@@ -87,17 +87,17 @@ def test_a_plan_counts_what_is_missing_and_takes_the_sections_options(robint, mo
     tiny = ["section-3-2", "--preset", "smoke", "--norms", "l2", "--eps", "1.6", "--fractions", "0.9"]
     monkeypatch.setattr(estimate, "classifier_seconds", lambda *args: pytest.fail("measured"))
     text = robint("plan", "--device-rate", "10", *tiny)
-    assert numbers("networks to train", text) == (2, 2, 200 * 2, 2 * 200, 0)  # images times steps; images
+    assert numbers("networks to train", text) == (2, 2, 100 * 2, 2 * 100, 0)  # images times steps; images
     assert numbers("networks to attack", text) == (2, 2, 2 * 20 * 40, 0, 0)
-    assert numbers("retrainings", text) == (10, 10, 4 * (200 + 100), 10 * 200, 0)
+    assert numbers("retrainings", text) == (10, 10, 4 * (100 + 50), 10 * 100, 0)
     assert "at 10 TFLOP/s" in text
     monkeypatch.undo()
 
 
 def test_a_plan_of_section_2_1_counts_the_vae_gan(robint, monkeypatch):
     text = robint("plan", "--device-rate", "0.5", "section-2-1", "--preset", "smoke")
-    assert numbers("VAE-GANs to train", text) == (1, 1, 0, 0, 50)
-    assert numbers("networks to attack", text) == (13, 13, 13 * 40 * 8, 0, 0)
+    assert numbers("VAE-GANs to train", text) == (1, 1, 0, 0, 10)
+    assert numbers("networks to attack", text) == (13, 13, 13 * 20 * 4, 0, 0)
 
 
 def test_a_plan_as_a_file_holds_the_printed_numbers(robint, tmp_path):

@@ -73,7 +73,15 @@ _TOY = ToyStudy(
 SECTION_2_2: Registry[ToyStudy] = Registry(
     "preset",
     {
-        "smoke": replace(_TOY, training=Training(epochs=2), n_seeds=2),
+        "smoke": replace(
+            _TOY,
+            training=Training(epochs=2),
+            train_attacks={
+                name: attack and replace(attack, step_size=attack.eps / 4, n_steps=8)
+                for name, attack in _TOY.train_attacks.items()
+            },
+            n_seeds=2,
+        ),
         "quick": replace(_TOY, n_seeds=3),
         "paper": _TOY,
     },

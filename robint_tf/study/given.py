@@ -17,6 +17,7 @@ from robint_tf.data.datasets import Dataset, Split
 from robint_tf.errors import InputError
 from robint_tf.networks.bounds import Bounded
 from robint_tf.networks.classifiers import Network
+from robint_tf.networks.inputs import called
 
 Data: TypeAlias = Split | tuple[np.ndarray, np.ndarray] | tf.data.Dataset
 """Images (N, H, W, C) and labels (N,): a pair of arrays, a `data.Split`, or a `tf.data.Dataset` of such pairs, one by
@@ -114,10 +115,10 @@ def untrained(model: Network, build: Callable[[], Network] | None, bounds: Bound
         made = network_of(build(), bounds)
         if made is model or (isinstance(made, Bounded) and made.network is getattr(model, "network", None)):
             raise InputError("build returns the network that is explained; have it return a new one.")
-        made(x[:1])
+        called(made, x[:1])
         return made
     copy = fresh_copy(model)
-    copy(x[:1])
+    called(copy, x[:1])
     copy.set_weights(model.get_weights())  # statistics that a layer has learnt before training stay; the rest does not
     for layer in copy._flatten_layers():
         if isinstance(layer, keras.layers.Normalization):

@@ -10,6 +10,7 @@ import io
 import json
 import math
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -104,9 +105,18 @@ def _check_weights(content: bytes) -> None:
 
 
 def _check_size(config: dict[str, Any], n_stored: int) -> None:
-    """Refuse a configuration of more weights than are stored: they would be made before any are read."""
-    with keras.StatelessScope(initialize_variables=False):  # variables have a shape here, and no values
-        network = keras.saving.deserialize_keras_object(config, safe_mode=True)
-    needed = sum(math.prod(v.shape) * tf.as_dtype(v.dtype).size for v in network.variables)
+    """Refuse a configuration of more weights than are stored: they would be made before any are read.
+
+    Keras lists weights without values, to make these later, and one that cannot be made keeps it from ever making
+    another network's. The list belongs to a thread and ends with it.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        needed = thread.submit(_bytes_of_weights, config).result()
     if needed > n_stored:
         raise InputError(f"its layers need {needed} bytes of weights, of which it holds {n_stored}")
+
+
+def _bytes_of_weights(config: dict[str, Any]) -> int:
+    with keras.StatelessScope(initialize_variables=False):  # variables have a shape here, and no values
+        network = keras.saving.deserialize_keras_object(config, safe_mode=True)
+    return sum(math.prod(v.shape) * tf.as_dtype(v.dtype).size for v in network.variables)
