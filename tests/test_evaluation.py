@@ -47,6 +47,25 @@ def test_an_attack_lowers_the_accuracy_of_a_linear_network_to_what_its_margin_al
     assert "interval" in str(found)
 
 
+def test_a_difference_is_paired_and_told_with_its_interval(linear_network, images):
+    """By hand: of ten images two are gained and one is lost; Agresti and Min add half a trial to each of four cells."""
+    x, _ = images
+    changed = x[::-1].copy()
+    before, after = (np.asarray(linear_network(each)).argmax(axis=-1) for each in (x, changed))
+    (differ,) = np.nonzero(before != after)
+    y = np.where(before == after, before, 3 - before - after)  # right in both, or in none
+    y[differ[:2]], y[differ[2]] = after[differ[:2]], before[differ[2]]
+    found = evaluation.difference(linear_network, x, changed, y[:, None])
+    assert (found.value, found.n) == (pytest.approx(0.1), 10)
+    assert found.before.value == np.mean(before == y)
+    assert found.after.value == pytest.approx(found.before.value + 0.1)
+    middle, sd = (2.5 - 1.5) / 12, np.sqrt((2.5 + 1.5) / 12 - (1 / 12) ** 2)
+    np.testing.assert_allclose(found.interval, [middle - 1.959964 * sd / 12**0.5, middle + 1.959964 * sd / 12**0.5])
+    assert str(found).startswith("+10.00 points of accuracy (95% interval -")
+    with pytest.raises(ValueError, match="give one for each"):
+        evaluation.difference(linear_network, x, changed[:5], y)
+
+
 def test_saturated_images_are_reported():
     network = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(2)])
     network.set_weights([np.array([[1e6, -1e6], [0, 0]], np.float32), np.zeros(2, np.float32)])

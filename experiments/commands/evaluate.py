@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -22,6 +23,7 @@ class Options:
     bounds: tuple[float, float] | None
     eps: tuple[float, ...]
     attack: AttackOptions
+    jpeg: int | None
     n_test: int | None
     batch_size: int
     json_path: Path | None
@@ -33,6 +35,7 @@ class Options:
 @click.argument("model", type=Place())
 @bounds_option
 @attack_options(multiple=True)
+@click.option("--jpeg", type=click.IntRange(1, 100), help="Also measure what JPEG files of this quality cost.")
 @click.option("--n-test", type=click.IntRange(1), help="Use the first test images only.  [default: all]")
 @click.option("--batch-size", type=click.IntRange(1), default=500, show_default=True, help="Images per batch.")
 @click.option("--json", "json_path", type=NewFile(), help="Also write the numbers to this file.")
@@ -77,6 +80,13 @@ def command(options: Options) -> None:
                 "n_unchanged": accuracy.n_unchanged,
             }
         )
+    lossy = None
+    if options.jpeg is not None:
+        from robint_tf.data import jpeg
+
+        changed = jpeg.compressed(x, options.jpeg)
+        lossy = evaluation.difference(network, x, changed, y, batch_size=options.batch_size)
+        click.echo(f"after JPEG of quality {options.jpeg}: {lossy}")
     if options.json_path is not None:
         test = {"dataset": loaded.name, "source": loaded.source, "order": loaded.order}
         results.write(
@@ -90,6 +100,16 @@ def command(options: Options) -> None:
                 "bounds": bounds or (-1, 1),
                 "test_data": test | loaded.test.fingerprint.as_json(),
                 "evaluations": rows,
-            },
+            }
+            | _about_jpeg(options.jpeg, lossy),
         )
         click.echo(f"wrote {options.json_path}")
+
+
+def _about_jpeg(quality: int | None, lossy: Any) -> dict[str, Any]:
+    """The part of the results about images after JPEG; nothing if it was not asked for."""
+    if lossy is None:
+        return {}
+    difference = {"value": lossy.value, "n": lossy.n, "interval_95": lossy.interval}
+    after = {"accuracy": lossy.after.value, "interval_95": lossy.after.interval}
+    return {"jpeg": {"quality": quality} | after | {"difference": difference}}

@@ -33,7 +33,7 @@ class Options:
 @run_options
 @parsed(Options)
 def command(options: Options) -> None:
-    """Everything once, small and offline, in about three and a half minutes on two cores.
+    """Everything once, small and offline, in about three minutes on two cores.
 
     Draws Figure 3 from three seeds; trains a standard and an adversarially trained network on 1,000 packaged digits
     of MNIST, attacks both, and trains others without the pixels that matter most to them, and with these alone (ROAR

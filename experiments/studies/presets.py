@@ -467,7 +467,6 @@ DEMO_2_1 = replace(
     SECTION_2_1["smoke"]["mnist"],
     training=Training(epochs=2, batch_size=20),
     n_train=1000,
-    n_steps=3,
     attack=replace(SECTION_2_1["smoke"]["mnist"].attack, n_steps=10),
     n_test=100,
     norms=("l2",),

@@ -12,7 +12,7 @@ network: any Keras model from images (N, ...) float32 in [-1, 1] to logits (N, c
 halved where memory runs out. progress: called with the number of images that are done, and of all.
 """
 
-from robint_tf.attacks.evaluation import Accuracy, accuracy
+from robint_tf.attacks.evaluation import Accuracy, Difference, accuracy, difference
 from robint_tf.attacks.named import bim, fgsm
 from robint_tf.attacks.pgd import Attacked, ascend, attack_dataset, perturb, predict
 from robint_tf.specs import PGD
@@ -21,10 +21,12 @@ __all__ = [
     "PGD",
     "Accuracy",
     "Attacked",
+    "Difference",
     "accuracy",
     "ascend",
     "attack_dataset",
     "bim",
+    "difference",
     "evaluation",
     "fgsm",
     "losses",

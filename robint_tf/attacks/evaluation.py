@@ -7,7 +7,8 @@ import numpy as np
 from scipy.special import logsumexp
 
 from robint_tf.attacks.pgd import attack_dataset, predict
-from robint_tf.intervals import Interval, wilson
+from robint_tf.errors import InputError
+from robint_tf.intervals import Interval, paired, wilson
 from robint_tf.networks import inputs
 from robint_tf.networks.classifiers import Network
 from robint_tf.runtime.batching import Progress
@@ -76,6 +77,47 @@ def accuracy(
             stacklevel=2,
         )
     return found
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much more often a network is right on changed images: value in [-1, 1], of n images that are paired.
+
+    interval: Agresti and Min's, 95%. before, after: the accuracies.
+    """
+
+    value: float
+    n: int
+    interval: Interval
+    before: Accuracy
+    after: Accuracy
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        return (
+            f"{100 * self.value:+.2f} points of accuracy (95% interval {100 * low:+.2f} to {100 * high:+.2f}; "
+            f"{self.n} images, paired), from {self.before.value:.2%} to {self.after.value:.2%}"
+        )
+
+
+def difference(
+    network: Network, x: np.ndarray, changed: np.ndarray, y: np.ndarray, *, batch_size: int = 500
+) -> Difference:
+    """What a change of its images costs a network, image by image.
+
+    network: images to logits (N, classes). x, changed: (N, ...) float32 in [-1, 1], the same images before and after.
+    y: (N,) or (N, 1) labels. batch_size: images at a time, halved where memory runs out. `ValueError` for inputs or
+    networks that `inputs.check` refuses, and for another shape of the changed images.
+    """
+    x, changed, y = inputs.images(x), inputs.images(changed), inputs.labels(y)
+    if changed.shape != x.shape:
+        raise InputError(f"changed images have shape {changed.shape}, the images {x.shape}; give one for each.")
+    inputs.check(network, x, y, attacked=False)
+    before, after = (predict(network, each, batch_size=batch_size) for each in (x, changed))
+    was, now = (logits.argmax(axis=-1) == y for logits in (before, after))
+    gained, lost = int(np.sum(now & ~was)), int(np.sum(was & ~now))
+    value = (gained - lost) / len(y)
+    return Difference(value, len(y), paired(gained, lost, len(y)), _score(before, y), _score(after, y))
 
 
 def _score(logits: np.ndarray, y: np.ndarray, n_saturated: int = 0, n_unchanged: int = 0) -> Accuracy:

@@ -7,6 +7,7 @@ Modules:
     own           a data set of one's own: a folder of images, an .npz file, any set that TFDS has prepared
     image_files   readers of these
     sources       where the image sets come from: folders of TensorFlow Datasets, published files
+    jpeg          images after the way through a JPEG file
     cifar, idx, cifar_pickle, tfds_folder    readers of the published files, and of folders of TensorFlow Datasets
 """
 
@@ -38,6 +39,7 @@ __all__ = [
     "from_arrays",
     "idx",
     "image_files",
+    "jpeg",
     "load",
     "load_own",
     "own",

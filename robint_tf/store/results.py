@@ -147,6 +147,10 @@ def unpacked(data: dict[str, Any]) -> np.ndarray:
         raise ResultsError(f"images in a results file are damaged ({error}); run its command again.") from error
 
 
+PLAIN = {float, int, bool, type(None)}
+"""Types of which a list is written at once: results files are lists of numbers for the most part."""
+
+
 def _render(value: Any, depth: int) -> str:
     """JSON with one key a line, and lists on one line as far as they fit."""
     if isinstance(value, np.ndarray):
@@ -162,6 +166,9 @@ def _render(value: Any, depth: int) -> str:
         items = (f"{pad}{json.dumps(str(k))}: {_render(v, depth + 1)}" for k, v in value.items())
         return "{\n" + ",\n".join(items) + f"\n{end}}}"
     if isinstance(value, list | tuple):
+        if {type(v) for v in value} <= PLAIN:
+            with contextlib.suppress(ValueError):  # a number that is not finite, which is told below
+                return json.dumps(value, allow_nan=False)
         if any(isinstance(v, dict) for v in value):
             return "[\n" + ",\n".join(pad + _render(v, depth + 1) for v in value) + f"\n{end}]"
         return "[" + ", ".join(_render(v, depth + 1) for v in value) + "]"
