@@ -467,6 +467,7 @@ DEMO_2_1 = replace(
     SECTION_2_1["smoke"]["mnist"],
     training=Training(epochs=2, batch_size=20),
     n_train=1000,
+    step_sizes={"l2": 2.0, "linf": 0.1},  # two steps reach the largest eps
     attack=replace(SECTION_2_1["smoke"]["mnist"].attack, n_steps=10),
     n_test=100,
     norms=("l2",),
