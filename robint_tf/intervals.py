@@ -35,7 +35,7 @@ def paired(gained: int, lost: int, n: int) -> Interval:
 
     >>> low, high = paired(10, 30, 1000)
     >>> f"{low:.4f} to {high:.4f}"
-    '-0.0325 to -0.0074'
+    '-0.0324 to -0.0075'
     """
     gained_, lost_, n_ = gained + 0.5, lost + 0.5, n + 2
     middle = (gained_ - lost_) / n_
