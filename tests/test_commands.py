@@ -35,6 +35,9 @@ def test_version(robint):
 
 def test_section_2_2_writes_figures_and_numbers_and_trains_only_once(robint, tmp_path, monkeypatch):
     monkeypatch.delenv("ROBINT_DETERMINISTIC", raising=False)
+    robint("section-2-2", "--preset", "smoke", "--seeds", "1")
+    one_seed = times_of(tmp_path / "store")
+    assert len(one_seed) == 6  # networks and their accuracies
     first = robint("section-2-2", "--preset", "smoke")
     assert "tilt standard > weak > strong in" in first
     names = {"section_2_2", "section_2_2_sketch"}
@@ -42,10 +45,11 @@ def test_section_2_2_writes_figures_and_numbers_and_trains_only_once(robint, tmp
         n + s for n in names for s in (".png", ".pdf", ".json")
     }
     before = {p.name: p.read_bytes() for p in (tmp_path / "figures").iterdir()}
-    trained = sorted(p.stat().st_mtime_ns for p in (tmp_path / "store" / "ClassifierSpec").rglob("arrays.npz"))
-    assert len(trained) == 6
+    trained = times_of(tmp_path / "store")
+    assert len(trained) == 12
+    assert trained.items() > one_seed.items()  # a new seed trains only what is new
     robint("section-2-2", "--preset", "smoke")
-    assert sorted(p.stat().st_mtime_ns for p in (tmp_path / "store" / "ClassifierSpec").rglob("arrays.npz")) == trained
+    assert times_of(tmp_path / "store") == trained
     assert {p.name: p.read_bytes() for p in (tmp_path / "figures").iterdir()} == before
 
     numbers = results.read(tmp_path / "figures" / "section_2_2.json")
@@ -56,13 +60,6 @@ def test_section_2_2_writes_figures_and_numbers_and_trains_only_once(robint, tmp
     assert standard > strong + 10  # two epochs suffice for the paper's effect
     for network in numbers["networks"]:
         assert len(network["tilt_degrees"]["values"]) == numbers["n_seeds"] == 2
-
-
-def test_a_new_seed_trains_only_what_is_new(robint, tmp_path):
-    robint("section-2-2", "--preset", "smoke", "--seeds", "1")
-    assert len(list((tmp_path / "store" / "ClassifierSpec").rglob("arrays.npz"))) == 3
-    robint("section-2-2", "--preset", "smoke", "--seeds", "2")
-    assert len(list((tmp_path / "store" / "ClassifierSpec").rglob("arrays.npz"))) == 6
 
 
 def test_redraw_gives_the_same_figures_without_the_store(robint, tmp_path):
@@ -209,40 +206,35 @@ def test_a_folder_without_permission_is_refused_before_any_work(robint, tmp_path
     assert not (tmp_path / "store" / "ClassifierSpec").exists()
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    """What section-2-2 writes when nothing stops it, by name."""
-    folder = tmp_path_factory.mktemp("undisturbed")
-    process = start(folder, "section-2-2", "--preset", "smoke")
-    _, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, errors
-    return {p.name: p.read_bytes() for p in (folder / "figures").iterdir()}
-
-
-@pytest.mark.parametrize(
-    ("signum", "code"),
-    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9)],
-)
-def test_a_killed_command_continues_and_ends_with_the_same_bytes(tmp_path, signum, code, robint, undisturbed):
-    args = ["section-2-2", "--preset", "smoke"]
-    process = start(tmp_path, *args)
-    deadline = time.monotonic() + 120
-    while len(list((tmp_path / "store").rglob("manifest.json"))) < 3:  # two standard networks and a weak one
-        assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    process.send_signal(signum)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == code
-    assert "Traceback" not in errors
-    if signum != signal.SIGKILL:
-        assert "stopping after this batch" in errors
-        assert "continue" in errors
-    finished = {p: p.stat().st_mtime_ns for p in (tmp_path / "store").rglob("manifest.json")}
+def test_a_killed_command_continues_and_ends_with_the_same_bytes(tmp_path, robint):
+    """One run of twelve trainings, stopped in four ways, each after another training."""
+    args, finished = ["section-2-2", "--preset", "smoke", "--seeds", "4"], {}
+    for signum, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGKILL, -9)):
+        n_before, process = len(finished), start(tmp_path, *args)
+        deadline = time.monotonic() + 120
+        while len(found := times_of(tmp_path / "store")) <= n_before:
+            assert process.poll() is None, process.stderr.read()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signum)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == code
+        assert "Traceback" not in errors
+        if signum != signal.SIGKILL:
+            assert "stopping after this batch" in errors
+            assert "continue" in errors
+        assert found.items() >= finished.items()
+        finished = times_of(tmp_path / "store")
     robint(*args)
-    assert {p: p.stat().st_mtime_ns for p in finished} == finished
+    assert times_of(tmp_path / "store").items() >= finished.items()
     resumed = {p.name: p.read_bytes() for p in (tmp_path / "figures").iterdir()}
-    assert resumed == undisturbed
+    robint(*args, "--store", "another", "--out", "undisturbed")
+    assert resumed == {p.name: p.read_bytes() for p in (tmp_path / "undisturbed").iterdir()}
+
+
+def times_of(store):
+    """When each artifact of a store was made."""
+    return {p: p.stat().st_mtime_ns for p in store.rglob("manifest.json") if ".part-" not in str(p)}
 
 
 OWN = (
@@ -251,7 +243,6 @@ OWN = (
 )
 TINY = "--dataset mnist-sample --n-train 20 --n-test 20"
 LINES = {
-    "data": ["data mnist-sample", "data"],
     "a network of one's own": [
         f"train {TINY} --epochs 1 --eps 0.5 --n-steps 2 --bounds 0,255 --save m.keras --tensorboard logs",
         "evaluate m.keras --dataset mnist-sample --n-test 20 --bounds 0,255 --eps 8/255 --eps-range 0,1 --n-steps 2",
@@ -259,13 +250,16 @@ LINES = {
         "pack p.json",
         "unpack p.json --store another",
     ],
-    "results": [
+    "data, plans and results": [
+        "data mnist-sample",
+        "data",
+        "plan section-2-2 --preset smoke --seeds 1",
         "section-2-2 --preset smoke --seeds 1",
         "report",
         "redraw figures/section_2_2.json",
         "status --preset smoke",
+        "plan section-3-2 --preset smoke --calibrate 0",
     ],
-    "plans": ["plan section-2-2 --preset smoke --seeds 1", "plan section-3-2 --preset smoke --calibrate 0"],
 }
 SLOW = {
     "section 2.1": [
@@ -304,13 +298,24 @@ def test_installed_command_runs_as_a_process(tmp_path):
     if not script.exists():
         pytest.skip("the console script is not installed beside this Python")
     done = subprocess.run(
-        [script, "section-2-2", "--preset", "smoke", "--seeds", "1", "--store", tmp_path / "s", "--out", tmp_path],
+        [
+            script,
+            "train",
+            "--dataset",
+            "toy",
+            "--epochs",
+            "1",
+            "--store",
+            tmp_path / "s",
+            "--save",
+            tmp_path / "m.keras",
+        ],
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "section_2_2.png").stat().st_size > 10_000
+    assert keras.models.load_model(tmp_path / "m.keras").output_shape == (None, 2)
 
 
 def test_demo_runs_offline(robint, tmp_path, monkeypatch):

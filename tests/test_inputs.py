@@ -202,6 +202,15 @@ def test_networks_of_other_kinds_are_refused_in_one_line(images, make, message):
         fit_classifier(make(), *images, Training(epochs=1), ATTACK, initialise=False)
 
 
+def test_logits_of_one_image_may_add_up_to_1(linear_network, images):
+    x, y = images[0][:1], images[1][:1]
+    kernel, _ = linear_network.get_weights()
+    shares = np.array([0.2, 0.3, 0.5], np.float32)
+    linear_network.set_weights([kernel, shares - x.reshape(-1) @ kernel])
+    assert linear_network(x).numpy().sum() == pytest.approx(1, abs=1e-6)
+    assert evaluation.accuracy(linear_network, x, y, warn=False).n == 1
+
+
 def overflowing(threshold):
     """A network whose logits are infinite for images with a sum above a threshold, and nowhere else."""
     huge = L.Lambda(lambda x: x * tf.where(tf.reduce_sum(x, axis=1, keepdims=True) > threshold, 3e38, 1.0) * 10.0)

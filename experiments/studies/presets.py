@@ -263,6 +263,7 @@ _SECTION_2_1 = {
         name: replace(
             study,
             training=Training(epochs=1, batch_size=20),
+            losses=("xent",),
             n_train=100,
             step_sizes=_QUICK_STEP_SIZES[name],
             n_steps=2,

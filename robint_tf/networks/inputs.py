@@ -144,12 +144,17 @@ def check_network(network: Network, x: np.ndarray, y: np.ndarray | None = None) 
         )
     logits = called(network, x[:EXAMINED])
     check_finite(logits)
-    if logits.min() >= 0 and np.allclose(logits.sum(axis=-1), 1, atol=1e-3):
+    # The logits of a single image may add up to 1 by chance, not those of its negative as well.
+    if _are_probabilities(logits) and _are_probabilities(called(network, 0.5 * (1 - x[:EXAMINED]))):
         raise InputError("the network returns probabilities (rows sum to 1); remove its softmax, attacks need logits.")
     n_classes = logits.shape[-1]
     if y is not None and (y.min() < 0 or y.max() >= n_classes):
         raise InputError(f"labels range over [{y.min()}, {y.max()}]; give integers from 0 to {n_classes - 1}.")
     return logits
+
+
+def _are_probabilities(values: np.ndarray) -> bool:
+    return bool(values.min() >= 0 and np.allclose(values.sum(axis=-1), 1, atol=1e-3))
 
 
 def called(network: Network, x: np.ndarray) -> np.ndarray:
