@@ -133,6 +133,20 @@ def test_attacks_and_predictions_follow_a_network_that_changes():
     np.testing.assert_allclose(attacks.predict(network, X), np.asarray(network(X)), atol=1e-5)
 
 
+class Tempered(Net):
+    temperature = 1.0
+
+    def call(self, x):
+        return super().call(x) / self.temperature
+
+
+def test_predictions_follow_a_number_that_is_set_on_a_network():
+    network = Tempered()
+    before = attacks.predict(network, X)
+    network.temperature = 5
+    np.testing.assert_allclose(attacks.predict(network, X), before / 5, rtol=1e-5)
+
+
 def test_variables_without_an_initialiser_of_their_own_are_refused():
     network = small(keras.layers.SpectralNormalization(keras.layers.Dense(4)))
     with pytest.raises(InputError, match="does not say how its variable"):

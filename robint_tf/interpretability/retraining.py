@@ -71,7 +71,7 @@ class Occluder:
         if own is not None:  # warns of one that only guesses, as a network does that takes images in another range
             some = self.dataset.test.take(min(EXAMINED, len(self.dataset.test.y)))
             evaluation.accuracy(own, some.x, some.y)
-        self.own_sha256 = "" if own is None else classifiers.fingerprint(own)
+        self.own_sha256 = "" if own is None else classifiers.fingerprint(own, lasting=False)
         self._ranked: tuple[object, Ranked] | None = None
         self._occluded: tuple[object, tuple[Split, Split]] | None = None
 

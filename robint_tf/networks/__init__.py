@@ -2,7 +2,8 @@
 
 Modules:
 
-    classifiers         the three classifiers, their initial weights, what a network is known by
+    classifiers         the three classifiers and their initial weights
+    identity            what a network is known by
     bounds, inputs      networks of other pixel ranges; what is checked of images, labels and networks
     cpu_forward         the same networks with gradients that cost less on CPUs
     vae_gan             the VAE-GAN: one training step, projections and samples
@@ -29,6 +30,7 @@ __all__ = [
     "cpu_forward",
     "files",
     "fingerprint",
+    "identity",
     "inputs",
     "layers",
     "optimizers",

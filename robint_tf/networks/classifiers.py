@@ -6,13 +6,9 @@ variant: "authors", "paper" (appendix A.2's tables) or "corrected"; precision: "
 """
 
 import functools
-import hashlib
-import inspect
-import json
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
 
 import keras
 import numpy as np
@@ -21,9 +17,8 @@ from numpy.random import SeedSequence
 
 from robint_tf.catalogue import ARCHITECTURES
 from robint_tf.errors import InputError
+from robint_tf.networks.identity.naming import Network, architecture_of, fingerprint, is_kept
 from robint_tf.specs import CUSTOM
-
-Network: TypeAlias = keras.Model
 
 
 @dataclass(frozen=True)
@@ -86,7 +81,7 @@ def build(architecture: str, *, variant: str = "authors", seed: int = 0, precisi
     """
     network = _assembled(architecture, variant, precision)
     initialise(network, seed)
-    _BUILT[network] = fingerprint(network)
+    _BUILT[network] = fingerprint(network, lasting=False)
     return network
 
 
@@ -104,23 +99,15 @@ def _assembled(architecture: str, variant: str, precision: str) -> Network:
     return network
 
 
-def architecture_of(network: Network) -> str:
-    """What a spec calls the architecture of any network: `custom-` and a hash of its configuration without names.
-
-    `ValueError` for a network that cannot say its configuration (a subclassed model without `get_config`).
-    """
-    return f"{CUSTOM}{hashlib.sha256(_configuration(network).encode()).hexdigest()[:20]}"
-
-
 @functools.cache
 def _known(architecture: str, variant: str, precision: str) -> str:
-    return architecture_of(_assembled(architecture, variant, precision))
+    return architecture_of(_assembled(architecture, variant, precision), lasting=False)
 
 
 def check_architecture(network: Network, architecture: str, *, variant: str, precision: str) -> None:
     """`ValueError` unless the network is what `architecture` names: registered, or by `architecture_of`."""
     expected = architecture if architecture.startswith(CUSTOM) else _known(architecture, variant, precision)
-    found = architecture_of(network)
+    found = architecture_of(network, lasting=False)  # which is the other where that could be told
     if found != expected:
         raise InputError(
             f"the network {network.name!r} ({found}) is not the architecture {architecture} (variant {variant}, "
@@ -128,86 +115,12 @@ def check_architecture(network: Network, architecture: str, *, variant: str, pre
         )
 
 
-def fingerprint(network: Network) -> str:
-    """SHA-256 of a network's configuration and weights, by which a user's network is known in the store."""
-    digest = hashlib.sha256(_configuration(network).encode())
-    for weight in network.get_weights():
-        digest.update(f"{weight.dtype}{weight.shape}".encode())
-        digest.update(np.ascontiguousarray(weight).tobytes())
-    return digest.hexdigest()
-
-
-def _configuration(network: Network) -> str:
-    """What a network computes, without the names of its layers, which Keras numbers in order of their making.
-
-    Besides Keras' configuration: shapes and types of the variables; the values of those that training does not reset,
-    such as the statistics of a `Normalization`; and the source of classes and functions that are not Keras'.
-    """
-    if not network.built and not network.variables:
-        raise InputError(f"the network {network.name!r} has no weights yet; give it an Input, or call it once.")
-    try:
-        config = keras.saving.serialize_keras_object(network)
-    except (NotImplementedError, TypeError) as error:  # Keras' own words for a class without get_config
-        raise InputError(
-            f"the network {network.name!r} cannot say its configuration; give its class a get_config method."
-        ) from error
-    config = {key: config[key] for key in ("class_name", "config") if key in config}
-    numbers: dict[str, str] = {}
-    described = json.dumps(_renamed(config, numbers), sort_keys=True, default=str)
-    parts = [value for part in network._flatten_layers() for value in (type(part), *vars(part).values())]
-    sources = sorted({source for part in parts if (source := _source(part))})
-    variables = [f"{v.dtype}{tuple(v.shape)}" for v in network.variables]
-    return "\n".join([described, *variables, *sources, *_kept(network)])
-
-
-def _kept(network: Network) -> list[str]:
-    """Hashes of the values that `initialise` leaves as they are."""
-    owners = {id(v): part for part in network._flatten_layers() for v in part.variables}
-    kept = [v for v in network.variables if _is_kept(v, owners[id(v)])]
-    return [hashlib.sha256(np.ascontiguousarray(v).tobytes()).hexdigest() for v in kept]
-
-
-def _source(value: Any) -> str:
-    """A hash of the source of a class or function that is neither Keras' nor this package's; nothing for others."""
-    if not inspect.isclass(value) and not inspect.isfunction(value):
-        return ""
-    if (value.__module__ or "").split(".")[0] in ("keras", "robint_tf", "tensorflow", "builtins"):
-        return ""
-    try:
-        source = inspect.getsource(value)
-    except (OSError, TypeError):  # typed into an interpreter
-        functions = [value] if inspect.isfunction(value) else list(filter(inspect.isfunction, vars(value).values()))
-        source = repr([(f.__code__.co_code, f.__code__.co_names) for f in functions])
-    return hashlib.sha256(f"{value.__module__}.{value.__qualname__}\n{source}".encode()).hexdigest()
-
-
-NAMELESS = ("registered_name", "build_config", "compile_config", "module")
-"""Entries of a configuration that say nothing of what is computed."""
-REFERENCES = ("inbound_nodes", "input_layers", "output_layers")
-"""Entries in which layers are named to say how they are connected."""
-
-
-def _renamed(config: Any, numbers: dict[str, str], *, refers: bool = False) -> Any:
-    """A configuration with numbers in place of the names of layers, in the order in which they appear."""
-    if isinstance(config, dict):
-        if config.get("class_name") == "DTypePolicy":  # its name is a type of numbers
-            return config
-        return {
-            key: _renamed(value, numbers, refers=refers or key == "name" or key in REFERENCES)
-            for key, value in config.items()
-            if key not in NAMELESS
-        }
-    if isinstance(config, list | tuple):
-        return [_renamed(value, numbers, refers=refers) for value in config]
-    return numbers.setdefault(config, f"#{len(numbers)}") if refers and isinstance(config, str) else config
-
-
 _BUILT: "weakref.WeakKeyDictionary[Network, str]" = weakref.WeakKeyDictionary()
 
 
 def is_fresh(network: Network) -> bool:
     """Whether a network comes from `build` and still holds the weights that it was built with."""
-    return network in _BUILT and _BUILT[network] == fingerprint(network)
+    return network in _BUILT and _BUILT[network] == fingerprint(network, lasting=False)
 
 
 def initialise(network: Network, seed: int) -> None:
@@ -249,16 +162,11 @@ def _initialise(variable: keras.Variable, layer: layers.Layer, seed: int) -> Non
             values = np.array(variable)
             values[layer.units : 2 * layer.units] = 1
             variable.assign(values)
-    elif not _is_kept(variable, layer):
+    elif not is_kept(variable, layer):
         raise InputError(
             f"layer {layer.name!r} does not say how its variable {variable.name!r} starts; name the initialiser "
             f"{variable.name}_initializer, or train with initialise=False from the weights that it has."
         )
-
-
-def _is_kept(variable: keras.Variable, layer: layers.Layer) -> bool:
-    """Whether a variable holds what a layer has learnt from data before training, and keeps it."""
-    return isinstance(layer, layers.Normalization) and not variable.trainable
 
 
 def _initialiser_of(name: str, layer: layers.Layer) -> keras.initializers.Initializer | None:

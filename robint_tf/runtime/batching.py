@@ -58,8 +58,9 @@ Compiled = TypeVar("Compiled")
 def per_network(network: keras.Model, key: object, make: Callable[[Any], Compiled]) -> Compiled:
     """What make(network) compiles for a network, made once per key, which dies with its network.
 
-    It is compiled again when layers of the network were added, removed, frozen or given another activation since, and
-    after `device.configure` chose otherwise between XLA and none.
+    It is compiled again when layers of the network were added, removed, frozen or given another activation since, when
+    a number or text was changed that is a public attribute of an own layer, and after `device.configure` chose
+    otherwise between XLA and none.
     """
     functions = _COMPILED.setdefault(network, {})
     key = key, device.jit_compile(), device.training_block(), device.tf32(), _structure(network)
@@ -69,11 +70,23 @@ def per_network(network: keras.Model, key: object, make: Callable[[Any], Compile
 
 
 def _structure(network: keras.Model) -> tuple:
-    """What of a network is laid down when it is compiled: its layers, which are trained, and their activations."""
+    """What of a network is laid down when it is compiled: its layers, which are trained, and how they compute."""
     return tuple(
-        (weakref.ref(layer), layer.trainable, _reference(getattr(layer, "activation", None)))
-        for layer in network._flatten_layers(include_self=False)
+        (weakref.ref(layer), layer.trainable, _reference(getattr(layer, "activation", None)), _settings(layer))
+        for layer in network._flatten_layers()
     )
+
+
+PROGRESS = ("built", "compiled", "stop_training", "stop_evaluating", "stop_predicting")
+"""Attributes by which Keras says what it has done with a network."""
+
+
+def _settings(layer: keras.layers.Layer) -> tuple:
+    """Numbers and texts that are public attributes of a layer of an own class."""
+    if type(layer).__module__.split(".")[0] in ("keras", "robint_tf"):
+        return ()
+    public = {name: value for name, value in vars(layer).items() if name[0] != "_" and name not in PROGRESS}
+    return tuple((name, value) for name, value in public.items() if isinstance(value, bool | int | float | str))
 
 
 def _reference(value: Any) -> Any:

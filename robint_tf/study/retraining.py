@@ -186,6 +186,9 @@ class Retrainings:
             raise InputError(f"an attribution is called {RANDOM!r}, as the baseline is; give it another name.")
         self.network, self.dataset = network_of(model, bounds), dataset_of(train, test, bounds)
         self._scratch = untrained(self.network, build, bounds, self.dataset.train.x)
+        self._architecture = classifiers.architecture_of(self._scratch, lasting=store is not None)
+        if store is not None:
+            classifiers.fingerprint(self.network)  # `ValueError` for one that the store would not know again
         self._left = ExitStack()
         if store is None:
             store = self._left.enter_context(tempfile.TemporaryDirectory(prefix="robint-"))
@@ -285,7 +288,7 @@ class Retrainings:
                 fraction=fraction,
                 training=replace(training, seed=FIRST_SEED + training.seed + seed),
                 variant=variant,
-                architecture=classifiers.architecture_of(self._scratch),
+                architecture=self._architecture,
             )
             for fraction in self.fractions
             for seed in range(self.n_seeds)
