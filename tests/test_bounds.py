@@ -91,6 +91,18 @@ def test_a_bounded_network_is_saved_and_known_by_its_bounds(tmp_path, images):
     assert len({classifiers.fingerprint(n) for n in [bounded, *others]}) == 4
 
 
+def test_images_are_not_rounded_where_layers_compute_in_another_precision(images):
+    x = images[0] * np.float32(0.9)
+    network = convolutional()
+    expected = network(x)
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        bounded = Bounded(network, (-1, 1))
+        np.testing.assert_array_equal(bounded(x), expected)
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
 def test_a_network_made_to_take_other_images_is_one_of_plain_keras_layers(tmp_path, images):
     network, (x, _) = convolutional(), images
     path = tmp_path / "a.keras"

@@ -1,10 +1,11 @@
 import goldens
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from robint_tf.attacks.losses import xent
-from robint_tf.networks import classifiers
+from robint_tf.networks import classifiers, vae_gan
 
 GOLDEN = {"gaussian_mlp": "MIXNORM_DNN", "mnist_cnn": "MNIST_CNN", "cifar_cnn": "CIFAR_CNN"}
 PARAMETER_COUNTS = {
@@ -49,6 +50,21 @@ def test_network_equals_the_authors(architecture):
         key = f"{name}/grad_w/{'/'.join(variable.path.split('/')[-2:])}/checksum"
         mine, theirs = goldens.checksum(gradient), golden[key]
         np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-5 * theirs[2], err_msg=key)
+
+
+def test_networks_are_the_same_whatever_order_of_axes_a_user_has_chosen():
+    """Which a keras.json says."""
+    names = [(name, classifiers.architecture_of(classifiers.build(name))) for name in ("mnist_cnn", "cifar_cnn")]
+    parts = vae_gan.build("square@30x3")
+    described = [classifiers.architecture_of(getattr(parts, part)) for part in vae_gan.PARTS]
+    keras.config.set_image_data_format("channels_first")
+    try:
+        again = [(name, classifiers.architecture_of(classifiers.build(name))) for name, _ in names]
+        parts = vae_gan.build("square@30x3")
+        assert [classifiers.architecture_of(getattr(parts, part)) for part in vae_gan.PARTS] == described
+    finally:
+        keras.config.set_image_data_format("channels_last")
+    assert again == names
 
 
 def test_initial_weights_are_glorot_uniform_and_depend_on_the_seed_alone():

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import robint_tf
-from robint_tf import attacks, data, study
+from robint_tf import attacks, data, study, training
 from robint_tf.attacks import PGD
 from robint_tf.errors import InputError
 from robint_tf.interpretability import attributions, controls
@@ -191,7 +191,7 @@ def test_build_makes_what_is_retrained(network):
         assert own.isdisjoint({cell.architecture for cell in plan.cells})
     assert len(made) == 1
     with pytest.raises(InputError, match="have it return a new one"):
-        study.roar(network, TRAIN, TEST, build=lambda: network, bounds=(0, 255), **SMALL)
+        study.roar(network, TRAIN, TEST, "gradient", build=lambda: network, bounds=(0, 255), **SMALL)
 
 
 def test_statistics_learnt_before_training_stay_in_the_copy():
@@ -413,14 +413,139 @@ def test_a_projector_that_returns_something_else_is_refused(network):
             study.manifold_distance(network, projector, *TEST, ATTACK, bounds=(0, 255))
 
 
-def test_seeds_are_counted_from_that_of_the_training(network):
-    settings = SMALL | {"bounds": (0, 255)}
-    with retraining.Retrainings(network, TRAIN, TEST, "gradient", **settings) as first:
-        pass
-    later = settings | {"training": replace(TRAINING, seed=1)}
-    with retraining.Retrainings(network, TRAIN, TEST, "gradient", **later) as second:
-        pass
-    assert [c.training.seed + 1 for c in first.cells] == [c.training.seed for c in second.cells]
+def test_trainings_of_other_seeds_share_no_cell(network):
+    cells, drawn = [], []
+    for seed in range(3):
+        settings = SMALL | {"bounds": (0, 255), "seeds": 3, "training": replace(TRAINING, seed=seed)}
+        with retraining.Retrainings(network, TRAIN, TEST, "gradient", **settings) as plan:
+            cells += plan.cells
+            drawn += [plan._occluder.splits(cell)[0].x for cell in plan.cells if cell.attribution == "random"]
+    assert len(set(cells)) == len(cells) == 2 * 3 * 3
+    assert len({x.tobytes() for x in drawn}) == 3 * 3, "each network has random pixels of its own"
+    assert {cell.mask_seed for cell in cells if cell.attribution != "random"} == {0}
+
+
+def backbone(values):
+    """Frozen layers with weights of their own, as of a network that was trained before."""
+    made = keras.Sequential(
+        [keras.layers.Input((SIDE, SIDE, 3)), keras.layers.Flatten(), keras.layers.Dense(4), keras.layers.Dropout(0.1)]
+    )
+    made.layers[1].set_weights([np.full((SIDE * SIDE * 3, 4), values, np.float32), np.ones(4, np.float32)])
+    made.trainable = False
+    return made
+
+
+def on_backbone(values=0.5):
+    normalised = keras.layers.BatchNormalization(trainable=False, moving_mean_initializer="ones")
+    return keras.Sequential(
+        [keras.layers.Input((SIDE, SIDE, 3)), backbone(values), normalised, keras.layers.Dense(N_CLASSES)]
+    )
+
+
+class Frozen(Subclassed):
+    """Whose configuration does not say what of it is frozen."""
+
+
+def frozen_subclass():
+    network = Frozen()
+    network(np.zeros((1, SIDE, SIDE, 3), np.float32))
+    network.convolution.trainable = False
+    return network
+
+
+@pytest.mark.parametrize("make", [on_backbone, lambda: Bounded(on_backbone(), (0, 255)), frozen_subclass])
+@pytest.mark.parametrize("built", [False, True])
+def test_frozen_layers_are_retrained_with_the_weights_that_they_have(make, built):
+    explained = make()
+    x = np.zeros((1, SIDE, SIDE, 3), np.float32)
+    explained(x)
+    made = given.untrained(explained, make if built else None, None, x)
+    before = [np.array(v) for v in made.variables]
+    frozen = {id(v) for layer in made._flatten_layers() if not layer.trainable for v in layer.variables}
+    training.fit_classifier(made, TRAIN[0] / np.float32(128) - 1, TRAIN[1], TRAINING, initialise=True)
+    assert [layer.trainable for layer in made._flatten_layers()] == [
+        layer.trainable for layer in explained._flatten_layers()
+    ]
+    for variable, value in zip(made.variables, before, strict=True):
+        if id(variable) not in frozen:
+            assert variable.name in ("seed_generator_state", "bias", "beta") or (np.array(variable) != value).any()
+        elif variable.name != "seed_generator_state":
+            np.testing.assert_array_equal(variable, value)
+    if not built:
+        kept = [np.array(v) for layer in explained._flatten_layers() if not layer.trainable for v in layer.weights]
+        found = [np.array(v) for layer in made._flatten_layers() if not layer.trainable for v in layer.weights]
+        for theirs, ours in zip(kept, found, strict=True):
+            np.testing.assert_array_equal(theirs, ours)
+
+
+def test_networks_with_other_frozen_weights_have_other_cells(network):
+    cells = []
+    for values in (0.5, 0.5, 0.25):
+        with retraining.Retrainings(
+            network, TRAIN, TEST, "gradient", build=lambda values=values: on_backbone(values), bounds=(0, 255), **SMALL
+        ) as plan:
+            cells.append(tuple(plan.cells))
+    assert cells[0] == cells[1]
+    assert set(cells[0]).isdisjoint(cells[2])
+
+
+def test_a_network_of_which_nothing_is_trained_is_refused():
+    network = sequential()
+    network.trainable = False
+    with pytest.raises(InputError, match=r"no layer of the network .* is trained; set trainable = True"):
+        study.roar(network, TRAIN, TEST, bounds=(0, 255), **SMALL)
+
+
+@keras.saving.register_keras_serializable("tests")
+class Doubled(keras.Sequential):
+    def call(self, x, training=None, mask=None):
+        return 2 * super().call(x, training=training)
+
+
+def test_a_copy_of_a_subclass_computes_as_it_does():
+    network = Doubled(sequential().layers)
+    copy = given.untrained(network, None, None, np.zeros((1, SIDE, SIDE, 3), np.float32))
+    assert type(copy) is Doubled
+    np.testing.assert_allclose(copy(TEST[0]), network(TEST[0]), rtol=1e-6)
+
+
+def in_precision(policy):
+    return keras.Sequential(
+        [
+            keras.layers.Input((SIDE, SIDE, 3)),
+            keras.layers.Flatten(),
+            keras.layers.Dense(4, "relu", dtype=policy),
+            keras.layers.Dense(3),
+        ]
+    )
+
+
+def test_a_precision_that_the_layers_do_not_have_is_refused():
+    for policy, other in (("float32", "mixed_bfloat16"), ("mixed_bfloat16", "float32")):
+        network = in_precision(policy)
+        assert given.precision_of(network) == policy
+        settings = SMALL | {"training": replace(TRAINING, precision=policy), "bounds": (0, 255)}
+        with retraining.Retrainings(network, TRAIN, TEST, "gradient", **settings) as plan:
+            assert {cell.training.precision for cell in plan.cells} == {policy}
+        with pytest.raises(InputError, match=f"give precision='{policy}'"):
+            retraining.Retrainings(
+                network, TRAIN, TEST, "gradient", **settings | {"training": replace(TRAINING, precision=other)}
+            )
+    with pytest.raises(InputError, match="compute in float16"):
+        study.roar(in_precision("float16"), TRAIN, TEST, bounds=(0, 255), **SMALL)
+
+
+def test_two_attributions_of_one_name_are_refused_in_a_list(network):
+    def made(sign):
+        def mine(network, x):
+            return sign * np.asarray(x)
+
+        return mine
+
+    with pytest.raises(InputError, match="two attributions are called 'mine'; give them in a dict"):
+        study.road(network, TEST, [made(1), made(-1)], bounds=(0, 255))
+    assert given.methods_of([linear, linear, "gradient", "gradient"]).keys() == {"linear", "gradient"}
+    assert len(given.methods_of({"one": made(1), "other": made(-1)})) == 2
 
 
 def test_a_split_is_taken_as_it_is():

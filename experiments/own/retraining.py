@@ -1,6 +1,6 @@
 """ROAR and KAR of a user's own classifier on the user's own data: `robint roar MODEL --data ...`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,10 +52,12 @@ def roar(plan: Plan, options: RunOptions, place: OwnDataOptions) -> None:
     run = begin(options, variant=plan.variant)
     dataset = place.read(n_train=plan.n_train, n_test=plan.n_test, bounds=plan.bounds)
     from robint_tf.networks.files import models
+    from robint_tf.study.given import precision_of
     from robint_tf.study.retraining import Retrainings
 
     shape, n_classes = dataset.train.x.shape[1:], len(dataset.class_names)
     network = models.load(plan.model, x_shape=shape, n_classes=n_classes, bounds=plan.bounds)
+    training = replace(training, precision=precision_of(network))
     with Retrainings(
         network,
         dataset.train,

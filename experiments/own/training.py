@@ -34,14 +34,18 @@ def refuse(own: bool, model: Path | None, epochs: int | None) -> None:
 def fresh(
     model: Path, spec: ClassifierSpec, dataset: "Dataset", bounds: tuple[float, float] | None
 ) -> "tuple[Network, ClassifierSpec]":
-    """An untrained network like that in a file, of images in [-1, 1], and the spec with its architecture."""
+    """An untrained network like that in a file, of images in [-1, 1], and the spec with its architecture.
+
+    `ValueError` if the spec's precision is not that of the network's layers.
+    """
     from robint_tf.networks import classifiers
     from robint_tf.networks.files import models
-    from robint_tf.study.given import untrained
+    from robint_tf.study.given import check_precision, untrained
 
     shape, n_classes = dataset.train.x.shape[1:], len(dataset.class_names)
     like = models.load(model, x_shape=shape, n_classes=n_classes, bounds=bounds)
     network = untrained(like, None, None, dataset.train.x)
+    check_precision(network, spec.training.precision)
     return network, replace(spec, architecture=classifiers.architecture_of(network))
 
 

@@ -17,7 +17,7 @@ from numpy.random import SeedSequence
 
 from robint_tf.catalogue import ARCHITECTURES
 from robint_tf.errors import InputError
-from robint_tf.networks.identity.naming import Network, architecture_of, fingerprint, is_kept
+from robint_tf.networks.identity.naming import Network, architecture_of, fingerprint, kept_of
 from robint_tf.specs import CUSTOM
 
 
@@ -35,6 +35,11 @@ MNIST_FILTERS = {"authors": (32, 64), "paper": (64, 32), "corrected": (32, 64)}
 CIFAR_HIDDEN = {"authors": 512, "paper": 256, "corrected": 512}
 
 
+Conv2D = functools.partial(layers.Conv2D, padding="same", activation="relu", data_format="channels_last")
+MaxPooling2D = functools.partial(layers.MaxPooling2D, padding="same", data_format="channels_last")
+Flatten = functools.partial(layers.Flatten, data_format="channels_last")  # whatever a keras.json says
+
+
 def gaussian_mlp(variant: str = "authors") -> list[layers.Layer]:
     """Layers for points in the plane; 642 parameters."""
     return [layers.Dense(128, "relu", name="dense1"), layers.Dense(2, name="dense2")]
@@ -44,10 +49,10 @@ def mnist_cnn(variant: str = "authors") -> list[layers.Layer]:
     """Layers for MNIST and Fashion-MNIST; 12,908,426 parameters."""
     first, second = MNIST_FILTERS[variant]
     return [
-        layers.Conv2D(first, 5, padding="same", activation="relu", name="conv1"),
-        layers.Conv2D(second, 5, padding="same", activation="relu", name="conv2"),
-        layers.MaxPooling2D(2, padding="same", name="pool2"),
-        layers.Flatten(name="flatten"),
+        Conv2D(first, 5, name="conv1"),
+        Conv2D(second, 5, name="conv2"),
+        MaxPooling2D(2, name="pool2"),
+        Flatten(name="flatten"),
         layers.Dense(1024, "relu", name="dense3"),
         layers.Dense(10, name="dense4"),
     ]
@@ -56,13 +61,13 @@ def mnist_cnn(variant: str = "authors") -> list[layers.Layer]:
 def cifar_cnn(variant: str = "authors") -> list[layers.Layer]:
     """Layers for CIFAR-10; 2,168,362 parameters."""
     return [
-        layers.Conv2D(32, 3, padding="same", activation="relu", name="conv1"),
-        layers.Conv2D(32, 3, padding="same", activation="relu", name="conv2"),
-        layers.MaxPooling2D(2, padding="same", name="pool2"),
-        layers.Conv2D(64, 3, padding="same", activation="relu", name="conv3"),
-        layers.Conv2D(64, 3, padding="same", activation="relu", name="conv4"),
-        layers.MaxPooling2D(2, padding="same", name="pool4"),
-        layers.Flatten(name="flatten"),
+        Conv2D(32, 3, name="conv1"),
+        Conv2D(32, 3, name="conv2"),
+        MaxPooling2D(2, name="pool2"),
+        Conv2D(64, 3, name="conv3"),
+        Conv2D(64, 3, name="conv4"),
+        MaxPooling2D(2, name="pool4"),
+        Flatten(name="flatten"),
         layers.Dense(CIFAR_HIDDEN[variant], "relu", name="dense5"),
         layers.Dense(10, name="dense6"),
     ]
@@ -126,21 +131,24 @@ def is_fresh(network: Network) -> bool:
 def initialise(network: Network, seed: int) -> None:
     """Give a network the initial weights that belong to `seed`, by each variable's own initialiser.
 
-    The study's networks start from Glorot uniform kernels and zero biases. Statistics that a layer has learnt from data
-    before training (`Normalization.adapt`) stay. `ValueError` for any other variable whose layer does not say how it
-    starts.
+    The study's networks start from Glorot uniform kernels and zero biases. Frozen layers, and statistics that a layer
+    has learnt from data before training (`Normalization.adapt`), stay as they are. `ValueError` for any other variable
+    whose layer does not say how it starts.
     """
     if seed < 0:
         raise InputError(f"seed is {seed}; give a whole number of at least 0.")
+    kept = kept_of(network)
     states = SeedSequence(seed).generate_state(len(network.layers))
     for layer, state in zip(network.layers, states, strict=True):
         owners = {id(v): part for part in layer._flatten_layers() for v in part.variables}  # the innermost comes last
         for i, variable in enumerate(layer.variables):
-            _initialise(variable, owners[id(variable)], (int(state >> 1) + i) % 2**31)
+            if id(variable) not in kept:
+                _initialise(variable, owners[id(variable)], (int(state >> 1) + i) % 2**31)
     of_layers = {id(v) for layer in network.layers for v in layer.variables}
     own = [v for v in network.variables if id(v) not in of_layers]  # of a subclassed model that adds weights itself
     for variable, state in zip(own, SeedSequence([seed, 1]).generate_state(len(own)), strict=True):
-        _initialise(variable, network, int(state >> 1))
+        if id(variable) not in kept:
+            _initialise(variable, network, int(state >> 1))
 
 
 def _initialise(variable: keras.Variable, layer: layers.Layer, seed: int) -> None:
@@ -148,25 +156,24 @@ def _initialise(variable: keras.Variable, layer: layers.Layer, seed: int) -> Non
         variable.assign(np.array([seed, 0], variable.dtype))
         return
     initialiser = _initialiser_of(variable.name, layer)
-    if initialiser is not None:
-        config = initialiser.get_config()
-        seeded = {**config, "seed": seed} if "seed" in config else config
-        try:
-            variable.assign(type(initialiser).from_config(seeded)(variable.shape, dtype=variable.dtype))
-        except TypeError as error:
-            raise InputError(
-                f"the initialiser {type(initialiser).__name__} cannot be rebuilt from its configuration ({error}); "
-                "give it a get_config method."
-            ) from error
-        if variable.name == "bias" and getattr(layer, "unit_forget_bias", False):  # of LSTM: gates i, f, c, o
-            values = np.array(variable)
-            values[layer.units : 2 * layer.units] = 1
-            variable.assign(values)
-    elif not is_kept(variable, layer):
+    if initialiser is None:
         raise InputError(
             f"layer {layer.name!r} does not say how its variable {variable.name!r} starts; name the initialiser "
             f"{variable.name}_initializer, or train with initialise=False from the weights that it has."
         )
+    config = initialiser.get_config()
+    seeded = {**config, "seed": seed} if "seed" in config else config
+    try:
+        variable.assign(type(initialiser).from_config(seeded)(variable.shape, dtype=variable.dtype))
+    except TypeError as error:
+        raise InputError(
+            f"the initialiser {type(initialiser).__name__} cannot be rebuilt from its configuration ({error}); "
+            "give it a get_config method."
+        ) from error
+    if variable.name == "bias" and getattr(layer, "unit_forget_bias", False):  # of LSTM: gates i, f, c, o
+        values = np.array(variable)
+        values[layer.units : 2 * layer.units] = 1
+        variable.assign(values)
 
 
 def _initialiser_of(name: str, layer: layers.Layer) -> keras.initializers.Initializer | None:

@@ -31,6 +31,8 @@ from robint_tf.runtime.seeds import derive_seed
 from robint_tf.specs import VARIANTS
 
 Layers = list[keras.layers.Layer]
+Flatten = partial(keras.layers.Flatten, data_format="channels_last")  # whatever a keras.json says
+Cropping2D = partial(keras.layers.Cropping2D, data_format="channels_last")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +103,7 @@ def encoder(settings: Settings) -> Layers:
         conv(64, name="conv1"),
         conv(128, name="conv2"),
         conv(256, name="conv3"),
-        keras.layers.Flatten(name="flatten"),
+        Flatten(name="flatten"),
         DenseBlock(2 * settings.latent_dim, batch_norm=settings.batch_norm, name="dense4"),
     ]
 
@@ -127,7 +129,7 @@ def mnist_discriminator(settings: Settings) -> Layers:
         conv(128, name="conv2"),
         conv(256, name="conv3"),
         conv(256, name="conv4"),
-        keras.layers.Flatten(name="flatten"),
+        Flatten(name="flatten"),
         DenseBlock(512, activation="relu", batch_norm=settings.batch_norm, name="dense5"),
         DenseBlock(1, activation="sigmoid", name="dense6"),
     ]
@@ -162,7 +164,7 @@ def square_decoder(settings: Settings, *, size: int = 32, channels: int = 3) -> 
     doubled = [deconv(_features(levels - i), name=f"deconv{i + 1}") for i in range(1, levels + 1)]
     beyond = least * 2**levels - size
     before, after = beyond // 2, beyond - beyond // 2
-    cut = [keras.layers.Cropping2D(((before, after), (before, after)), name="cut")] if after else []
+    cut = [Cropping2D(((before, after), (before, after)), name="cut")] if after else []
     return [
         DenseBlock(math.prod(shape), name="dense1"),
         keras.layers.Reshape(shape, name="reshape"),
@@ -184,7 +186,7 @@ def square_discriminator(settings: Settings, *, size: int = 32) -> Layers:
     return [
         *layers,
         keep(_features(levels), name=f"conv{2 * levels + 1}"),
-        keras.layers.Flatten(name="flatten"),
+        Flatten(name="flatten"),
         DenseBlock(1, activation="sigmoid", name=f"dense{2 * levels + 2}"),
     ]
 

@@ -18,6 +18,7 @@ from robint_tf.errors import InputError
 from robint_tf.networks.bounds import Bounded
 from robint_tf.networks.classifiers import Network
 from robint_tf.networks.inputs import called
+from robint_tf.specs import PRECISIONS, Precision
 
 Data: TypeAlias = Split | tuple[np.ndarray, np.ndarray] | tf.data.Dataset
 """Images (N, H, W, C) and labels (N,): a pair of arrays, a `data.Split`, or a `tf.data.Dataset` of such pairs, one by
@@ -85,16 +86,16 @@ def dataset_of(train: Data, test: Data, bounds: Bounds | None) -> Dataset:
 
 
 def fresh_copy(model: Network) -> Network:
-    """A network like `model`, to be trained from initial weights: what of it is not trained is as in `model`.
+    """A network of the same layers as `model`, whose weights are new.
 
     `ValueError` for a subclassed model that cannot be made again from its configuration.
     """
     if isinstance(model, Bounded):
         return Bounded(fresh_copy(model.network), model.bounds)
     try:
-        if isinstance(model, keras.Sequential) or hasattr(model, "_functional") or type(model).__name__ == "Functional":
+        if type(model).__module__.startswith("keras."):
             copy = keras.models.clone_model(model)
-        else:
+        else:  # a clone of a subclass would be a plain Sequential, without a call of its own
             copy = type(model).from_config(model.get_config())
     except Exception as error:  # whatever a user's class raises
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
@@ -108,22 +109,64 @@ def fresh_copy(model: Network) -> Network:
 def untrained(model: Network, build: Callable[[], Network] | None, bounds: Bounds | None, x: np.ndarray) -> Network:
     """The network that is retrained: what `build` returns, of images in bounds, else a `fresh_copy` of the model.
 
-    model: of images in [-1, 1]; x: at least one image (N, H, W, C), on which the copy is called, so that it has
-    weights. `ValueError` if build returns the model itself.
+    Of either, what is frozen and what is learnt before training stays; of a copy it is as in the model. model: of
+    images in [-1, 1]; x: at least one image (N, H, W, C), on which the copy is called, so that it has weights.
+    `ValueError` if build returns the model itself, if nothing is trained, and where the copy has other layers.
     """
     if build is not None:
         made = network_of(build(), bounds)
         if made is model or (isinstance(made, Bounded) and made.network is getattr(model, "network", None)):
             raise InputError("build returns the network that is explained; have it return a new one.")
         called(made, x[:1])
-        return made
+        return _trainable(made)
     copy = fresh_copy(model)
+    called(model, x[:1])  # either gets its weights so, if it has none
     called(copy, x[:1])
-    copy.set_weights(model.get_weights())  # statistics that a layer has learnt before training stay; the rest does not
+    layers = [*zip(model._flatten_layers(), copy._flatten_layers(), strict=False)]
+    if any(type(theirs) is not type(ours) for theirs, ours in layers) or len(copy.weights) != len(model.weights):
+        raise InputError(
+            f"the network {model.name!r} has other layers when it is made again from its configuration; give build=, a "
+            "function that returns an untrained one."
+        )
+    for theirs, ours in layers:  # outer ones come first: they set those inside, too
+        ours.trainable = theirs.trainable
+    copy.set_weights(model.get_weights())  # what is not trained stays so; the rest is drawn anew
     for layer in copy._flatten_layers():
         if isinstance(layer, keras.layers.Normalization):
             layer.finalize_state()  # which makes them what it computes with
-    return copy
+    return _trainable(copy)
+
+
+def _trainable(network: Network) -> Network:
+    """The network. `ValueError` if training would change nothing of it."""
+    if not network.trainable_variables:
+        raise InputError(
+            f"no layer of the network {network.name!r} is trained; set trainable = True of those that are, or give "
+            "build=, a function that returns an untrained network."
+        )
+    return network
+
+
+def precision_of(network: Network) -> Precision:
+    """What recipes call the precision of a network. `ValueError` for layers that compute in anything else."""
+    found = {layer.compute_dtype for layer in network._flatten_layers() if layer.variables and not layer._layers}
+    if found <= {"float32"}:
+        return "float32"
+    if found <= {"float32", "bfloat16"}:
+        return "mixed_bfloat16"
+    raise InputError(
+        f"layers of the network {network.name!r} compute in {', '.join(sorted(found))}; give one that is retrained in "
+        f"{' or '.join(PRECISIONS)}."
+    )
+
+
+def check_precision(network: Network, precision: Precision) -> None:
+    """`ValueError` unless it is that of the network's layers, which nothing else decides."""
+    if precision != precision_of(network):
+        raise InputError(
+            f"the training's precision is {precision!r}, but the layers of the network {network.name!r} compute in "
+            f"{precision_of(network)}; give precision={precision_of(network)!r}, or a network of other layers."
+        )
 
 
 def methods_of(attribution: Any) -> dict[str, Method]:
@@ -142,7 +185,11 @@ def methods_of(attribution: Any) -> dict[str, Method]:
     if isinstance(attribution, tuple | list) and len(attribution) == 2 and not any(map(_is_named, attribution)):
         return {"maps": (np.asarray(attribution[0]), np.asarray(attribution[1]))}
     if isinstance(attribution, Sequence) and attribution and all(map(_is_named, attribution)):
-        return {name: method for part in attribution for name, method in methods_of(part).items()}
+        found: dict[str, Method] = {}
+        for name, method in (pair for part in attribution for pair in methods_of(part).items()):
+            if found.setdefault(name, method) != method:
+                raise InputError(f"two attributions are called {name!r}; give them in a dict, by names of their own.")
+        return found
     if callable(attribution):
         return {getattr(attribution, "__name__", type(attribution).__name__).strip("<>"): attribution}
     raise InputError(

@@ -18,6 +18,7 @@ from robint_tf.interpretability.controls import Controls
 from robint_tf.networks import classifiers
 from robint_tf.networks.classifiers import Network
 from robint_tf.runtime.batching import Progress
+from robint_tf.runtime.seeds import derive_seed
 from robint_tf.specs import (
     FRACTIONS,
     OCCLUSIONS,
@@ -31,12 +32,12 @@ from robint_tf.specs import (
 )
 from robint_tf.store.artifacts import Store
 from robint_tf.study.attribution import named
-from robint_tf.study.given import Data, dataset_of, fractions_of, methods_of, network_of, untrained
+from robint_tf.study.given import Data, check_precision, dataset_of, fractions_of, methods_of, network_of, untrained
 from robint_tf.study.outcomes import Outcome
 from robint_tf.training.state import Position
 
 TRAINING = Training(epochs=10, shuffle=True)
-FIRST_SEED = 1000  # as the grid of section 3.2 counts: apart from the seeds of networks that are explained
+RETRAINED = 1000  # the first number from which seeds of retrainings derive: apart from those of explained networks
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,11 +116,12 @@ def roar(
     model: the network that is explained, images to logits. train, test: see `given.Data`. attribution: a
     `given.Method`, or several in a list, or by name in a dict; precomputed maps are pairs, of training and test images.
     build: returns the network that is retrained, untrained, of images in the same bounds; by default one like `model`
-    with fresh weights. bounds: the pixel range of images and networks, see `robint_tf.study`. seeds: how many networks
-    are trained in each cell. occlusions: "remove" (ROAR), "keep" (KAR). training: of each network; its seed is that of
-    the first. variant: "corrected", or as the paper's authors occlude. store: folder, or `Store`, that keeps every
-    cell, so that a call that was interrupted goes on where it was; None keeps nothing. progress: told how many
-    retrainings are done, and how many there are.
+    with fresh weights. Layers that are frozen (`trainable` False) keep theirs. bounds: the pixel range of images and
+    networks, see `robint_tf.study`. seeds: how many networks are trained in each cell. occlusions: "remove" (ROAR),
+    "keep" (KAR). training: of each network, in the precision of its layers; from its seed those of all networks, and of
+    their random pixels, derive. variant: "corrected", or as the paper's authors occlude. store: folder, or `Store`,
+    that keeps every cell, so that a call that was interrupted goes on where it was; None keeps nothing. progress: told
+    how many retrainings are done, and how many there are.
 
     There are (attributions + 1) x occlusions x fractions x seeds retrainings. `ValueError`, in one line, for whatever
     cannot be used.
@@ -186,6 +188,7 @@ class Retrainings:
             raise InputError(f"an attribution is called {RANDOM!r}, as the baseline is; give it another name.")
         self.network, self.dataset = network_of(model, bounds), dataset_of(train, test, bounds)
         self._scratch = untrained(self.network, build, bounds, self.dataset.train.x)
+        check_precision(self._scratch, training.precision)
         self._architecture = classifiers.architecture_of(self._scratch, lasting=store is not None)
         if store is not None:
             classifiers.fingerprint(self.network)  # `ValueError` for one that the store would not know again
@@ -279,6 +282,7 @@ class Retrainings:
     def _cells_of(
         self, attribution: str, occlusion: Occlusion, training: Training, variant: Variant
     ) -> list[RetrainSpec]:
+        seeds = [derive_seed(RETRAINED, training.seed, seed) for seed in range(self.n_seeds)]
         return [
             RetrainSpec(
                 dataset=OWN,
@@ -286,10 +290,11 @@ class Retrainings:
                 attribution=attribution,
                 occlusion=occlusion,
                 fraction=fraction,
-                training=replace(training, seed=FIRST_SEED + training.seed + seed),
+                training=replace(training, seed=seed),
+                mask_seed=seed if attribution == RANDOM else 0,  # maps are ranked once
                 variant=variant,
                 architecture=self._architecture,
             )
             for fraction in self.fractions
-            for seed in range(self.n_seeds)
+            for seed in seeds
         ]

@@ -102,14 +102,29 @@ def _own_code(network: layers.Layer, parts: list[Any], lasting: bool) -> list[st
 
 def _kept(network: layers.Layer) -> list[str]:
     """Hashes of the values that training does not reset."""
-    owners = {id(v): part for part in network._flatten_layers() for v in part.variables}
-    kept = [v for v in network.variables if is_kept(v, owners[id(v)])]
+    ids = kept_of(network)
+    kept = [v for v in network.variables if id(v) in ids]
     return [hashlib.sha256(np.ascontiguousarray(v).tobytes()).hexdigest() for v in kept]
 
 
-def is_kept(variable: keras.Variable, layer: layers.Layer) -> bool:
-    """Whether a variable holds what a layer has learnt from data before training, and keeps it."""
-    return isinstance(layer, layers.Normalization) and not variable.trainable
+def kept_of(network: layers.Layer) -> set[int]:
+    """Ids of the variables that are as a training found them: of frozen layers, and statistics learnt before it.
+
+    A layer is frozen if it, or one that it lies in, is not `trainable`. Generators of random numbers are not kept.
+    """
+    found: set[int] = set()
+
+    def look(layer: layers.Layer, frozen: bool) -> None:
+        frozen = frozen or not layer.trainable
+        for part in layer._layers:
+            look(part, frozen)
+        kept = layer.variables if frozen else [v for v in layer._trainable_variables if not v.trainable]
+        if isinstance(layer, layers.Normalization):
+            kept = [*kept, *layer.non_trainable_variables]
+        found.update(id(v) for v in kept if v.name != "seed_generator_state")
+
+    look(network, False)
+    return found
 
 
 NAMELESS = ("registered_name", "build_config", "compile_config", "module")
