@@ -61,11 +61,15 @@ def expected(x):
     return (x / np.float32(127.5) - 1).astype(np.float32)
 
 
+def labelled(x, y):
+    return {image.tobytes(): int(label) for image, label in zip(x, y, strict=True)}
+
+
 def test_an_npz_file_is_its_arrays(tmp_path):
     found = data.load_own(npz(tmp_path / "a.npz"))
     assert (found.name, found.class_names) == (OWN, ("0", "1", "2"))
-    np.testing.assert_allclose(found.train.x, expected(TRAIN[0]), atol=1e-6)
-    np.testing.assert_array_equal(found.test.y, TEST[1])
+    for split, (x, y) in ((found.train, TRAIN), (found.test, TEST)):
+        assert labelled(split.x, split.y) == labelled(expected(x), y)
     floats = npz(tmp_path / "b.npz", x_train=TRAIN[0] / 255.0, x_test=TEST[0] / 255.0)
     np.testing.assert_allclose(data.load_own(floats, bounds=(0, 1)).train.x, found.train.x, atol=1e-6)
     assert data.load_own(npz(tmp_path / "c.npz"), bounds=(0, 1)).train.fingerprint == found.train.fingerprint
@@ -78,8 +82,7 @@ def test_a_folder_is_its_images_in_a_mixed_order(tmp_path):
     assert found.class_names == CLASSES
     np.testing.assert_array_equal(np.bincount(found.train.y), [3, 3, 3])
     assert (np.diff(found.train.y) < 0).any(), "the classes come one after the other"
-    flat = {image.tobytes(): label for image, label in zip(expected(TRAIN[0]), TRAIN[1], strict=True)}
-    assert {image.tobytes(): label for image, label in zip(found.train.x, found.train.y, strict=True)} == flat
+    assert labelled(found.train.x, found.train.y) == labelled(expected(TRAIN[0]), TRAIN[1])
     assert data.load_own(str(tmp_path)).train.fingerprint == found.train.fingerprint
 
 
@@ -93,8 +96,19 @@ def test_a_prepared_set_is_its_examples(tmp_path):
     prepared(tmp_path)
     found = data.load_own("tfds:bugs", data_dir=tmp_path)
     assert found.class_names == CLASSES
-    np.testing.assert_allclose(found.train.x, expected(TRAIN[0]), atol=1e-6)
-    np.testing.assert_array_equal(found.train.y, TRAIN[1])
+    assert labelled(found.train.x, found.train.y) == labelled(expected(TRAIN[0]), TRAIN[1])
+
+
+@pytest.mark.parametrize("n", [60, 90])
+def test_the_first_images_of_a_file_sorted_by_class_are_of_all_classes(tmp_path, n):
+    x, y = pictures(180, 2)
+    by_class = np.argsort(y, kind="stable")
+    arrays = {"x": x[by_class], "y": y[by_class]}
+    path = npz(tmp_path / "a.npz", **{f"{name}_{part}": arrays[name] for name in "xy" for part in ("train", "test")})
+    found = data.load_own(path, n_train=n, n_test=n)
+    for split in (found.train, found.test):
+        assert np.bincount(split.y, minlength=3).min() > n / 6
+    assert found.train.fingerprint != found.test.fingerprint
 
 
 def test_a_set_is_known_by_its_content_alone(tmp_path):

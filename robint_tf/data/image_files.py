@@ -74,7 +74,7 @@ def _check_size(n: int, what: str) -> None:
 
 
 def read_folder(folder: Path) -> Images:
-    """PNG and JPEG files in train/CLASS and test/CLASS, as bytes; training images in a fixed random order.
+    """PNG and JPEG files in train/CLASS and test/CLASS, as bytes, class by class.
 
     Classes are the subfolders of train, numbered by name. Images are grey if all of train are, else of three channels.
     `ValueError` for a folder without such files, and for images of different sizes.
@@ -91,8 +91,6 @@ def read_folder(folder: Path) -> Images:
         found = [(path, k) for k, name in enumerate(classes) for path in _images_in(folder / part / name)]
         if not found:
             raise InputError(f"{folder / part} holds no images ({', '.join(SUFFIXES)}) in folders by class.")
-        if part == "train":  # file order would show the classes one after the other
-            found = [found[i] for i in np.random.default_rng(0).permutation(len(found))]
         files[part], labels[part] = [path for path, _ in found], np.array([k for _, k in found], np.int32)
     shape: tuple[int, int, int] | None = None
     for part in PARTS:  # headers first: nothing is decoded before all are known to be alike
