@@ -140,7 +140,7 @@ class Boom:
         ({"x_train": np.array([Boom()] * 9, dtype=object)}, "object; give numbers"),
         ({"x_train": TRAIN[0].astype(complex)}, "give numbers"),
         ({"x_train": TRAIN[0] * 1.0}, "give uint8"),
-        ({"x_train": TRAIN[0] * np.nan}, "nan"),
+        ({"x_train": TRAIN[0] * np.nan}, "hold NaN"),
         ({"x_train": TRAIN[0][0]}, "images have shape"),
         ({"x_train": TRAIN[0][..., 0], "x_test": TEST[0][..., 0]}, r"give \(N, H, W, C\)"),
         ({"x_train": TRAIN[0][:0], "y_train": TRAIN[1][:0]}, "N from 1"),
