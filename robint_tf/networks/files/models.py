@@ -65,6 +65,11 @@ def load(
         raise NetworkMissing(f"{path} does not exist; name a file that holds a network.", path=path)
     if path.is_dir():
         raise InputError(f"{path} is not a Keras model: it is a folder; name a .keras file.")
+    if path.suffix in (".h5", ".hdf5"):
+        raise InputError(
+            f"{path} is in Keras' older format; load it and save it again, "
+            f"keras.models.load_model({path.name!r}).save({path.stem + '.keras'!r})."
+        )
     if not zipfile.is_zipfile(path):
         raise InputError(
             f"{path} is not a Keras model: it is not a whole zip archive, so it was cut off or is another kind of "
@@ -96,7 +101,7 @@ def load(
         if sides and len(shape) == len(sides):
             gives = _classes(network, tuple(shape))
             if n_classes is not None and gives != n_classes:
-                raise InputError(f"it knows {gives} classes, the data set has {n_classes}.")
+                raise InputError(f"it knows {gives} classes, the data set has {n_classes}, numbered from 0.")
     except InputError as error:
         raise InputError(f"{path} does not fit: {error}") from error
     cards.warn_of_another(path)
