@@ -86,6 +86,17 @@ def test_a_network_is_trained_attacked_and_explained_on_own_images(robint, place
     assert (place / "r.png").exists()
 
 
+def test_the_precision_is_that_of_the_layers(robint, place):
+    layers = [keras.layers.Input(SHAPE), keras.layers.Rescaling(1 / 255), keras.layers.Flatten()]
+    low = keras.Sequential([*layers, keras.layers.Dense(4, "relu", dtype="mixed_bfloat16"), keras.layers.Dense(3)])
+    low.save(place / "low.keras")
+    said = robint("train", "low.keras", *OWN, *EPOCHS, "--save", "trained.keras", code=2)
+    assert "give precision='mixed_bfloat16'" in " ".join(said.split())
+    roar = ("roar", "low.keras", *OWN, *EPOCHS, "--seeds", "1", "--fractions", "0.5", "--attribution", "gradient")
+    robint(*roar, "--json", "r.json")
+    assert json.loads((place / "r.json").read_text())["retraining"]["precision"] == "mixed_bfloat16"
+
+
 def test_own_networks_are_trained_by_trades(robint, place):
     train = ("train", "own.keras", *OWN, *EPOCHS, "--eps", "0.1", "--n-steps", "2", "--save", "t.keras")
     assert "epoch 1" in robint(*train, "--trades", "6")

@@ -70,7 +70,7 @@ class Reader:
 
         Given, that is, beside tensors, where it is called in a functional model.
         """
-        of_library, of_training = own.kept_by_library(type(part)), own.kept_by_training()
+        of_library, of_training = own.kept_by_library(part.__class__), own.kept_by_training()
         for name, value in sorted(vars(part).items()):
             if name in of_training or id(value) in self.parts:
                 continue
@@ -102,7 +102,7 @@ class Reader:
         if isinstance(value, keras.random.SeedGenerator):
             return "random numbers"
         if isinstance(value, CONFIGURED):
-            mine = {name: v for name, v in vars(value).items() if name not in own.kept_by_library(type(value))}
+            mine = {name: v for name, v in vars(value).items() if name not in own.kept_by_library(value.__class__)}
             return self._all([type(value), value.get_config(), mine])
         if isinstance(value, set | frozenset):
             return repr(sorted(self.text(part, "a set") for part in value))

@@ -71,7 +71,7 @@ def _described(network: layers.Layer, lasting: bool) -> str:
 
 def parts_of(network: layers.Layer) -> list[Any]:
     """The network, its layers and theirs, and operations that are no layers, such as those of `keras.ops`."""
-    found = {}
+    found: dict[int, Any] = {}
     for layer in network._flatten_layers():
         operations = layer.operations if isinstance(layer, keras.Function) else ()
         found |= {id(part): part for part in (layer, *operations)}

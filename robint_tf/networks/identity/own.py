@@ -8,8 +8,8 @@ import dis
 import functools
 import hashlib
 import inspect
+import os
 import sys
-import sysconfig
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
@@ -31,7 +31,7 @@ def library(module: str) -> str | None:
         return None
     if file is not None and {"site-packages", "dist-packages"} & set(Path(file).parts):
         return f"{module} {hashlib.sha256(Path(file).read_bytes()).hexdigest()}"
-    of_python = file is None or Path(file).is_relative_to(sysconfig.get_path("stdlib"))
+    of_python = file is None or Path(file).is_relative_to(Path(os.__file__).parent)
     return module if of_python else None
 
 
@@ -126,9 +126,9 @@ def kept_by_library(cls: type) -> frozenset[str]:
 
 @functools.cache
 def kept_by_training() -> frozenset[str]:
-    """Attributes that a network gets where Keras compiles it, fits it and so on."""
+    """Attributes that a network gets where Keras compiles it, fits it and so on, and what it was made from."""
     bases = [base for base in keras.Model.__mro__ if base not in keras.layers.Layer.__mro__]
-    return frozenset().union(*map(_given_by, bases))
+    return frozenset({"_auto_config"}.union(*map(_given_by, bases)))
 
 
 def in_words(code: CodeType) -> str:
