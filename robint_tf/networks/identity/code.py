@@ -9,9 +9,9 @@ functions and data, and by those of the classes that it inherits from. Data are 
 
 import hashlib
 import inspect
-import pickle
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from pickle import Pickler
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -66,7 +66,7 @@ class Reader:
         return digest.hexdigest()
 
     def attributes(self, part: Any) -> Iterator[str]:
-        """What of a layer is own: attributes, those that are data if code described reads them, and what it is given.
+        """What of a layer, part, is own: attributes, those that are data if code described reads them, and what it is given.
 
         Given, that is, beside tensors, where it is called in a functional model.
         """
@@ -82,7 +82,7 @@ class Reader:
                     yield f"given {self.text(value, 'an argument')}"
 
     def special(self, value: Any) -> str | None:
-        """The text of what has none as pickle has it, or has one that does not say enough; None for all else."""
+        """The text of a value that pickle does not take, or of which it says too little; None for any other."""
         if id(value) in self.parts:
             return self.parts[id(value)]
         if inspect.isfunction(value):
@@ -183,7 +183,7 @@ class _Hashing:
         self.write = digest.update
 
 
-class _Pickler(pickle.Pickler):
+class _Pickler(Pickler):
     """Pickles into a hash, with words in place of code."""
 
     def __init__(self, reader: Reader, digest: Any) -> None:

@@ -48,7 +48,7 @@ def configuration(network: Network, *, lasting: bool = True) -> str:
     Besides Keras' configuration: shapes and types of the variables; the values of those that training does not reset;
     and, see `identity.code`, own classes and functions among its layers and their attributes, with the attributes that
     this code reads, such as a number that was set after the network was made. An attribute whose name is put together
-    at run time, as by getattr(self, "scale" + str(i)), is not seen.
+    at run time, as by getattr(self, "scale" + str(i)), is not seen. lasting, `ValueError`: as of `fingerprint`.
     """
     if not network.built and not network.variables:
         raise InputError(f"the network {network.name!r} has no weights yet; give it an Input, or call it once.")
@@ -108,7 +108,7 @@ def _kept(network: layers.Layer) -> list[str]:
 
 
 def kept_of(network: layers.Layer) -> set[int]:
-    """Ids of the variables that are as a training found them: of frozen layers, and statistics learnt before it.
+    """Ids of the variables of a network that stay as a training finds them: of frozen layers, and statistics learnt before it.
 
     A layer is frozen if it, or one that it lies in, is not `trainable`. Generators of random numbers are not kept.
     """

@@ -38,7 +38,7 @@ def library(module: str) -> str | None:
 def is_own(value: Any, depth: int = 4) -> bool:
     """Whether a value is own code, or made of it, or such of an installed package that is not `KNOWN`.
 
-    Layers and variables, which are described apart, are not.
+    Layers and variables, which are described apart, are not. depth: of containers, wrappers and closures to look into.
     """
     if isinstance(value, keras.layers.Layer | keras.Variable | ModuleType) or not depth:
         return False
@@ -87,7 +87,7 @@ def codes(code: CodeType) -> Iterator[CodeType]:
 
 
 def named(code: CodeType, *instructions: str) -> set[str]:
-    """The names that these instructions name."""
+    """The names that these instructions of a function's code name."""
     return {i.argval for part in codes(code) for i in dis.get_instructions(part) if i.opname in instructions}
 
 
@@ -105,6 +105,7 @@ def _given_by(cls: type) -> set[str]:
 
 
 def functions_of(cls: type) -> Iterator[FunctionType]:
+    """The functions of a class, without decorators: methods, and those of properties."""
     for member in vars(cls).values():
         parts = [member]
         if isinstance(member, DESCRIPTORS):
