@@ -112,6 +112,7 @@ def test_roar_of_own_images_is_told_as_of_the_published_ones(robint, place):
     assert "IG (steps 2): sums over an image are off by" in said
     found = results.read(place / "r.json")
     assert "shape of the maps" in said
+    assert plots.FIGURES["retraining_curves"](found).get_suptitle().startswith("own.keras, own.npz, 20 test images\n")
     assert found["controls"].keys() == found["diff_roar"].keys()
     assert all(0 <= row["mean_leakage"] <= 1 for row in found["controls"].values())
     ((name, table),) = study.load(place / "r.json").accuracies.items()

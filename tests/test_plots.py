@@ -4,6 +4,7 @@ import goldens
 import matplotlib.image
 import numpy as np
 import pytest
+from matplotlib.collections import LineCollection
 
 from robint_tf.manifold import boundary
 from robint_tf.paper import published
@@ -11,6 +12,7 @@ from robint_tf.paper.figures import looks, plots, plots_manifold, plots_toy
 from robint_tf.paper.figures.looks import Look
 from robint_tf.store import results
 from robint_tf.store.results import summary
+from robint_tf.study.retraining import Retrained
 
 
 @pytest.fixture
@@ -151,6 +153,33 @@ def test_the_authors_scores_stand_beside_ours():
     assert any(points.shape == expected.shape and np.allclose(points, expected) for points in drawn)
     ours = plots.FIGURES["interpretability"](content | {"dataset": "cifar10_sample"})  # what they never measured
     assert len(ours.axes[0].collections) == len(figure.axes[0].collections) - 4
+
+
+def retrained(fractions):
+    """Accuracies of two retrainings at each fraction, the random ones higher than any other."""
+    low = np.linspace(0.2, 0.3, len(fractions))[:, None] + np.array([0.0, 0.1])
+    table = {"remove": low, "keep": low}
+    return Retrained(
+        fractions=fractions,
+        accuracies={"gradient": table, "gradient_x_input": table},
+        random={test: rows + 0.3 for test, rows in table.items()},
+        accuracy=0.4,
+        n_train=10,
+        n_test=10,
+    )
+
+
+def test_every_curve_of_one_fraction_is_a_mark_and_a_range_that_are_seen():
+    figure = retrained((0.5,)).plot()
+    for axes in figure.axes:
+        low, high = axes.get_ylim()
+        curves = [line for line in axes.lines if line.get_label() != "explained network"]
+        assert [line.get_label() for line in curves] == ["G", "GX", "random"]
+        assert len({line.get_marker() for line in curves} - {"None"}) == 3
+        assert all(low < line.get_ydata()[0] < high for line in curves)
+        ranges = [part.get_segments() for part in axes.collections if isinstance(part, LineCollection)]
+        assert [np.ptp(ends[:, 1]) for ((ends),) in ranges] == pytest.approx(3 * [0.1])
+    assert not any(isinstance(p, LineCollection) for p in retrained((0.1, 0.5)).plot().axes[0].collections)
 
 
 def test_hidden_edges_of_the_sketch_are_dashed():

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,19 +24,24 @@ def retraining_curves(content: dict[str, Any]) -> Figure:
     figure = Figure(figsize=(5 * len(random), 4), layout="constrained")
     for axes, occlusion in zip(np.atleast_1d(figure.subplots(1, len(random), sharey=True)), random, strict=True):
         _curves(axes, fractions, {name: found[occlusion] for name, found in accuracies.items()})
-        _curve(axes, fractions, random[occlusion], "random", color="0.5")
+        _curve(axes, fractions, random[occlusion], "random", color="0.5", marker="x")
         axes.axhline(content["accuracy"], color="0.8", linewidth=1, zorder=0, label="explained network")
         axes.set_title(labels.TESTS_IN_FULL[occlusion])
         axes.set_xlabel(f"Pixels {'removed' if occlusion == 'remove' else 'kept'} (%)")
         axes.set_ylabel("Test accuracy after retraining")
         axes.legend()
+    heading = []
+    if "model" in content:  # of a command: an outcome of arrays has no names
+        heading = [f"{content['model']}, {Path(content['dataset']).name}, {content['n_test']} test images"]
     told = [
         f"{labels.ATTRIBUTIONS[name]}: Moran's I {_number(row['moran'])}, Gini index {_number(row['gini'])}, "
         f"classes read from masks alone {_number(row['mean_leakage'])}"
         for name, row in content.get("controls", {}).items()
     ]
     if told:
-        figure.suptitle(_wrapped(["Shape of the maps:", *told], 70 * len(random)), fontsize=8, gid="report text")
+        heading += ["Shape of the maps:", *told]
+    if heading:
+        figure.suptitle(_wrapped(heading, 70 * len(random)), fontsize=8, gid="report text")
     return figure
 
 
@@ -67,7 +73,10 @@ def _curves(axes: Axes, x: np.ndarray, by_name: dict[str, np.ndarray]) -> None:
 def _curve(axes: Axes, x: np.ndarray, accuracies: np.ndarray, label: str, **style: Any) -> None:
     """The mean over the seeds, (K, seeds), and from the least to the greatest."""
     axes.plot(x, accuracies.mean(axis=1), label=label, **style)
-    axes.fill_between(x, accuracies.min(axis=1), accuracies.max(axis=1), color=style["color"], alpha=0.15, linewidth=0)
+    ends = accuracies.min(axis=1), accuracies.max(axis=1)
+    axes.fill_between(x, *ends, color=style["color"], alpha=0.15, linewidth=0)
+    if len(x) == 1:  # an area of no width
+        axes.vlines(x, *ends, color=style["color"], alpha=0.5)
 
 
 def attribution_maps(content: dict[str, Any]) -> Figure:
