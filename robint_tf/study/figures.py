@@ -15,6 +15,7 @@ from robint_tf.study.packing import restored
 DASHES = ("-", "--", ":", "-.")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 SHOWN = 8  # images whose maps are drawn
+BELOW = "outside lower center"  # where a legend covers nothing
 
 
 def retraining_curves(content: dict[str, Any]) -> Figure:
@@ -110,14 +111,14 @@ def distances(content: dict[str, Any]) -> Figure:
         )
     axes.set(xlabel="Distance to the projection (l2 over [-1, 1] pixels)", ylabel="Images")
     axes.set_title(content["attack"], fontsize=9, gid="report text")
-    axes.legend()
+    figure.legend(loc=BELOW)
     return figure
 
 
 def distances_by_network(content: dict[str, Any]) -> Figure:
     """How many images lie how far from their projections: test images, and successful attacks on each network."""
     values = restored(content["plot"])
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    figure = Figure(figsize=(7, 3.4 + 0.3 * len(values)), layout="constrained")
     axes = figure.subplots()
     edges = np.histogram_bin_edges(np.concatenate([*values.values()]), bins=30)
     for i, (name, found) in enumerate(values.items()):
@@ -129,7 +130,7 @@ def distances_by_network(content: dict[str, Any]) -> Figure:
     if content["problems"]:
         heading += ["The VAE-GAN cannot stand for the manifold:", *content["problems"]]
     axes.set_title(_wrapped(heading, 90), fontsize=9, gid="report text")
-    axes.legend()
+    figure.legend(loc=BELOW)
     return figure
 
 
@@ -144,9 +145,10 @@ def gradient_measures(content: dict[str, Any]) -> Figure:
     for axes, (name, found) in zip(np.atleast_1d(figure.subplots(1, len(values))), values.items(), strict=True):
         axes.boxplot(found[np.isfinite(found)], whis=(2.5, 97.5), showfliers=False)
         if chance[name] is not None:
-            axes.axhline(chance[name], color="0.5", linestyle="--", label="chance")
-            axes.legend()
-        axes.set(title=name.replace("_", " "), xticks=[])
+            axes.axhline(chance[name], color="0.5", linestyle="--")
+            axes.set_xlabel("dashed: chance")  # a legend would cover the box of a narrow panel
+        axes.set_title(name.replace("_", " "), fontsize="medium")
+        axes.set_xticks([])
     n = len(next(iter(values.values())))
     heading = [", ".join(filter(None, [content.get("model"), f"{n} images: half in the box, 95% in the whiskers"]))]
     if content.get("problems"):
