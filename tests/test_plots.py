@@ -210,6 +210,14 @@ def histograms(n):
     return {"attack": "l2 PGD", "plot": packed(values), "problems": []}
 
 
+def imputed():
+    return {
+        "fractions": [0.1, 0.5],
+        "accuracies": {"gradient": {order: packed(np.array([0.9, 0.5])) for order in ("most", "least")}},
+        "accuracy": 0.95,
+    }
+
+
 CURVES = [0.9, 0.6, 0.3]
 ROAD = {
     "model": "mine.keras",
@@ -234,18 +242,21 @@ ROAD = {
         ("distances_by_network", histograms(10)),
         ("distances", histograms(0) | {"clean": packed(np.arange(9.0)), "attacked": packed(np.arange(9.0))}),
         ("road", ROAD),
+        ("retraining_curves", retrained((0.1, 0.5)).content()),
+        ("imputation_curves", imputed()),
     ],
 )
 def test_legends_below_cover_nothing_and_leave_room(name, content, look):
     figure = look.draw(plots.FIGURES[name], content)
     figure.draw_without_rendering()
-    (axes,), (legend,) = figure.axes, figure.legends
-    drawn, below = axes.get_window_extent(), legend.get_window_extent()
-    assert not below.overlaps(axes.get_tightbbox())
-    assert drawn.height > 0.3 * figure.bbox.height
+    (legend,) = figure.legends
+    below = legend.get_window_extent()
     assert below.x0 >= 0
     assert below.y0 >= 0
-    assert axes.yaxis.label.get_window_extent().y1 <= figure.bbox.y1
+    for axes in figure.axes:
+        assert not below.overlaps(axes.get_tightbbox())
+        assert axes.yaxis.label.get_window_extent().y1 <= figure.bbox.y1
+        assert axes.get_window_extent().height > 0.9 * figure.dpi
 
 
 @pytest.mark.parametrize("look", [looks.REPORT, Look(plain=True, annotations=False, width=3.25)])

@@ -22,7 +22,7 @@ def retraining_curves(content: dict[str, Any]) -> Figure:
     """Accuracy after retraining by fraction, a panel for each test, a line for each attribution."""
     accuracies, random = restored(content["accuracies"]), restored(content["random"])
     fractions = 100 * np.array(content["fractions"])
-    figure = Figure(figsize=(5 * len(random), 4), layout="constrained")
+    figure = Figure(figsize=(5 * len(random), 3.9 + 0.2 * len(accuracies)), layout="constrained")
     for axes, occlusion in zip(np.atleast_1d(figure.subplots(1, len(random), sharey=True)), random, strict=True):
         _curves(axes, fractions, {name: found[occlusion] for name, found in accuracies.items()})
         _curve(axes, fractions, random[occlusion], "random", color="0.5", marker="x")
@@ -30,7 +30,7 @@ def retraining_curves(content: dict[str, Any]) -> Figure:
         axes.set_title(labels.TESTS_IN_FULL[occlusion])
         axes.set_xlabel(f"Pixels {'removed' if occlusion == 'remove' else 'kept'} (%)")
         axes.set_ylabel("Test accuracy after retraining")
-        axes.legend()
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc=BELOW)
     heading = []
     if "model" in content:  # of a command: an outcome of arrays has no names
         heading = [f"{content['model']}, {Path(content['dataset']).name}, {content['n_test']} test images"]
@@ -53,14 +53,14 @@ def _number(value: float | None) -> str:
 def imputation_curves(content: dict[str, Any]) -> Figure:
     """Accuracy by fraction of imputed pixels, a panel for each order, a line for each attribution."""
     accuracies, fractions = restored(content["accuracies"]), 100 * np.array(content["fractions"])
-    figure = Figure(figsize=(10, 4), layout="constrained")
+    figure = Figure(figsize=(10, 3.7 + 0.2 * len(accuracies)), layout="constrained")
     for axes, order in zip(figure.subplots(1, 2, sharey=True), ("most", "least"), strict=True):
         _curves(axes, fractions, {name: found[order][:, None] for name, found in accuracies.items()})
         axes.axhline(content["accuracy"], color="0.8", linewidth=1, zorder=0, label="all pixels")
         axes.set_title(f"{order.capitalize()} relevant pixels first")
         axes.set_xlabel("Pixels removed (%)")
         axes.set_ylabel("Test accuracy")
-        axes.legend()
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc=BELOW)
     return figure
 
 
@@ -146,7 +146,7 @@ def gradient_measures(content: dict[str, Any]) -> Figure:
         axes.boxplot(found[np.isfinite(found)], whis=(2.5, 97.5), showfliers=False)
         if chance[name] is not None:
             axes.axhline(chance[name], color="0.5", linestyle="--")
-            axes.set_xlabel("dashed: chance")  # a legend would cover the box of a narrow panel
+            axes.set_xlabel("dashed: chance", fontsize="small")  # a legend would cover the box of a narrow panel
         axes.set_title(name.replace("_", " "), fontsize="medium")
         axes.set_xticks([])
     n = len(next(iter(values.values())))
