@@ -127,7 +127,13 @@ def test_a_manifold_must_be_clearly_nearer_than_a_constant_image(share, healthy)
     assert found.gain == pytest.approx(1 - share, abs=1e-5)
     assert (found.problems == []) is healthy
     if not healthy:
-        assert found.problems[-1].endswith(f"{1 - share:.1%} nearer, 10% are needed)")
+        assert found.problems[-1].endswith(f"{1 - share:.1%} nearer, 10% nearer is needed)")
+
+
+def test_a_manifold_behind_the_mean_image_is_farther():
+    found = manifold.Health(spread=1.0, error=12.57, constant_error=10.0)
+    assert found.nearness == "25.7% farther"
+    assert found.problems[-1].endswith(": 25.7% farther, 10% nearer is needed)")
 
 
 def test_a_vae_gan_that_has_become_nan_is_no_manifold():

@@ -224,13 +224,13 @@ def test_a_vae_gan_that_is_no_manifold_gives_no_verdict_anywhere(tmp_path, capsy
     drawn = plots.FIGURES["manifold_distances"](_file(figure, tmp_path))
     heading = drawn.get_suptitle().replace("\n", " ")
     assert "No verdict, the VAE-GAN cannot stand for the manifold: it is hardly better" in heading
-    assert "0.7% nearer, 10% are needed" in heading
+    assert "0.7% nearer, 10% nearer is needed" in heading
     assert all("no verdict on the order" in axes.get_title() for axes in drawn.axes)
     assert "mode, authors" not in _legend(drawn)
     manifold_results.print_table("mnist", figure)
     text = capsys.readouterr().out
     assert "no verdict on distances" in text
-    assert "0.7% nearer, 10% are needed" in text
+    assert "0.7% nearer, 10% nearer is needed" in text
     assert "L2 XEnt: successful attacks on Standard 200, L2 1 XEnt 200" in text
     for word in ("INVALID", "does not hold", "authors", "nearer than standard", "bootstrap"):
         assert word not in text

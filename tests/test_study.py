@@ -356,7 +356,7 @@ def test_a_poor_projector_is_told():
     network = sequential()
     with pytest.warns(UserWarning, match="nearly constant"):
         found = study.manifold_distance(network, np.zeros_like, *TEST, ATTACK, bounds=(0, 255))
-    assert found.problems
+    assert "\nThe projector cannot stand for the manifold:\n" in found.plot().axes[0].get_title()
     assert study.manifold_distance(network, lambda x: 0.9 * x, *TEST, ATTACK, bounds=(0, 255)).problems == ()
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from ..own.vae_gan import warn_of_problems
 from ..parameters import Folder, Place
 
 
@@ -47,3 +48,4 @@ def command(
         stem = (out or path.parent) / path.stem
         written = plots.draw(content, stem, look=look, formats=tuple(dict.fromkeys(formats)))
         click.echo("wrote " + ", ".join(map(str, written)))
+        warn_of_problems(path, content)

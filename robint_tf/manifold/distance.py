@@ -230,6 +230,11 @@ class Health:
         return 1 - self.error / self.constant_error if self.constant_error else 0.0
 
     @property
+    def nearness(self) -> str:
+        """The gain in words: "12.0% nearer" than the mean image, or "25.7% farther"."""
+        return f"{-self.gain:.1%} farther" if self.gain < 0 else f"{self.gain:.1%} nearer"
+
+    @property
     def problems(self) -> list[str]:
         """Why distances to this manifold mean nothing; empty if there is no reason."""
         found = []
@@ -238,7 +243,7 @@ class Health:
         if not self.gain >= LEAST_GAIN:
             found.append(
                 f"it is hardly better than a constant image (mean distance {self.error:.2f}, to the mean image "
-                f"{self.constant_error:.2f}: {self.gain:.1%} nearer, {LEAST_GAIN:.0%} are needed)"
+                f"{self.constant_error:.2f}: {self.nearness}, {LEAST_GAIN:.0%} nearer is needed)"
             )
         loss = self.discriminator_loss
         if loss is not None and not LEAST_DISCRIMINATOR_LOSS < loss < LOG_CAP:

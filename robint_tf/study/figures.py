@@ -110,7 +110,7 @@ def distances(content: dict[str, Any]) -> Figure:
             label=f"{name} (mean {values.mean():.3g})",
         )
     axes.set(xlabel="Distance to the projection (l2 over [-1, 1] pixels)", ylabel="Images")
-    axes.set_title(content["attack"], fontsize=9, gid="report text")
+    axes.set_title(_wrapped(_with_problems(content["attack"], content, "projector"), 80), fontsize=9, gid="report text")
     figure.legend(loc=BELOW)
     return figure
 
@@ -126,12 +126,15 @@ def distances_by_network(content: dict[str, Any]) -> Figure:
         dash = DASHES[i % len(DASHES)]
         axes.hist(found, edges.tolist(), histtype="step", linestyle=dash, color=f"C{i}", linewidth=1.8, label=told)
     axes.set(xlabel="Distance to the projection (l2 over [-1, 1] pixels)", ylabel="Images")
-    heading = [content["attack"]]
-    if content["problems"]:
-        heading += ["The VAE-GAN cannot stand for the manifold:", *content["problems"]]
-    axes.set_title(_wrapped(heading, 90), fontsize=9, gid="report text")
+    axes.set_title(_wrapped(_with_problems(content["attack"], content), 90), fontsize=9, gid="report text")
     figure.legend(loc=BELOW)
     return figure
+
+
+def _with_problems(heading: str, content: dict[str, Any], what: str = "VAE-GAN") -> list[str]:
+    """A heading, and why what is drawn is not valid, if it is not."""
+    problems = content.get("problems")
+    return [heading, f"The {what} cannot stand for the manifold:", *problems] if problems else [heading]
 
 
 def _wrapped(sentences: list[str], width: int) -> str:
@@ -150,10 +153,8 @@ def gradient_measures(content: dict[str, Any]) -> Figure:
         axes.set_title(name.replace("_", " "), fontsize="medium")
         axes.set_xticks([])
     n = len(next(iter(values.values())))
-    heading = [", ".join(filter(None, [content.get("model"), f"{n} images: half in the box, 95% in the whiskers"]))]
-    if content.get("problems"):
-        heading += ["The VAE-GAN cannot stand for the manifold:", *content["problems"]]
-    figure.suptitle(_wrapped(heading, 30 * len(values)), fontsize=9, gid="report text")
+    heading = ", ".join(filter(None, [content.get("model"), f"{n} images: half in the box, 95% in the whiskers"]))
+    figure.suptitle(_wrapped(_with_problems(heading, content), 30 * len(values)), fontsize=9, gid="report text")
     return figure
 
 
