@@ -141,8 +141,14 @@ def test_road_of_own_images(robint, place):
     (name,) = by_array.areas
     (row,) = found["attributions"]
     assert (row["area"], *row["interval"]) == pytest.approx(by_array.areas[name])
+    loaded = study.load(place / "figures" / "road_own.json")
+    assert (loaded.areas[name], loaded.n_test, loaded.fractions) == ((row["area"], *row["interval"]), 20, (0.3, 0.6))
+    assert loaded.accuracy == found["clean"]["accuracy"]
     for order in ("most", "least"):
         assert row[order] == pytest.approx(by_array.accuracies[name][order])
+        np.testing.assert_array_equal(loaded.accuracies[name][order], row[order])
+    assert study.load(loaded.save(place / "again.json")).table() == loaded.table()
+    loaded.plot()
 
 
 def test_road_of_one_image_has_no_interval(robint, place):
