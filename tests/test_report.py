@@ -207,6 +207,14 @@ def test_a_damaged_or_edited_file_is_left_out_and_named(robint, undrawn, folder,
     assert {row["ours"]["verdict"] for row in found["claims"] if row["section"] == "2.2"} == {"not run"}
 
 
+def test_a_store_among_the_results_is_passed_over(robint, undrawn, folder):
+    entry = folder / "store" / "CurveSpec" / "0123456789abcdef0123"
+    for place in (entry, entry.with_name(f"{entry.name}.damaged-0123abcd")):
+        place.mkdir(parents=True)
+        (place / "manifest.json").write_text("{}")
+    assert "left out" not in robint("report", "--results", folder)
+
+
 def test_no_results_folder_is_one_line(robint):
     assert "run a section first" in robint("report", "--results", "nowhere", code=2)
 

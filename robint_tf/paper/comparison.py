@@ -12,7 +12,7 @@ from robint_tf.paper import claims, protocols
 from robint_tf.paper.beyond import answers
 from robint_tf.paper.claims import Claim
 from robint_tf.paper.verdicts import Finding
-from robint_tf.store import results
+from robint_tf.store import artifacts, results
 from robint_tf.store.provenance import MixedError
 
 VERSION_KEYS = {"mathematics": 1, "tensorflow": "unknown", "keras": "unknown"}
@@ -44,6 +44,7 @@ class Collection:
 def collect(folder: Path) -> Collection:
     """Every results file in a folder and the folders below it. `ResultsError` if the folder does not exist.
 
+    What lies in a store among them is no results file and passed over.
     Of two files of one name that with the shorter path counts, the first by name among equals; the other is left out.
     """
     if not folder.is_dir():
@@ -52,6 +53,8 @@ def collect(folder: Path) -> Collection:
     paths: dict[str, str] = {}
     left_out: dict[str, str] = {}
     for path in sorted(folder.rglob("*.json"), key=lambda p: (len(p.parts), p)):
+        if artifacts.is_in_store(path.relative_to(folder)):
+            continue
         place = results.printable(path.relative_to(folder).as_posix())
         name = results.printable(path.stem)
         try:
