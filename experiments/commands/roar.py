@@ -89,7 +89,7 @@ class Options:
 )
 @click.option("--n-train", type=click.IntRange(1), help="Train on the first images only.  [default: all]")
 @click.option("--n-test", type=click.IntRange(1), help="Test on the first images only.  [default: all]")
-@click.option("--json", "json_path", type=NewFile(), help="Also write the numbers to this file.")
+@click.option("--json", "json_path", type=NewFile(".json"), help="Also write the numbers to this file.")
 @variant_option
 @run_options
 @own_data_options("mnist, fashion-mnist, cifar10, or a sample.", default="cifar10")
