@@ -140,7 +140,7 @@ class Boom:
         ({"x_train": np.array([Boom()] * 9, dtype=object)}, "object; give numbers"),
         ({"x_train": TRAIN[0].astype(complex)}, "give numbers"),
         ({"x_train": TRAIN[0] * 1.0}, "give uint8"),
-        ({"x_train": TRAIN[0] * np.nan}, "nan"),
+        ({"x_train": TRAIN[0] * np.nan}, "hold NaN"),
         ({"x_train": TRAIN[0][0]}, "images have shape"),
         ({"x_train": TRAIN[0][..., 0], "x_test": TEST[0][..., 0]}, r"give \(N, H, W, C\)"),
         ({"x_train": TRAIN[0][:0], "y_train": TRAIN[1][:0]}, "N from 1"),
@@ -202,6 +202,23 @@ def test_folders_that_are_no_data_set_are_refused(tmp_path):
         path.unlink()
     with pytest.raises(InputError, match="holds no images"):
         data.load_own(str(root))
+
+
+def test_what_of_a_folder_is_not_read_is_told(tmp_path, recwarn):
+    folder(tmp_path)
+    (tmp_path / "train" / "dog").mkdir()
+    (tmp_path / "train" / "ant" / "scan.bmp").write_bytes(b"BM")
+    (tmp_path / "train" / ".thumbnails").write_bytes(b"")
+    data.load_own(str(tmp_path))
+    said = [str(warning.message) for warning in recwarn]
+    assert [text for text in said if "1 files are not read, such as ant/scan.bmp" in text]
+    assert [text for text in said if text.endswith("train: there are no images of dog.")]
+    assert [text for text in said if text.endswith("test: there are no images of dog.")]
+    (tmp_path / "test").rename(tmp_path / "val")
+    with pytest.raises(
+        InputError, match="has no folder test; it needs train/CLASS and test/CLASS, and holds train, val"
+    ):
+        data.load_own(str(tmp_path))
 
 
 def test_an_image_that_claims_to_be_huge_is_not_decoded(tmp_path):

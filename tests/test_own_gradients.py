@@ -54,7 +54,7 @@ COMMAND = ("gradients", "own.keras", "--data", "own.npz", "--bounds", "0,255")
 
 def test_gradients_at_own_images_are_measured_once_and_drawn(robint, place, network, monkeypatch):
     said = robint(*COMMAND, "--n-test", "20")
-    assert "own.keras: loss gradients at 20 test images" in said
+    assert "own.keras: loss gradients at 20 test images, of which it gets" in said
     path = place / "figures" / "gradient_measures_own.json"
     before, found = path.read_bytes(), json.loads(path.read_text())
     assert (found["dataset"], found["bounds"], found["provenance"]["variant"]) == ("own", [0, 255], "corrected")

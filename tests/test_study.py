@@ -383,7 +383,7 @@ def test_gradients_along_the_manifold_of_a_vae_gan():
         ({"train": 3}, "train is int"),
         ({"train": (TRAIN[0], TRAIN[1][:-1])}, "labels"),
         ({"train": (TRAIN[0].astype(object), TRAIN[1])}, "object"),
-        ({"train": (TRAIN[0] * np.nan, TRAIN[1])}, "bounds"),
+        ({"train": (TRAIN[0] * np.nan, TRAIN[1])}, "hold NaN"),
         ({"train": (TRAIN[0][..., 0], TRAIN[1])}, r"x\[\.\.\., None\]"),
         ({"train": (TRAIN[0][:, :4], TRAIN[1])}, "give one shape"),
         ({"train": (TRAIN[0], TRAIN[1] * 0.5)}, "give integers"),

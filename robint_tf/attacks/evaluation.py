@@ -79,7 +79,8 @@ def warn_of_guessing(logits: np.ndarray, y: np.ndarray) -> None:
     if found.interval[0] <= 1 / n_classes:
         warnings.warn(
             f"a clean accuracy of {found.value:.1%} on {found.n} images cannot be told from guessing among {n_classes} "
-            "classes; does the network take images in [-1, 1], and number the classes as the labels do?",
+            "classes; does the network take images in these bounds (unless told otherwise, [-1, 1]), and number the "
+            "classes as the labels do?",
             stacklevel=3,
         )
 

@@ -76,18 +76,21 @@ def scaled(x: np.ndarray, *, bounds: Bounds | None = None, what: str = "") -> np
     x = np.asarray(x)
     if x.dtype.kind not in "iuf" or not x.size:
         raise InputError(f"{what}images are {x.dtype} of shape {x.shape}; give numbers, at least one.")
+    lowest, highest = x.min(), x.max()  # NaN where there is one
+    if not np.isfinite([lowest, highest]).all():
+        raise InputError(f"{what}images hold NaN or infinite pixels; remove them.")
     if bounds is None and x.dtype != np.uint8:
-        if x.dtype.kind != "f" or not (x.min() >= -1 and x.max() <= 1):  # NaN is not, either
+        if x.dtype.kind != "f" or lowest < -1 or highest > 1:
             raise InputError(
-                f"{what}images are {x.dtype}, {x.min()} to {x.max()}; give uint8, or floats in [-1, 1], or bounds."
+                f"{what}images are {x.dtype}, {lowest} to {highest}; give uint8, or floats in [-1, 1], or bounds."
             )
         return np.ascontiguousarray(x, np.float32)
     low, high = checks.bounds(bounds or (0, 255))
-    if not (x.min() >= low and x.max() <= high):
-        raise InputError(f"{what}pixels range over [{x.min()}, {x.max()}], and the bounds are {low:g} and {high:g}.")
-    if 0 < x.max() - x.min() < LEAST_SHARE * (high - low):
+    if lowest < low or highest > high:
+        raise InputError(f"{what}pixels range over [{lowest}, {highest}], and the bounds are {low:g} and {high:g}.")
+    if 0 < highest - lowest < LEAST_SHARE * (high - low):
         warnings.warn(
-            f"{what}pixels range over [{x.min()}, {x.max()}] only, and the bounds are {low:g} and {high:g}; are these "
+            f"{what}pixels range over [{lowest}, {highest}] only, and the bounds are {low:g} and {high:g}; are these "
             "the bounds of the images?",
             stacklevel=2,
         )

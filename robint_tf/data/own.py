@@ -12,14 +12,14 @@ import numpy as np
 from robint_tf.catalogue import OWN
 from robint_tf.checks import Bounds
 from robint_tf.data import arrays, image_files, sources
-from robint_tf.data.datasets import Dataset, Split
+from robint_tf.data.datasets import Dataset
 from robint_tf.errors import DataUnavailable, InputError
 
 TFDS = "tfds:"
 
 
 def load_own(
-    where: str,
+    where: str | os.PathLike,
     *,
     bounds: Bounds | None = None,
     data_dir: str | os.PathLike | None = None,
@@ -35,6 +35,7 @@ def load_own(
     training nor the first images would survive. n_train, n_test: take the first ones of that order. `ValueError` for
     what is not such a data set, `DataUnavailable` where there is none.
     """
+    where = os.fspath(where)
     if not where.strip():
         raise InputError("'' names no data set; name a folder, an .npz file, or tfds:NAME.")
     if where.startswith(TFDS):
@@ -50,11 +51,12 @@ def load_own(
     for seed, part in enumerate(("train", "test")):
         images, labels = raw.images[part], raw.labels[part]
         limits = None if images.dtype == "uint8" else bounds
-        split = arrays.split(images, labels, bounds=limits, what=f"{where}, {part}: ")
-        if split.x.ndim != 4:
-            raise InputError(f"{where}, {part}: images have shape {images.shape}; give (N, H, W, C).")
-        order = np.random.default_rng(seed).permutation(len(split.y))
-        splits[part] = Split(split.x[order], split.y[order])
+        if images.ndim != 4 or labels.shape[:1] != images.shape[:1]:
+            raise InputError(
+                f"{where}, {part}: images have shape {images.shape}, labels {labels.shape}; give (N, H, W, C) and (N,)."
+            )
+        order = np.random.default_rng(seed).permutation(len(images))
+        splits[part] = arrays.split(images[order], labels[order], bounds=limits, what=f"{where}, {part}: ")
     found = arrays.from_splits(where, train=splits["train"], test=splits["test"], class_names=raw.class_names)
     return replace(found, name=OWN, train=found.train.take(n_train), test=found.test.take(n_test), source=where)
 
