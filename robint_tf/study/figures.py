@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,7 +15,7 @@ from robint_tf.study.packing import restored
 DASHES = ("-", "--", ":", "-.")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 SHOWN = 8  # images whose maps are drawn
-BELOW = "outside lower center"  # where a legend covers nothing
+BELOW: Literal["outside lower center"] = "outside lower center"  # where a legend covers nothing
 
 
 def retraining_curves(content: dict[str, Any]) -> Figure:

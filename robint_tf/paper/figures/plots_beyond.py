@@ -38,7 +38,7 @@ def road(results: dict[str, Any], look: Look = looks.REPORT) -> Figure:
         axes.plot(x, [clean, *row["least"]], markerfacecolor="white", **style)
         axes.plot(x, [clean, *row["most"]], label=name, **style)
         axes.fill_between(x, [clean, *row["most"]], [clean, *row["least"]], color=colour, alpha=0.08, linewidth=0)
-    orders = {"color": "0.4", "marker": "o", "markersize": 5, "linestyle": "none"}
+    orders: dict[str, Any] = {"color": "0.4", "marker": "o", "markersize": 5, "linestyle": "none"}
     axes.plot([], [], label="filled: most relevant first", **orders)
     axes.plot([], [], label="hollow: least relevant first", markerfacecolor="white", **orders)
     axes.axhline(1 / results["n_classes"], color="0.6", linewidth=0.8, linestyle=":", label="chance")
