@@ -194,5 +194,5 @@ def test_the_commands_pack_and_unpack(store, robint):
         "pack", "empty.json", "--store", store.root, "--only", "roads", code=2
     )
     results.write(Path("roar.json"), {"figure": "retraining_curves"})
-    assert "roar.json is a results file, not a pack;" in robint("unpack", "roar.json", code=2)
+    assert "roar.json is a results file, not a pack of measurements;" in robint("unpack", "roar.json", code=2)
     assert "cannot be read" in robint("unpack", "nowhere.json", code=2)

@@ -74,7 +74,7 @@ def unpack(path: Path, store: Store) -> Moved:
     content = results.read(path)
     entries = content.get("entries")
     if not isinstance(entries, list):
-        raise PackError(f"{path} is a results file, not a pack; name a file that `robint pack` has written.")
+        raise PackError(f"{path} is a results file, not a pack of measurements; name one that was packed.")
     if content.get("mathematics") != MATHEMATICS:
         raise PackError(
             f"{path} was made by version {content.get('mathematics')!r} of the mathematics, this is {MATHEMATICS}: its "

@@ -21,7 +21,7 @@ KINDS: dict[str, type[Outcome]] = {
 
 
 def load(path: Path | str) -> Outcome:
-    """What was saved in the file at path, also by the commands roar, road, distance and gradients of one's own network.
+    """What was saved in the file at path, also what the commands of the same name write of one's own network.
 
     `ResultsError` for a file of another kind, or a damaged one.
     """
@@ -39,7 +39,7 @@ def load(path: Path | str) -> Outcome:
 
 
 def _of_road(content: dict[str, Any]) -> Imputed:
-    """What `robint road` has written, a row for each attribution."""
+    """What the command of ROAD writes, with a row for each attribution."""
     try:
         rows, clean = content["attributions"], content["clean"]
         return Imputed(
@@ -50,4 +50,4 @@ def _of_road(content: dict[str, Any]) -> Imputed:
             n_test=clean["n"],
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise results.ResultsError(f"it does not hold what robint road writes ({error}).") from error
+        raise results.ResultsError(f"it does not hold what curves of ROAD consist of ({error}).") from error

@@ -46,7 +46,7 @@ class Distances(Outcome):
 
 @dataclass(frozen=True, eq=False)
 class NetworkDistances(Outcome):
-    """What `robint distance` has measured: distances of test images, and of successful attacks on several networks.
+    """Distances to their projections of test images, and of successful attacks on several networks.
 
     figure: what draws them. attack: in words. distances: of the test images first, then by network of those whose
     prediction the attack changed, (n,) float64, l2 over [-1, 1] pixels. clean: number, mean and its interval of the

@@ -31,8 +31,10 @@ FONT_SIZES = ((5.0, 7.0), (8.0, 8.5), (math.inf, 10.0))
 """Up to which width in inches which size of text in points."""
 
 PANEL, NARROW, IMAGE = 2.4, 1.05, 1.05
-"""How wide a panel of curves, one that is drawn higher than wide, or an image is at least, in inches, where a row of
-them is broken to fit a width."""
+"""How wide a panel of curves, one of a single box, or an image is at least, in inches, where a row of them is broken to
+fit a width."""
+UPRIGHT = 1.2
+"""Height of a panel as a share of its width from which on it is one of a single box."""
 
 FLATTEST = 0.8
 """Least height of a panel of curves as a share of its width, where a width is given."""
@@ -94,7 +96,7 @@ def _fit(figure: Figure, width: float) -> None:
         return
     images = any(axes.images for axes in panels)
     ratio = height / (before / len(panels))
-    least = IMAGE if images else NARROW if ratio > 1 else PANEL
+    least = IMAGE if images else NARROW if ratio > UPRIGHT else PANEL
     columns = max(1, min(len(panels), int(width // least)))
     rows = math.ceil(len(panels) / columns)
     broken = GridSpec(rows, columns, figure=figure)
