@@ -16,14 +16,16 @@ class Interval(NamedTuple):
     high: float
 
 
-def wilson(hits: int, n: int) -> Interval:
+def wilson(hits: int, n: int, level: float = LEVEL) -> Interval:
     """Wilson's (1927) interval of a share, hits of n independent trials, in [0, 1]; n of at least 1.
+
+    level: how often it covers; other than 95% where one of several intervals is to decide.
 
     >>> low, high = wilson(48, 50)
     >>> f"{low:.3f} to {high:.3f}"
     '0.865 to 0.989'
     """
-    found = binomtest(hits, n).proportion_ci(method="wilson")
+    found = binomtest(hits, n).proportion_ci(level, method="wilson")
     return Interval(float(found.low), float(found.high))
 
 

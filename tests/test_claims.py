@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from robint_tf.interpretability import scores
+from robint_tf.intervals import wilson
 from robint_tf.paper import claims, protocols, published, verdicts
 from robint_tf.paper import verdicts_interpretability as grid
 from robint_tf.paper.verdicts import sign_rule
@@ -203,10 +205,13 @@ def test_norms_are_compared_at_equal_accuracy():
     assert grid.l2_above_linf("remove", "gradient", apart).outcome == "inconclusive"
 
 
-def panel(shares, probability=0.99, holds=True, trained_with="xent"):
+def panel(shares, probability=0.99, holds=True, trained_with="xent", reversal=0.0):
     rows = [{"name": str(i), "share": s, "n": 100, "interval": [s - 0.1, s + 0.1]} for i, s in enumerate(shares)]
     order = {"holds": holds, "bootstrap_probability": probability}
     order |= {"means_hold": holds, "means_bootstrap_probability": probability}
+    if reversal is not None:  # files of before 0.2.0 lack it
+        pairs = {"Standard nearer than L2 1 XEnt": reversal, "B nearer than A": 0.1, "C nearer than B": 0.1}
+        order |= {"pairs_reversed": pairs, "means_pairs_reversed": pairs}
     of = {"norm": "l2", "loss": "xent", "trained_with": trained_with}
     panels = [{**of, "order": order, "nearer_than_standard": rows}]
     return {"figure": "manifold_distances", "dataset": "mnist", "problems": [], "panels": panels}
@@ -214,20 +219,47 @@ def panel(shares, probability=0.99, holds=True, trained_with="xent"):
 
 @pytest.mark.parametrize(
     ("shares", "outcome"),
-    [([0.7, 0.8, 0.9], "holds"), ([0.55, 0.8, 0.9], "inconclusive"), ([0.3, 0.8, 0.9], "fails")],
+    [
+        ([0.7, 0.8, 0.9], "holds"),
+        ([0.55, 0.8, 0.9], "inconclusive"),
+        ([0.3, 0.8, 0.9], "fails"),
+        ([0.39, 0.8, 0.9], "inconclusive"),  # Wilson's 95% interval ends at 0.488, the one of three networks at 0.511
+    ],
 )
 def test_every_robust_network_must_be_nearer(shares, outcome):
     assert verdicts.manifold_nearer("l2", "xent", panel(shares)).outcome == outcome
 
 
 @pytest.mark.parametrize(
-    ("probability", "outcome"),
-    [(0.96, "holds"), (0.6, "inconclusive"), (0.02, "fails"), (None, "inconclusive")],
+    ("probability", "reversal", "outcome"),
+    [
+        (0.96, 0.0, "holds"),
+        (0.6, 0.3, "inconclusive"),
+        (0.02, 0.6, "inconclusive"),
+        (0.02, 0.99, "fails"),
+        (None, None, "inconclusive"),
+        (0.96, None, "holds"),
+        (0.02, None, "inconclusive"),
+    ],
 )
-def test_the_order_of_modes_is_judged_by_its_bootstrap(probability, outcome):
+def test_the_order_of_modes_is_judged_by_its_bootstrap(probability, reversal, outcome):
     for of in ("modes", "means"):
-        found = verdicts.manifold_order("l2", "xent", panel([0.7] * 3, probability), of=of)
+        found = verdicts.manifold_order("l2", "xent", panel([0.7] * 3, probability, reversal=reversal), of=of)
         assert found.outcome == outcome
+        assert ("Standard nearer than L2 1 XEnt: 0.99" in found.text) == (reversal == 0.99)
+        assert ("not in the file" in found.text) == (probability is not None and reversal is None)
+
+
+def test_three_networks_that_are_not_nearer_seldom_fail():
+    """Exactly: how often one of them is nearer in so few of 400 pairs that the rule fails, where half is the truth."""
+    alone = 0.0
+    for hits in range(150, 201):
+        found = panel([0.5] * 3)
+        rows = [{"name": "", "share": h / 400, "n": 400, "interval": list(wilson(h, 400))} for h in (hits, 200, 200)]
+        found["panels"][0]["nearer_than_standard"] = rows
+        if verdicts.manifold_nearer("l2", "xent", found).outcome == "fails":
+            alone += stats.binom.pmf(hits, 400, 0.5)
+    assert 0.01 < 1 - (1 - alone) ** 3 <= 0.05
 
 
 def test_an_invalid_vae_gan_decides_nothing():

@@ -35,8 +35,14 @@ class Claim:
 
 
 POINTS = "the points read off the figure, without an interval"
-ORDER_RULE = "bootstrap probability of the order over images: 95% or more, 5% or less"
-PAIRS_RULE = "share of images, above 50% for every robust network: Wilson's 95% interval"
+ORDER_RULE = (
+    "bootstrap over images: the whole order in 95% of the resamples or more; against it, two neighbours the other way "
+    "round in 98.75% or more (Bonferroni over the 4 pairs)"
+)
+PAIRS_RULE = (
+    "share of images, above 50% for every robust network: Wilson's 95% intervals; against it, below 50% for one "
+    "network: 98.3% intervals (Bonferroni over the 3 networks)"
+)
 TILT_RULE = "share of seeds in this order, above 50%: Wilson's 95% interval"
 ACCURACY_RULE = "within one point of the stated accuracy: 95% interval over test images, for the toy data over seeds"
 CORRELATION_RULE = "sign of the linear correlation over networks: Fisher's 95% interval"
