@@ -250,6 +250,23 @@ def test_the_order_of_modes_is_judged_by_its_bootstrap(probability, reversal, ou
         assert ("not in the file" in found.text) == (probability is not None and reversal is None)
 
 
+@pytest.mark.parametrize(
+    ("rising", "reversals", "decided"),
+    [
+        (1.0, (0, 0, 0, 0), True),
+        (0.95, None, True),
+        (0.949, (0.05, 0, 0, 0), None),
+        (0.008, (0.5, 0.5, 0.5, 0.5), None),  # 1 of 120 orders, where nothing can be told apart
+        (0.0, (0.9874, 0.9, 0.9, 0.9), None),
+        (0.0, (0.1, 0.9875, 0.1, 0.1), False),
+        (0.02, (0.96,), False),  # a single pair needs no correction
+        (0.0, None, None),  # a file that does not tell
+    ],
+)
+def test_an_order_is_decided_by_itself_and_its_contrary_by_a_pair(rising, reversals, decided):
+    assert verdicts.order_decided(rising, reversals) is decided
+
+
 def test_three_networks_that_are_not_nearer_seldom_fail():
     """Exactly: how often one of them is nearer in so few of 400 pairs that the rule fails, where half is the truth."""
     alone = 0.0

@@ -8,11 +8,11 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robint_tf.interpretability.scores import decided
 from robint_tf.manifold import distance as manifold
 from robint_tf.manifold import orders
 from robint_tf.manifold.orders import OrderProbability
 from robint_tf.networks import vae_gan
+from robint_tf.paper.verdicts import order_decided
 
 
 def test_density_equals_the_authors():
@@ -107,7 +107,7 @@ def test_groups_of_the_same_images_are_compared_on_the_same_images():
     rng = np.random.default_rng(2)
     images = rng.normal(0, 1, 400)
     groups = [0.05 * i + images + rng.normal(0, 0.2, 400) for i in range(5)]
-    assert decided(*astuple(orders.mean_order_probability(groups, n_resamples=300))) is True
+    assert order_decided(*astuple(orders.mean_order_probability(groups, n_resamples=300))) is True
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_groups_that_are_all_equal_leave_their_order_open(of, n_resamples, draws
     """In 95% of the draws or more, as far as so many draws can tell: the rate of error that the rule allows."""
     rng = np.random.default_rng(3)
     groups = rng.normal(0, 1, (draws, 5, 200))
-    found = [decided(*astuple(getattr(orders, of)(g, n_resamples=n_resamples))) for g in groups]
+    found = [order_decided(*astuple(getattr(orders, of)(g, n_resamples=n_resamples))) for g in groups]
     assert np.mean([outcome is None for outcome in found]) >= 0.95 - 2 * np.sqrt(0.05 * 0.95 / draws)
 
 

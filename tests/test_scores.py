@@ -284,20 +284,3 @@ def test_a_correlation_without_resamples_is_the_same_but_for_the_bootstrap():
     found, quick = scores.correlation(x, y, n_resamples=50), scores.correlation(x, y, n_resamples=0)
     assert quick == replace(found, pearson_bootstrap=None, spearman_bootstrap=None)
     assert scores.correlation([1, 2], [3, 4], n_resamples=0) is None
-
-
-@pytest.mark.parametrize(
-    ("rising", "reversals", "decided"),
-    [
-        (1.0, (0, 0, 0, 0), True),
-        (0.95, None, True),
-        (0.949, (0.05, 0, 0, 0), None),
-        (0.008, (0.5, 0.5, 0.5, 0.5), None),  # 1 of 120 orders, where nothing can be told apart
-        (0.0, (0.9874, 0.9, 0.9, 0.9), None),
-        (0.0, (0.1, 0.9875, 0.1, 0.1), False),
-        (0.02, (0.96,), False),  # a single pair needs no correction
-        (0.0, None, None),  # a file that does not tell
-    ],
-)
-def test_an_order_is_decided_by_itself_and_its_contrary_by_a_pair(rising, reversals, decided):
-    assert scores.decided(rising, reversals) is decided

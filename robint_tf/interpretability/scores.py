@@ -1,6 +1,5 @@
 """The interpretability scores of section 3.2 and how they go with attack strength and accuracy (notebook 3.5)."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,28 +10,6 @@ from scipy.stats import rankdata
 
 from robint_tf.errors import InputError
 from robint_tf.intervals import LEVEL, Interval
-
-
-def decided(rising: float, reversals: Sequence[float] | None) -> bool | None:
-    """What bootstrap probabilities decide about an order: True, False, or None where they leave it open.
-
-    rising: of the whole order, which holds from LEVEL on. reversals: by pair of neighbours, that this pair comes the
-    other way round; the order does not hold if one of n pairs does from 1 - (1 - LEVEL) / n on (Bonferroni). None if
-    they are not known, which leaves the contrary open: that the whole order is rare is no sign of it, see
-    `manifold.OrderProbability`.
-    """
-    if rising >= LEVEL:
-        return True
-    return False if reversals and max(reversals) >= reversal_level(len(reversals)) else None
-
-
-def reversal_level(n: int) -> float:
-    """The bootstrap probability from which on one of n pairs of neighbours counts as reversed.
-
-    >>> reversal_level(4)
-    0.9875
-    """
-    return 1 - round((1 - LEVEL) / n, 12)
 
 
 class Ends(NamedTuple):

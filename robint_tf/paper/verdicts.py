@@ -7,6 +7,7 @@ where the statistic is not a correlation; there the number itself decides, and t
 results: the content of a results file. dataset, norm, loss: of a panel of Figure 1, by name.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
@@ -15,7 +16,6 @@ import numpy as np
 from scipy import stats
 
 from robint_tf.errors import InputError
-from robint_tf.interpretability import scores
 from robint_tf.intervals import LEVEL, wilson
 from robint_tf.paper import published
 
@@ -127,6 +127,22 @@ ORDERS = {
 """Keys of a panel's order in the results of section 2.1. Files of before 0.2.0 lack the last ones."""
 
 
+def order_decided(rising: float, reversals: Sequence[float] | None) -> bool | None:
+    """What bootstrap probabilities decide about an order: True, False, or None where they leave it open.
+
+    rising: of the whole order, which holds from LEVEL on. reversals: by pair of neighbours, that this pair comes the
+    other way round; the order does not hold if one of n pairs does from 1 - (1 - LEVEL) / n on (Bonferroni). None if
+    they are not known, which leaves the contrary open: that the whole order is rare is no sign of it, see
+    `manifold.OrderProbability`.
+
+    >>> order_decided(0.96, None), order_decided(0.008, [0.5] * 4), order_decided(0.0, [0.2, 0.3, 0.9875, 0.1])
+    (True, None, False)
+    """
+    if rising >= LEVEL:
+        return True
+    return False if reversals and max(reversals) >= 1 - (1 - LEVEL) / len(reversals) - 1e-12 else None
+
+
 def manifold_order(norm: str, loss: str, results: Results, *, of: str = "modes") -> Finding:
     """Figure 1: the order of a panel's modes or means (of: "modes" or "means"), by its bootstrap."""
     panel = _panel(results, norm, loss)
@@ -135,7 +151,7 @@ def manifold_order(norm: str, loss: str, results: Results, *, of: str = "modes")
     holds, probability, pairs = (panel["order"].get(key) for key in ORDERS[of])
     if probability is None:
         return Finding("inconclusive", "a network has too few successful attacks")
-    decided = scores.decided(probability, pairs and list(pairs.values()))
+    decided = order_decided(probability, pairs and list(pairs.values()))
     outcome: Outcome = "inconclusive" if decided is None else "holds" if decided else "fails"
     text = f"{of} {'in' if holds else 'not in'} order, bootstrap probability {probability:.2f}"
     if pairs is None:

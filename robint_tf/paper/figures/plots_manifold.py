@@ -8,11 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from robint_tf.catalogue import origin
-from robint_tf.interpretability import scores
 from robint_tf.labels import DATASETS, LOSSES
 from robint_tf.paper.figures import looks
 from robint_tf.paper.figures.looks import Look
-from robint_tf.paper.verdicts import ORDERS
+from robint_tf.paper.verdicts import ORDERS, order_decided
 from robint_tf.store import results as results_files
 
 AUTHORS_AXES: dict[str, tuple[float, float]] = {
@@ -116,7 +115,7 @@ def order_words(order: dict[str, Any]) -> str:
     for of, (chance, pairs) in found.items():
         told = "undecided"
         if chance is not None:
-            told = f"{DECIDED[scores.decided(chance, pairs and list(pairs.values()))]} ({chance:.0%})"
+            told = f"{DECIDED[order_decided(chance, pairs and list(pairs.values()))]} ({chance:.0%})"
         words.append(f"of {of}: {told}")
     return "paper's order " + "; ".join(words)
 
