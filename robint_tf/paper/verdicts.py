@@ -8,7 +8,7 @@ results: the content of a results file. dataset, norm, loss: of a panel of Figur
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -62,25 +62,70 @@ def accuracy(stated: float, value: float, interval: tuple[float, float]) -> Find
     return Finding(outcome, f"accuracy {value:.2%}, stated {stated:.1%}", value, interval)
 
 
-def card_accuracy(dataset: str, stated: float, results: Results) -> Finding:
-    """Whether the clean accuracy on a network's card is the stated one. `ValueError` for another data set's network."""
-    found, trained_on = results["clean_accuracy"], results["spec"]["dataset"]
-    if trained_on != dataset:
-        raise InputError(f"its dataset is {trained_on}, not {dataset}")
-    low, high = found["interval_95"]
-    if results["spec"]["attack"] is not None:
-        return Finding("inconclusive", "the network was trained on attacked images", found["value"])
-    return accuracy(stated, found["value"], (low, high))
+LEAST_SEEDS = 3
+"""Networks from which on an accuracy is judged: one training tells nothing about how seeds, or last epochs, differ."""
+
+
+def card_accuracy(dataset: str, stated: float, *cards: Results) -> Finding:
+    """Whether the clean accuracy on networks' cards is the stated one, in the mean over their seeds.
+
+    cards: of one recipe, each with another seed. `ValueError` for another data set's network, recipe, or test images,
+    and for a seed that comes twice.
+    """
+    for i, card in enumerate(cards):
+        if card["spec"]["dataset"] != dataset:
+            raise InputError(f"its dataset is {card['spec']['dataset']}, not {dataset}")
+        _check_another_seed(card, cards[:i])
+    values = [card["clean_accuracy"]["value"] for card in cards]
+    if cards[0]["spec"]["attack"] is not None:
+        return Finding("inconclusive", "the network was trained on attacked images", values[0])
+    found = _accuracy_over_seeds(stated, values, "network")
+    told = dict.fromkeys([found.text, *filter(None, map(_unverified, cards))])
+    return replace(found, text="; ".join(told))
+
+
+def _unverified(card: Results) -> str:
+    """What is not known of a card's data, in words; "" where they are known to be the published ones."""
+    if card.get("test_data_verified") is True:
+        return ""
+    n, known = card["clean_accuracy"]["n"], card.get("test_images_verified")
+    if isinstance(known, int) and known < n:
+        return f"{n - known:,d} of {n:,d} test images are not known to be the published ones"
+    if "test_data_verified" in card:
+        return "its data are not known to be the published ones"
+    return "the file does not say whether its data are the published ones"
+
+
+def _check_another_seed(card: Results, others: Sequence[Results]) -> None:
+    """`ValueError` unless a card is of the recipe of the others and of another seed than each of them."""
+    for other in others:
+        mine, theirs = _but_for_the_seed(card), _but_for_the_seed(other)
+        if differing := [key for key in mine if mine[key] != theirs[key]]:
+            raise InputError(f"its {', '.join(differing)} differ from those of the networks of other seeds")
+        if (seed := card["spec"]["training"]["seed"]) == other["spec"]["training"]["seed"]:
+            raise InputError(f"seed {seed} is counted already")
+
+
+def _but_for_the_seed(card: Results) -> Results:
+    spec = card["spec"]
+    about = {key: card.get(key) for key in ("mathematics", "train_data", "test_data")}
+    return about | {"n": card["clean_accuracy"]["n"], "spec": {**spec, "training": {**spec["training"], "seed": 0}}}
 
 
 def toy_accuracy(results: Results) -> Finding:
     """Mean accuracy of the standard networks of section 2.2, with its t interval over the seeds."""
-    values = results["networks"][0]["accuracy"]["values"]
-    if len(values) < 2:
-        return Finding("inconclusive", f"accuracy {values[0]:.2%}: one seed has no interval", values[0])
+    return _accuracy_over_seeds(1.0, results["networks"][0]["accuracy"]["values"], "seed")
+
+
+def _accuracy_over_seeds(stated: float, values: list[float], unit: str) -> Finding:
+    """Whether the mean of accuracies, one of each seed, is the stated one by its t interval over the seeds."""
+    text = f"accuracy {np.mean(values):.2%}, stated {stated:.1%}"
+    if len(values) < LEAST_SEEDS:
+        told = f"one {unit}: no interval over seeds" if len(values) == 1 else f"{len(values)} seeds are too few"
+        return Finding("inconclusive", f"{text}; {told}, {LEAST_SEEDS} are needed", float(np.mean(values)))
     mean, half = mean_and_half_width(np.array(values))
-    found = accuracy(1.0, mean, (max(mean - half, 0.0), min(mean + half, 1.0)))
-    text = f"{found.text}; mean of {len(values)} seeds, from {min(values):.2%} to {max(values):.2%}"
+    found = accuracy(stated, mean, (max(mean - half, 0.0), min(mean + half, 1.0)))
+    text = f"{text}; mean of {len(values)} seeds, from {min(values):.2%} to {max(values):.2%}"
     return Finding(found.outcome, text, found.value, found.interval)
 
 

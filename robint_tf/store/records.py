@@ -152,8 +152,9 @@ def _of_dict(value: dict[str, Any], path: tuple[str, ...], file: _File) -> Itera
         elif key in ("score", "area") and isinstance(part, int | float):
             yield _record(inner, part, value.get("standard_error"), file.n_seeds)
         elif key == "areas" and isinstance(part, dict):
-            for name, found in part.items():  # (area, low, high), whose ends are None for one image
-                yield Record(" / ".join((*inner, name)), *found)
+            for name, found in part.items():
+                if isinstance(found, list) and len(found) == 3:  # area, low, high, whose ends are None for one image
+                    yield Record(" / ".join((*inner, name)), *found)
         elif key in ("x", "y") and _numbers(part) and isinstance(value.get("y"), list):
             yield from _of_series(key, value, inner, file)
         else:
