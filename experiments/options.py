@@ -73,7 +73,7 @@ run_options = chain(
     click.option("--device", cls=Placement, default="auto", show_default=True, help="auto, cpu, gpu or gpu:N."),
     click.option(
         "--jit",
-        type=click.Choice(["auto", "on", "off"]),
+        type=click.Choice(["auto", "on", "off"], case_sensitive=False),
         default="auto",
         show_default=True,
         help="XLA for the hot loops; auto: on GPUs only.",
@@ -96,7 +96,7 @@ run_options = chain(
 
 variant_option = click.option(
     "--variant",
-    type=click.Choice(VARIANTS),
+    type=click.Choice(VARIANTS, case_sensitive=False),
     default="authors",
     show_default=True,
     help="Follow the authors' code, the paper's text, or our corrections where both are doubtful.",
@@ -120,7 +120,7 @@ def preset_option(text: str, presets: Iterable[str]) -> Callable:
     """The size of a study, from its table of presets."""
     return click.option(
         "--preset",
-        type=click.Choice(list(presets)),
+        type=click.Choice(list(presets), case_sensitive=False),
         default="quick",
         show_default=True,
         help=f"How much to run. {text}",
@@ -174,12 +174,16 @@ training_options = chain(
     click.option("--seed", type=Seed(), default=0, show_default=True, help="Seed of the weights and of the order."),
     click.option(
         "--precision",
-        type=click.Choice(PRECISIONS),
+        type=click.Choice(PRECISIONS, case_sensitive=False),
         default="float32",
         show_default=True,
         help="Arithmetic of the network's layers.",
     ),
 )
+
+
+LEAST_L2 = 0.1
+"""On [-1, 1] pixels, as of the weakest attack in the paper; smaller ones, 8/255 say, are usually meant for l_inf."""
 
 
 @dataclass(frozen=True)
@@ -203,6 +207,9 @@ class AttackOptions:
             raise click.UsageError(f"the norm {self.norm} has no step size of its own; give --step-size.")
         low, high = self.eps_range or (-1.0, 1.0)
         scale = 2 / (high - low)
+        if self.norm == "l2" and 0 < eps * scale < LEAST_L2:
+            tiny = f"an l2 eps of {eps * scale:.3g} hardly changes an image"
+            click.echo(f"Warning: {tiny}; --norm linf changes each pixel by eps.", err=True)
         masked = variant == "corrected" and self.attack_loss == "cw"
         return PGD(
             norm=self.norm,
@@ -219,7 +226,11 @@ def attack_options(*, multiple: bool = False) -> Callable:
     """The options of an attack, with its eps; multiple: one attack for each of several eps."""
     return chain(
         click.option(
-            "--norm", type=click.Choice(list(NORMS)), default="l2", show_default=True, help="Norm of the attack."
+            "--norm",
+            type=click.Choice(list(NORMS), case_sensitive=False),
+            default="l2",
+            show_default=True,
+            help="Norm of the attack.",
         ),
         click.option(
             "--eps",
@@ -240,7 +251,7 @@ def attack_options(*, multiple: bool = False) -> Callable:
         click.option("--n-steps", type=click.IntRange(0), default=40, show_default=True, help="PGD steps."),
         click.option(
             "--attack-loss",
-            type=click.Choice(list(LOSSES)),
+            type=click.Choice(list(LOSSES), case_sensitive=False),
             default="xent",
             show_default=True,
             help="What the attack maximises.",

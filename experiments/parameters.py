@@ -1,6 +1,7 @@
 """The kinds of values that options take; each refuses in one line what it cannot use."""
 
 import math
+import re
 import tempfile
 import uuid
 from fractions import Fraction
@@ -138,7 +139,10 @@ class DatasetName(click.ParamType):
 
 
 class Method(click.ParamType):
-    """An attribution, with settings where it has some: integrated_gradients:steps=20; as recipes hold it."""
+    """An attribution, with settings where it has some, as recipes hold it: integrated_gradients:steps=20.
+
+    Hyphens will do, too.
+    """
 
     name = "method"
 
@@ -147,6 +151,9 @@ class Method(click.ParamType):
         self.others = tuple(NETWORK_FREE) if ignorant else ()
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        name = re.split("[:(@]", value, maxsplit=1)[0]
+        if name not in ATTRIBUTIONS:
+            value = name.lower().replace("-", "_") + value.removeprefix(name)
         try:
             return ATTRIBUTIONS.full_name(value, *self.others)
         except InputError as error:

@@ -187,6 +187,11 @@ def test_commands_with_bounds(robint, tmp_path):
     assert found["bounds"] == [0, 255]
     assert found["evaluations"][0]["accuracy"] == expected
     assert found["evaluations"][1]["n_unchanged"] == 0
+    for others in ((), ("--bounds", "-1,1")):
+        assert "says that it takes images in [0, 255]; give --bounds 0,255" in robint(*evaluate, *others, code=2)
+    foreign = keras.saving.load_model(tmp_path / "a.keras")
+    foreign.save(tmp_path / "a.keras")  # which names no recipe any more
+    (tmp_path / "a.json").unlink()
     assert robint(*evaluate).count("begins by scaling") == 1
     assert "begins by scaling" not in robint(*evaluate, "--bounds", "-1,1")
     for wrong in ("1", "0,x", "255,0", "0,inf"):

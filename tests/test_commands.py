@@ -14,6 +14,7 @@ import keras
 import pytest
 from processes import start
 
+from robint_experiments.parameters import Method
 from robint_experiments.sections import demo
 from robint_tf.specs import Training
 from robint_tf.store import results
@@ -86,6 +87,15 @@ def test_train_and_evaluate_a_network(robint, tmp_path):
     clean, robust, idle = results.read(tmp_path / "e.json")["evaluations"]
     assert clean["accuracy"] == idle["accuracy"] == card["clean_accuracy"]["value"]
     assert robust["loss"] > clean["loss"] == pytest.approx(idle["loss"], rel=1e-5)
+
+
+def test_names_of_choices_may_be_spelt_as_the_figures_do(robint):
+    train = ["train", "--dataset", "Toy", "--epochs", 1, "--norm", "L2", "--n-steps", 2, "--save", "m.keras"]
+    text = robint(*train, "--eps", "8/255", "--step-size", 1)
+    assert "Warning: an l2 eps of 0.0314 hardly changes an image; --norm linf changes each pixel by eps." in text
+    assert results.read(Path("m.json"))["spec"]["attack"]["norm"] == "l2"
+    assert "hardly changes" not in robint(*train, "--eps", 0.5, "--step-size", 1, "--overwrite")
+    assert Method().convert("Integrated-Gradients:steps=3", None, None) == "integrated_gradients(steps=3,baseline=fill)"
 
 
 def test_adversarial_training_stamps_the_attack_and_the_variant(robint, tmp_path):

@@ -186,13 +186,25 @@ def after(*layers):
         (two_inputs, "has several inputs"),
         (two_outputs, "returns 2 outputs"),
         (after(lambda: L.Dense(3, "softmax")), "returns probabilities"),
+        (after(lambda: L.Dense(3, "softmax", dtype="bfloat16")), "returns probabilities"),
+        (after(lambda: L.Dense(3, "sigmoid")), "ends in a sigmoid; remove it"),
         (after(Rounded, lambda: L.Dense(3)), "has no gradient"),
         (
             lambda: keras.Sequential([L.Dense(3), L.Conv2D(3, 7)]),
             r"cannot be called on images of shape \(10?, 3, 3, 1\)",
         ),
     ],
-    ids=["one logit", "a map", "two inputs", "two outputs", "probabilities", "no gradient", "other images"],
+    ids=[
+        "one logit",
+        "a map",
+        "two inputs",
+        "two outputs",
+        "probabilities",
+        "bfloat16",
+        "sigmoid",
+        "no gradient",
+        "other images",
+    ],
 )
 def test_networks_of_other_kinds_are_refused_in_one_line(images, make, message):
     with pytest.raises(ValueError, match=message) as refusal:
@@ -200,6 +212,26 @@ def test_networks_of_other_kinds_are_refused_in_one_line(images, make, message):
     assert "\n" not in str(refusal.value)
     with pytest.raises(ValueError, match=message):
         fit_classifier(make(), *images, Training(epochs=1), ATTACK, initialise=False)
+
+
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_networks_that_do_not_return_logits_are_refused_by_keras_fit_too(images, activation):
+    network = AdversarialClassifier(after(lambda: L.Dense(3, activation))(), ATTACK)
+    network.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    with pytest.raises(ValueError, match="attacks need logits"):
+        network.fit(*images, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("order", "shuffle", "n_warnings"), [("sorted", False, 1), ("mixed", False, 0), ("sorted", True, 0)]
+)
+def test_a_training_on_one_class_after_the_other_is_warned_of(linear_network, recwarn, order, shuffle, n_warnings):
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 60)
+    x = rng.uniform(-1, 1, (60, 3, 3, 1)).astype(np.float32)
+    y = np.sort(y) if order == "sorted" else y
+    fit_classifier(linear_network, x, y, Training(epochs=1, batch_size=10, shuffle=shuffle), initialise=True)
+    assert sum("one class after the other" in str(w.message) for w in recwarn) == n_warnings
 
 
 def test_logits_of_one_image_may_add_up_to_1(linear_network, images):

@@ -135,8 +135,8 @@ def test_road_of_own_images(robint, place):
     assert "own.npz" in found["data_source"]
     assert "own.keras, own.npz, 20 images" in plots.FIGURES["road"](found).axes[0].get_title()
     network = keras.saving.load_model(place / "own.keras")
-    x, y = (part[:20] for part in pictures(30, 1))
-    by_array = study.road(network, (x, y), method, bounds=(0, 255), fractions=(0.3, 0.6), variant="authors")
+    test = data.load_own(str(place / "own.npz"), n_test=20).test
+    by_array = study.road(Bounded(network, (0, 255)), test, method, fractions=(0.3, 0.6), variant="authors")
     (name,) = by_array.areas
     (row,) = found["attributions"]
     assert (row["area"], *row["interval"]) == pytest.approx(by_array.areas[name])

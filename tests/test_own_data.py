@@ -61,11 +61,15 @@ def expected(x):
     return (x / np.float32(127.5) - 1).astype(np.float32)
 
 
+def labelled(x, y):
+    return {image.tobytes(): int(label) for image, label in zip(x, y, strict=True)}
+
+
 def test_an_npz_file_is_its_arrays(tmp_path):
     found = data.load_own(npz(tmp_path / "a.npz"))
     assert (found.name, found.class_names) == (OWN, ("0", "1", "2"))
-    np.testing.assert_allclose(found.train.x, expected(TRAIN[0]), atol=1e-6)
-    np.testing.assert_array_equal(found.test.y, TEST[1])
+    for split, (x, y) in ((found.train, TRAIN), (found.test, TEST)):
+        assert labelled(split.x, split.y) == labelled(expected(x), y)
     floats = npz(tmp_path / "b.npz", x_train=TRAIN[0] / 255.0, x_test=TEST[0] / 255.0)
     np.testing.assert_allclose(data.load_own(floats, bounds=(0, 1)).train.x, found.train.x, atol=1e-6)
     assert data.load_own(npz(tmp_path / "c.npz"), bounds=(0, 1)).train.fingerprint == found.train.fingerprint
@@ -78,8 +82,7 @@ def test_a_folder_is_its_images_in_a_mixed_order(tmp_path):
     assert found.class_names == CLASSES
     np.testing.assert_array_equal(np.bincount(found.train.y), [3, 3, 3])
     assert (np.diff(found.train.y) < 0).any(), "the classes come one after the other"
-    flat = {image.tobytes(): label for image, label in zip(expected(TRAIN[0]), TRAIN[1], strict=True)}
-    assert {image.tobytes(): label for image, label in zip(found.train.x, found.train.y, strict=True)} == flat
+    assert labelled(found.train.x, found.train.y) == labelled(expected(TRAIN[0]), TRAIN[1])
     assert data.load_own(str(tmp_path)).train.fingerprint == found.train.fingerprint
 
 
@@ -93,8 +96,19 @@ def test_a_prepared_set_is_its_examples(tmp_path):
     prepared(tmp_path)
     found = data.load_own("tfds:bugs", data_dir=tmp_path)
     assert found.class_names == CLASSES
-    np.testing.assert_allclose(found.train.x, expected(TRAIN[0]), atol=1e-6)
-    np.testing.assert_array_equal(found.train.y, TRAIN[1])
+    assert labelled(found.train.x, found.train.y) == labelled(expected(TRAIN[0]), TRAIN[1])
+
+
+@pytest.mark.parametrize("n", [60, 90])
+def test_the_first_images_of_a_file_sorted_by_class_are_of_all_classes(tmp_path, n):
+    x, y = pictures(180, 2)
+    by_class = np.argsort(y, kind="stable")
+    arrays = {"x": x[by_class], "y": y[by_class]}
+    path = npz(tmp_path / "a.npz", **{f"{name}_{part}": arrays[name] for name in "xy" for part in ("train", "test")})
+    found = data.load_own(path, n_train=n, n_test=n)
+    for split in (found.train, found.test):
+        assert np.bincount(split.y, minlength=3).min() > n / 6
+    assert found.train.fingerprint != found.test.fingerprint
 
 
 def test_a_set_is_known_by_its_content_alone(tmp_path):
@@ -126,7 +140,7 @@ class Boom:
         ({"x_train": np.array([Boom()] * 9, dtype=object)}, "object; give numbers"),
         ({"x_train": TRAIN[0].astype(complex)}, "give numbers"),
         ({"x_train": TRAIN[0] * 1.0}, "give uint8"),
-        ({"x_train": TRAIN[0] * np.nan}, "nan"),
+        ({"x_train": TRAIN[0] * np.nan}, "hold NaN"),
         ({"x_train": TRAIN[0][0]}, "images have shape"),
         ({"x_train": TRAIN[0][..., 0], "x_test": TEST[0][..., 0]}, r"give \(N, H, W, C\)"),
         ({"x_train": TRAIN[0][:0], "y_train": TRAIN[1][:0]}, "N from 1"),
@@ -188,6 +202,23 @@ def test_folders_that_are_no_data_set_are_refused(tmp_path):
         path.unlink()
     with pytest.raises(InputError, match="holds no images"):
         data.load_own(str(root))
+
+
+def test_what_of_a_folder_is_not_read_is_told(tmp_path, recwarn):
+    folder(tmp_path)
+    (tmp_path / "train" / "dog").mkdir()
+    (tmp_path / "train" / "ant" / "scan.bmp").write_bytes(b"BM")
+    (tmp_path / "train" / ".thumbnails").write_bytes(b"")
+    data.load_own(str(tmp_path))
+    said = [str(warning.message) for warning in recwarn]
+    assert [text for text in said if "1 files are not read, such as ant/scan.bmp" in text]
+    assert [text for text in said if text.endswith("train: there are no images of dog.")]
+    assert [text for text in said if text.endswith("test: there are no images of dog.")]
+    (tmp_path / "test").rename(tmp_path / "val")
+    with pytest.raises(
+        InputError, match="has no folder test; it needs train/CLASS and test/CLASS, and holds train, val"
+    ):
+        data.load_own(str(tmp_path))
 
 
 def test_an_image_that_claims_to_be_huge_is_not_decoded(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from robint_tf import data, manifold, study
 from robint_tf.errors import InputError
 from robint_tf.interpretability import controls
-from robint_tf.networks import vae_gan
+from robint_tf.networks import Bounded, vae_gan
 from robint_tf.networks.files import vae_gans
 from robint_tf.paper.figures import plots
 from robint_tf.runtime.interrupts import Interrupted
@@ -54,11 +54,12 @@ COMMAND = ("gradients", "own.keras", "--data", "own.npz", "--bounds", "0,255")
 
 def test_gradients_at_own_images_are_measured_once_and_drawn(robint, place, network, monkeypatch):
     said = robint(*COMMAND, "--n-test", "20")
-    assert "own.keras: loss gradients at 20 test images" in said
+    assert "own.keras: loss gradients at 20 test images, of which it gets" in said
     path = place / "figures" / "gradient_measures_own.json"
     before, found = path.read_bytes(), json.loads(path.read_text())
     assert (found["dataset"], found["bounds"], found["provenance"]["variant"]) == ("own", [0, 255], "corrected")
-    by_array = study.gradient_measures(network, X[:20], train=X_TRAIN, bounds=(0, 255))
+    own = data.load_own(str(place / "own.npz"), n_test=20)
+    by_array = study.gradient_measures(Bounded(network, (0, 255)), own.test.x, train=own.train.x)
     loaded = study.load(path)
     assert loaded.values.keys() == by_array.values.keys() == {"sparseness", "smoothness", "rare_share"}
     for name, values in by_array.values.items():

@@ -63,6 +63,15 @@ def test_the_python_example_of_the_readme_runs(capsys):
     assert re.search(r"% of 50 images \(95% interval", capsys.readouterr().out)
 
 
+def test_the_python_example_of_results_files_runs(monkeypatch):
+    monkeypatch.chdir(Path(__file__).parents[1])
+    (example,) = re.findall(r"```python\n(.*?)```", (DOCUMENTS[0].parent / "results-format.md").read_text(), re.DOTALL)
+    names: dict = {}
+    exec(compile(example, "results-format.md", "exec"), names)
+    assert names["content"]["figure"] == "section_2_2"
+    assert {"quantity", "value", "low", "high"} <= set(dir(names["rows"][0]))
+
+
 def test_the_tests_named_in_the_documents_exist():
     tests = "".join(p.read_text(encoding="utf-8") for p in Path(__file__).parent.glob("test_*.py"))
     for document in (Path(__file__).parents[1] / "docs").glob("*.md"):

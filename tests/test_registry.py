@@ -203,7 +203,7 @@ def test_arrays_become_a_data_set():
         ({"train": (X, Y - 1)}, "^mine, train: labels are int64 from -1; give integers from 0"),
         ({"train": (X, Y / 2)}, "^mine, train: labels are float64"),
         ({"train": (X + 2.0, Y)}, r"^mine, train: images are float64, 2\.0 to 2\.0; give uint8, or floats in"),
-        ({"train": (X * np.nan, Y)}, "^mine, train: images are float64, nan to nan"),
+        ({"train": (X * np.nan, Y)}, "^mine, train: images hold NaN"),
         ({"train": (X.astype(int), Y)}, "^mine, train: images are int64"),
         ({"test": (X[:, :4], Y)}, "^mine: training images have shape"),
         ({"class_names": ("a", "b")}, "^mine: labels go up to 3; give at least 4 class_names"),

@@ -122,6 +122,24 @@ def test_what_is_computed_is_what_the_parts_compute(network):
     np.testing.assert_allclose(found.attacked, np.sqrt(np.square(attacked).sum(axis=(1, 2, 3))), rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "measure",
+    [
+        lambda network, *data: study.road(network, data, fractions=(0.5,), bounds=(0, 255)),
+        lambda network, *data: study.manifold_distance(network, lambda x: 0.9 * x, *data, ATTACK, bounds=(0, 255)),
+    ],
+    ids=["road", "manifold_distance"],
+)
+def test_a_network_that_only_guesses_is_spoken_of(network, measure):
+    with pytest.warns(UserWarning, match="cannot be told from guessing among 3 classes"):
+        measure(network, TEST[0], (TEST[1] + 1) % N_CLASSES)
+
+
+def test_images_that_hardly_fill_their_bounds_are_spoken_of(network):
+    with pytest.warns(UserWarning, match=r"pixels range over \[0.0, 1.0\] only, and the bounds are 0 and 255"):
+        study.attribute(network, TEST[0] / TEST[0].max(), bounds=(0, 255))
+
+
 def test_floats_and_bytes_are_the_same_images():
     as_bytes = given.split_of(TRAIN, (0, 255), "train")
     as_floats = given.split_of((TRAIN[0] / np.float32(255), TRAIN[1]), (0, 1), "train")
@@ -358,7 +376,7 @@ def test_gradients_along_the_manifold_of_a_vae_gan():
         ({"train": 3}, "train is int"),
         ({"train": (TRAIN[0], TRAIN[1][:-1])}, "labels"),
         ({"train": (TRAIN[0].astype(object), TRAIN[1])}, "object"),
-        ({"train": (TRAIN[0] * np.nan, TRAIN[1])}, "bounds"),
+        ({"train": (TRAIN[0] * np.nan, TRAIN[1])}, "hold NaN"),
         ({"train": (TRAIN[0][..., 0], TRAIN[1])}, r"x\[\.\.\., None\]"),
         ({"train": (TRAIN[0][:, :4], TRAIN[1])}, "give one shape"),
         ({"train": (TRAIN[0], TRAIN[1] * 0.5)}, "give integers"),

@@ -62,7 +62,7 @@ class Options:
 )
 @click.option(
     "--variant",
-    type=click.Choice(VARIANTS),
+    type=click.Choice(VARIANTS, case_sensitive=False),
     help=f"Of section-2-1's networks, or of the loss of MODEL.  [default: authors; with MODEL {VARIANT}]",
 )
 @out_option("figures")

@@ -100,6 +100,8 @@ def command(options: Options) -> None:
     Any Keras 3 classifier of Keras' own layers that returns logits for float32 images will do; unless they are in
     [-1, 1], give --bounds. It is explained, not trained: the networks that are trained, on images without the pixels
     that matter most or with these alone, have the data set's own architecture; on your own --data, that of MODEL.
+    A score is the area between the accuracies of random pixels and of the attribution, over the fractions from 0 to 1:
+    positive where the attribution finds pixels that matter more than random ones.
     """
     if options.data.own is not None:
         roar(read(Plan, vars(options)), options.run, options.data)

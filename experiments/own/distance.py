@@ -127,9 +127,11 @@ def _measured(
 ) -> "tuple[np.ndarray, np.ndarray]":
     """Distances of attacked images, (N,), and which attacks changed the network's prediction; n: images at a time."""
     from robint_tf import attacks, manifold
+    from robint_tf.attacks.evaluation import warn_of_guessing
 
     run.display.begin(f"attacking {name}")
     found = attacks.attack_dataset(network, x, y, attack, batch_size=n, progress=run.display.batches)
+    warn_of_guessing(found.clean_logits, y)
     distances = manifold.distances(project, found.x_adv, batch_size=n)
     return distances, manifold.changed(found.clean_logits, found.logits)
 

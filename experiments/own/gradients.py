@@ -58,6 +58,7 @@ def gradients(plan: Plan, options: RunOptions, place: OwnDataOptions) -> None:
     run = begin(options, out=plan.out, variant=variant)
     loaded = place.read(bounds=plan.bounds)
     from robint_tf import manifold
+    from robint_tf.attacks import evaluation
     from robint_tf.networks import classifiers
     from robint_tf.networks.files import models, vae_gans
     from robint_tf.study.gradients import MOST_VALUES, measures_of
@@ -68,6 +69,7 @@ def gradients(plan: Plan, options: RunOptions, place: OwnDataOptions) -> None:
     if saved:
         refuse_one_image(test, loaded)
     network = models.load(plan.model, x_shape=shape, n_classes=n_classes, bounds=plan.bounds)
+    accuracy = evaluation.accuracy(network, test.x, test.y)
     fits = loaded.train.x[0].size <= MOST_VALUES
     run.display.begin(f"gradients of {plan.model.name} at {len(test.y)} images")
     found = measures_of(
@@ -91,10 +93,13 @@ def gradients(plan: Plan, options: RunOptions, place: OwnDataOptions) -> None:
         "data_source": loaded.source,
         "train_data": loaded.train.fingerprint.as_json() if fits else None,
         "test_data": test.fingerprint.as_json(),
+        "accuracy": accuracy.value,
         "seed": plan.seed,
         "vae_gan": None,
     }
-    click.echo(f"{plan.model.name}: loss gradients at {len(test.y)} test images")
+    click.echo(
+        f"{plan.model.name}: loss gradients at {len(test.y)} test images, of which it gets {accuracy.value:.2%} right"
+    )
     if saved and plan.vae_gan:
         health = manifold.health(test.x, manifold.Projector(saved.model, z="mean"), saved.discriminator_loss)
         found = replace(found, problems=tuple(health.problems))

@@ -79,13 +79,13 @@ study_options = chain(
     click.option(
         "--losses",
         multiple=True,
-        type=click.Choice(["xent", "cw"]),
+        type=click.Choice(["xent", "cw"], case_sensitive=False),
         help="Loss of the training attacks; repeatable.  [default: the preset's]",
     ),
     click.option(
         "--norms",
         multiple=True,
-        type=click.Choice(list(NORMS)),
+        type=click.Choice(list(NORMS), case_sensitive=False),
         help="Norm of the training attacks; repeatable.  [default: both]",
     ),
     click.option(

@@ -51,7 +51,7 @@ class Options:
 )
 @click.option(
     "--attack-loss",
-    type=click.Choice(["xent", "cw"]),
+    type=click.Choice(["xent", "cw"], case_sensitive=False),
     default="xent",
     show_default=True,
     help="What the analysed attacks maximise; the paper shows xent.",
@@ -62,7 +62,7 @@ class Options:
 )
 @click.option(
     "--scale",
-    type=click.Choice(["panel", "common"]),
+    type=click.Choice(["panel", "common"], case_sensitive=False),
     default="panel",
     show_default=True,
     help="What distance is 1: the farthest test image of each panel (the authors), or of all four.",

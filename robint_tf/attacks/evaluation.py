@@ -68,15 +68,21 @@ def accuracy(
         attacked = attack_dataset(network, x, y, attack, batch_size=batch_size, check=False, progress=progress)
         return _score(attacked.logits, y, attacked.n_saturated, attacked.n_unchanged)
     logits = predict(network, x, batch_size=batch_size)
-    found = _score(logits, y)
-    n_classes = logits.shape[-1]
-    if found.interval[0] <= 1 / n_classes and warn:
+    if warn:
+        warn_of_guessing(logits, y)
+    return _score(logits, y)
+
+
+def warn_of_guessing(logits: np.ndarray, y: np.ndarray) -> None:
+    """Warn if logits (N, classes) of clean images with labels y (N,) are right no more often than guesses may be."""
+    found, n_classes = _score(logits, y), logits.shape[-1]
+    if found.interval[0] <= 1 / n_classes:
         warnings.warn(
             f"a clean accuracy of {found.value:.1%} on {found.n} images cannot be told from guessing among {n_classes} "
-            "classes; does the network take images in [-1, 1], and number the classes as the labels do?",
-            stacklevel=2,
+            "classes; does the network take images in these bounds (unless told otherwise, [-1, 1]), and number the "
+            "classes as the labels do?",
+            stacklevel=3,
         )
-    return found
 
 
 @dataclass(frozen=True)

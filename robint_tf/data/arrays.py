@@ -1,5 +1,6 @@
 """Data sets from NumPy arrays."""
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -61,26 +62,38 @@ def split(x: Any, y: Any, *, bounds: Bounds | None = None, what: str = "") -> Sp
 
 
 LARGEST_LABEL = 2**20
+LEAST_SHARE = 0.02
+"""Of the bounds, what the pixels of images may be expected to take up: those in [0, 1] take up 1/255 of (0, 255)."""
 
 
 def scaled(x: np.ndarray, *, bounds: Bounds | None = None, what: str = "") -> np.ndarray:
     """Images as the package takes them: float32 in [-1, 1], in C order.
 
     bounds: what the pixels of x lie in, integers or floating-point numbers. Without them x is uint8, which stands for
-    (0, 255), or floating-point numbers in [-1, 1]. `ValueError` for other numbers; what: begins its message.
+    (0, 255), or floating-point numbers in [-1, 1]. `ValueError` for other numbers; what: begins its message. Warns of
+    pixels that take up no more than `LEAST_SHARE` of their bounds.
     """
     x = np.asarray(x)
     if x.dtype.kind not in "iuf" or not x.size:
         raise InputError(f"{what}images are {x.dtype} of shape {x.shape}; give numbers, at least one.")
+    lowest, highest = x.min(), x.max()  # NaN where there is one
+    if not np.isfinite([lowest, highest]).all():
+        raise InputError(f"{what}images hold NaN or infinite pixels; remove them.")
     if bounds is None and x.dtype != np.uint8:
-        if x.dtype.kind != "f" or not (x.min() >= -1 and x.max() <= 1):  # NaN is not, either
+        if x.dtype.kind != "f" or lowest < -1 or highest > 1:
             raise InputError(
-                f"{what}images are {x.dtype}, {x.min()} to {x.max()}; give uint8, or floats in [-1, 1], or bounds."
+                f"{what}images are {x.dtype}, {lowest} to {highest}; give uint8, or floats in [-1, 1], or bounds."
             )
         return np.ascontiguousarray(x, np.float32)
     low, high = checks.bounds(bounds or (0, 255))
-    if not (x.min() >= low and x.max() <= high):
-        raise InputError(f"{what}pixels range over [{x.min()}, {x.max()}], and the bounds are {low:g} and {high:g}.")
+    if lowest < low or highest > high:
+        raise InputError(f"{what}pixels range over [{lowest}, {highest}], and the bounds are {low:g} and {high:g}.")
+    if 0 < highest - lowest < LEAST_SHARE * (high - low):
+        warnings.warn(
+            f"{what}pixels range over [{lowest}, {highest}] only, and the bounds are {low:g} and {high:g}; are these "
+            "the bounds of the images?",
+            stacklevel=2,
+        )
     found = x.astype(np.float32)
     if low:
         found -= np.float32(low)

@@ -3,6 +3,7 @@
 import contextlib
 import math
 import struct
+import warnings
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -74,11 +75,17 @@ def _check_size(n: int, what: str) -> None:
 
 
 def read_folder(folder: Path) -> Images:
-    """PNG and JPEG files in train/CLASS and test/CLASS, as bytes; training images in a fixed random order.
+    """PNG and JPEG files in train/CLASS and test/CLASS, as bytes, class by class.
 
     Classes are the subfolders of train, numbered by name. Images are grey if all of train are, else of three channels.
     `ValueError` for a folder without such files, and for images of different sizes.
     """
+    missing = [part for part in PARTS if not (folder / part).is_dir()]
+    if missing:
+        there = ", ".join(path.name for path in _inside(folder)[:5]) or "nothing"
+        raise InputError(
+            f"{folder} has no folder {' or '.join(missing)}; it needs train/CLASS and test/CLASS, and holds {there}."
+        )
     classes = sorted(path.name for path in _inside(folder / "train") if path.is_dir())
     if not classes:
         raise InputError(f"{folder} holds no train/CLASS folders of images; it needs train/CLASS and test/CLASS.")
@@ -91,8 +98,7 @@ def read_folder(folder: Path) -> Images:
         found = [(path, k) for k, name in enumerate(classes) for path in _images_in(folder / part / name)]
         if not found:
             raise InputError(f"{folder / part} holds no images ({', '.join(SUFFIXES)}) in folders by class.")
-        if part == "train":  # file order would show the classes one after the other
-            found = [found[i] for i in np.random.default_rng(0).permutation(len(found))]
+        _warn_of_what_is_not_read(folder / part, {path for path, _ in found}, classes)
         files[part], labels[part] = [path for path, _ in found], np.array([k for _, k in found], np.int32)
     shape: tuple[int, int, int] | None = None
     for part in PARTS:  # headers first: nothing is decoded before all are known to be alike
@@ -106,6 +112,20 @@ def read_folder(folder: Path) -> Images:
         for part in PARTS
     }
     return Images(images, labels, tuple(classes))
+
+
+def _warn_of_what_is_not_read(folder: Path, read: set[Path], classes: list[str]) -> None:
+    """Of a part: files of other kinds or in deeper folders, and classes without images."""
+    others = [p for p in folder.rglob("*") if p.is_file() and p not in read and not p.name.startswith(".")]
+    if others:
+        warnings.warn(
+            f"{folder}: {len(others)} files are not read, such as {min(others).relative_to(folder)}; images are "
+            f"{', '.join(SUFFIXES)} files in a folder of their class.",
+            stacklevel=4,
+        )
+    empty = sorted(set(classes) - {path.parent.name for path in read})
+    if empty:
+        warnings.warn(f"{folder}: there are no images of {', '.join(empty[:5])}.", stacklevel=4)
 
 
 def _inside(folder: Path) -> list[Path]:

@@ -7,6 +7,8 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from robint_tf.catalogue import OWN
 from robint_tf.checks import Bounds
 from robint_tf.data import arrays, image_files, sources
@@ -17,7 +19,7 @@ TFDS = "tfds:"
 
 
 def load_own(
-    where: str,
+    where: str | os.PathLike,
     *,
     bounds: Bounds | None = None,
     data_dir: str | os.PathLike | None = None,
@@ -26,12 +28,14 @@ def load_own(
 ) -> Dataset:
     """The data set in a place, named `OWN` for all of them: recipes know it by the hash of its images.
 
-    where: a folder with train/CLASS/*.png and test/CLASS/*.png (or .jpg), classes numbered by name, training images in
-    a fixed random order; an .npz file with x_train, y_train, x_test and y_test; or tfds:NAME for a set of images and
-    labels that TFDS has prepared in data_dir (else as `data.load` looks for it), in its order. Images are bytes, or
-    floating-point numbers within bounds, by default [-1, 1]. n_train, n_test: take the first ones. `ValueError` for
+    where: a folder with train/CLASS/*.png and test/CLASS/*.png (or .jpg), classes numbered by name; an .npz file with
+    x_train, y_train, x_test and y_test; or tfds:NAME for a set of images and labels that TFDS has prepared in data_dir
+    (else as `data.load` looks for it). Images are bytes, or floating-point numbers within bounds, by default [-1, 1].
+    Each part is put into a fixed random order, since files often hold one class after the other, which neither a
+    training nor the first images would survive. n_train, n_test: take the first ones of that order. `ValueError` for
     what is not such a data set, `DataUnavailable` where there is none.
     """
+    where = os.fspath(where)
     if not where.strip():
         raise InputError("'' names no data set; name a folder, an .npz file, or tfds:NAME.")
     if where.startswith(TFDS):
@@ -44,12 +48,15 @@ def load_own(
     else:
         raise DataUnavailable(f"{where} is neither a folder of images nor an .npz file; name one, or tfds:NAME.")
     splits = {}
-    for part in ("train", "test"):
+    for seed, part in enumerate(("train", "test")):
         images, labels = raw.images[part], raw.labels[part]
         limits = None if images.dtype == "uint8" else bounds
-        splits[part] = arrays.split(images, labels, bounds=limits, what=f"{where}, {part}: ")
-        if splits[part].x.ndim != 4:
-            raise InputError(f"{where}, {part}: images have shape {images.shape}; give (N, H, W, C).")
+        if images.ndim != 4 or labels.shape[:1] != images.shape[:1]:
+            raise InputError(
+                f"{where}, {part}: images have shape {images.shape}, labels {labels.shape}; give (N, H, W, C) and (N,)."
+            )
+        order = np.random.default_rng(seed).permutation(len(images))
+        splits[part] = arrays.split(images[order], labels[order], bounds=limits, what=f"{where}, {part}: ")
     found = arrays.from_splits(where, train=splits["train"], test=splits["test"], class_names=raw.class_names)
     return replace(found, name=OWN, train=found.train.take(n_train), test=found.test.take(n_test), source=where)
 

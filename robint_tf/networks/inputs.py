@@ -139,14 +139,18 @@ def check_network(network: Network, x: np.ndarray, y: np.ndarray | None = None) 
     if rescales(network):
         _warn_once(
             network,
-            "the network begins by scaling its images, so it may take others than those in [-1, 1]; give its "
-            "bounds: Bounded(network, bounds=(0, 255)), for example, and (-1, 1) if that is what it takes.",
+            "the network begins by scaling its images, so it may take others than those in [-1, 1]; say which, by "
+            "--bounds 0,255, for example (in Python Bounded(network, bounds=(0, 255))), or by -1,1 if it takes these.",
         )
     logits = called(network, x[:EXAMINED])
     check_finite(logits)
     # The logits of a single image may add up to 1 by chance, not those of its negative as well.
     if _are_probabilities(logits) and _are_probabilities(called(network, 0.5 * (1 - x[:EXAMINED]))):
         raise InputError("the network returns probabilities (rows sum to 1); remove its softmax, attacks need logits.")
+    if logits.min() >= 0 and logits.max() <= 1 and _last_activation(network) in SQUASHING:
+        raise InputError(
+            f"the network ends in a {_last_activation(network)}; remove it, attacks need logits, one a class."
+        )
     n_classes = logits.shape[-1]
     if y is not None and (y.min() < 0 or y.max() >= n_classes):
         raise InputError(f"labels range over [{y.min()}, {y.max()}]; give integers from 0 to {n_classes - 1}.")
@@ -154,7 +158,22 @@ def check_network(network: Network, x: np.ndarray, y: np.ndarray | None = None) 
 
 
 def _are_probabilities(values: np.ndarray) -> bool:
-    return bool(values.min() >= 0 and np.allclose(values.sum(axis=-1), 1, atol=1e-3))
+    """Whether rows sum to 1, as far as bfloat16 tells."""
+    return bool(values.min() >= 0 and np.allclose(values.sum(axis=-1), 1, atol=5e-3))
+
+
+SQUASHING = ("sigmoid", "hard_sigmoid", "softmax")
+"""Activations that a last layer may not have."""
+
+
+def _last_activation(network: Network) -> str:
+    """The name of the activation of the last layer; empty if it has none, or layers are not known."""
+    last: Any = network.network if isinstance(network, Bounded) else network
+    while isinstance(last, keras.Model):
+        if not last.layers:
+            return ""
+        last = last.layers[-1]
+    return str(getattr(getattr(last, "activation", None), "__name__", ""))
 
 
 def called(network: Network, x: np.ndarray) -> np.ndarray:
@@ -237,6 +256,22 @@ def _warn_once(network: Network, message: str) -> None:
     if message not in said:
         said.add(message)
         warnings.warn(message, stacklevel=5)
+
+
+def warn_of_sorted_labels(y: np.ndarray) -> None:
+    """Say of labels (N,) that they come one class after the other: each batch would teach one class alone."""
+    shares = np.bincount(y) / len(y)
+    expected = (len(y) - 1) * (1 - np.square(shares).sum())  # changes from one label to the next in a random order
+    if len(y) >= FEWEST and np.count_nonzero(np.diff(y)) < expected / 2:
+        warnings.warn(
+            "the training images come one class after the other, and are not shuffled; give Training(shuffle=True), or "
+            "put them into a random order.",
+            stacklevel=3,
+        )
+
+
+FEWEST = 30
+"""Labels of which it can be told whether their order is random."""
 
 
 def warn_of_short_steps(attack: PGD) -> None:

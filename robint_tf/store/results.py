@@ -25,20 +25,20 @@ class ResultsError(InputError):
     """A results file that cannot be used; the message says why in one line."""
 
 
-def write(path: Path, results: dict[str, Any]) -> None:
+def write(path: Path | str, results: dict[str, Any]) -> None:
     """Write a results file atomically to `path`. Arrays become lists; `ValueError` for NaN and infinity.
 
     The last line is a hash of the rest, so that `read` can tell a file that was changed afterwards. Such a file, or
     any that `read` would refuse, is not overwritten but moved aside, with a warning.
     """
-    content = {"schema": SCHEMA, **results}
+    path, content = Path(path), {"schema": SCHEMA, **results}
     text = _render({**content, DIGEST: _digest(content)}, 0) + "\n"
     _set_aside_if_refused(path)
     with atomic_path(path) as scratch:
         scratch.write_text(text, encoding="utf-8")
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path | str) -> dict[str, Any]:
     """The content of the results file `path`. Whatever it holds, reading it gives nothing but this, or `ResultsError`.
 
     `ResultsError` if it is missing, too large, not JSON, of another schema, holds numbers or texts that no results file
@@ -46,7 +46,7 @@ def read(path: Path) -> dict[str, Any]:
     """
     name, again = printable(str(path)), "run its command again"
     try:
-        results = _parsed(path)
+        results = _parsed(Path(path))
         schema = results.get("schema") if isinstance(results, dict) else None
         if schema != SCHEMA:
             theirs = printable(repr(schema))[:20]
@@ -66,7 +66,7 @@ def read(path: Path) -> dict[str, Any]:
     return results
 
 
-def load(path: Path) -> list[Record]:
+def load(path: Path | str) -> list[Record]:
     """Every number of the results file at path with its 95% interval, as records that pandas takes. `ResultsError`."""
     return records(read(path))
 

@@ -74,10 +74,11 @@ def road(
     mean colour. bounds: the pixel range of images and model, see `robint_tf.study`. fractions: of the pixels removed.
     noise, seed: of the imputation, see `interpretability.road`. store: folder, or `Store`, that keeps every point, so
     that a call that was interrupted goes on where it was; None keeps nothing. progress: told how many points of the
-    curves are done, and how many there are. `ValueError` for whatever cannot be used.
+    curves are done, and how many there are. Warns where the network only guesses. `ValueError` for whatever cannot be
+    used.
     """
     network, split = network_of(model, bounds), split_of(test, bounds, "test")
-    clean = attacks.accuracy(network, split.x, split.y, warn=False)
+    clean = attacks.accuracy(network, split.x, split.y)
     work = Imputations(
         network,
         split,

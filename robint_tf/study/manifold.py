@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from robint_tf import attacks, manifold
+from robint_tf.attacks.evaluation import warn_of_guessing
 from robint_tf.checks import Bounds
 from robint_tf.errors import InputError
 from robint_tf.manifold.distance import Projection, Projector
@@ -58,8 +59,9 @@ def manifold_distance(
 
     projector: a trained `VAEGAN`, which projects to the reconstruction from the latent mean, or any function of batches
     of images (n, H, W, C) float32 in [-1, 1] that returns their projections, alike: an autoencoder, say. bounds: the
-    pixel range of images and model, see `robint_tf.study`. Warns where the projector is too poor to stand for the
-    manifold; at least two images are needed to tell. `ValueError` for whatever cannot be used.
+    pixel range of images and model, see `robint_tf.study`. Warns where the network only guesses, and where the
+    projector is too poor to stand for the manifold; at least two images are needed to tell. `ValueError` for whatever
+    cannot be used.
 
     >>> import keras
     >>> model = keras.Sequential([keras.layers.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(3)])
@@ -72,6 +74,7 @@ def manifold_distance(
     network, split = network_of(model, bounds), split_of((x, y), bounds, "images")
     project = _checked(projector)
     found = attacks.attack_dataset(network, split.x, split.y, attack, batch_size=batch_size, progress=progress)
+    warn_of_guessing(found.clean_logits, split.y)
     health = manifold.health(split.x, project, batch_size=batch_size)
     for problem in health.problems:
         warnings.warn(f"the projector cannot stand for the manifold: {problem}.", stacklevel=2)

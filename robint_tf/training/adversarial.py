@@ -77,7 +77,7 @@ class AdversarialClassifier(keras.Model):
     def fit(self, x: Any = None, y: Any = None, **options: Any) -> Any:
         """As Keras' own, after arrays x (N, ...) and y (N,), or a `tf.data.Dataset`'s first batch, have been checked.
 
-        `ValueError` for images or labels that `inputs` refuses.
+        `ValueError` for images, labels or networks that `inputs` refuses.
         """
         if y is not None:
             x, y = inputs.images(x), inputs.labels(y)
@@ -89,7 +89,9 @@ class AdversarialClassifier(keras.Model):
         return super().fit(x, y, **options)
 
     def _check(self, x: np.ndarray, y: np.ndarray) -> None:
-        inputs.check_images(self._attacked, x if self.bounds is None else arrays.scaled(x, bounds=self.bounds), y)
+        images = x if self.bounds is None else arrays.scaled(x, bounds=self.bounds)
+        inputs.check_images(self._attacked, images, y)
+        inputs.check_network(self._attacked, images, y)
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)

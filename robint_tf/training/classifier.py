@@ -93,6 +93,8 @@ def fit_classifier(
     inputs.check_network(network, x, y)
     _refuse_losses(network)
     check_trades(trades, attack)
+    if training.batch_size < len(y) and not training.shuffle:
+        inputs.warn_of_sorted_labels(y)
     if attack is not None:
         check_registered(attack.norm, attack.loss)
         inputs.check_differentiable(network, x)

@@ -52,6 +52,16 @@ def kind_of(path: Path) -> str:
     return str(spec.get("kind", "")) if isinstance(spec, dict) else ""
 
 
+def bounds_of(path: Path) -> tuple[float, float] | None:
+    """The range of the images that a `.keras` file says it takes; None if it says none."""
+    recipe = recipe_of(path)
+    try:
+        low, high = recipe["bounds"]
+        return float(low), float(high)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
 def card_of(path: Path) -> dict[str, Any] | None:
     """The card of a network file; None where there is none, or one of another file."""
     try:

@@ -80,7 +80,11 @@ def _check_classes(config: Any) -> None:
         registered = keras.saving.get_registered_object(str(config.get("registered_name"))) is not None
         is_safe = module in PACKAGES or (module, name) in CLASSES or str(module).startswith("keras.src.ops.")
         if not registered and (not is_safe or name in UNSAFE):
-            raise InputError(f"it names {module}.{name}, which no classifier needs")
+            what = f"{module}.{name}" if module else name
+            raise InputError(
+                f"it names {what}, and files may hold nothing but layers of Keras' own without code; in Python, "
+                "robint_tf's functions take any network"
+            )
     if isinstance(config, dict | list):
         for value in config.values() if isinstance(config, dict) else config:
             _check_classes(value)

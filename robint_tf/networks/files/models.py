@@ -16,11 +16,12 @@ from robint_tf.networks.files import cards, keras_file
 from robint_tf.store.folders import atomic_path
 
 
-def save(network: Network, path: Path, card: dict[str, Any]) -> None:
+def save(network: Network, path: Path | str, card: dict[str, Any]) -> None:
     """Write a network, whose file names the card's `spec`, and its card. `ValueError` unless `path` ends in .keras.
 
     Killed at any moment, this leaves the old file, with its card or with none, or the new file, with none.
     """
+    path = Path(path)
     if path.suffix != ".keras":
         raise InputError(f"{path} does not end in .keras; Keras would not load it.")
     with atomic_path(path) as scratch:
@@ -46,18 +47,29 @@ def _classes(network: Network, shape: tuple[int, ...]) -> int:
 
 
 def load(
-    path: Path, *, x_shape: tuple[int, ...] | None = None, n_classes: int | None = None, bounds: Bounds | None = None
+    path: Path | str,
+    *,
+    x_shape: tuple[int, ...] | None = None,
+    n_classes: int | None = None,
+    bounds: Bounds | None = None,
 ) -> Network:
     """The classifier in the `.keras` file `path`, checked by `keras_file` and loaded in Keras' safe mode.
 
     bounds: what its images lie in, where that is not [-1, 1]; it is then loaded as a `Bounded` network. No code from
     the file is run, and reading it takes no more memory than a few times its size. `ValueError` if the file is missing
-    or not a Keras model, or if its input or output does not fit x_shape (without the batch axis) and n_classes.
+    or not a Keras model, if the recipe that it names says other bounds, or if its input or output does not fit x_shape
+    (without the batch axis) and n_classes.
     """
+    path = Path(path)
     if not path.exists():
         raise NetworkMissing(f"{path} does not exist; name a file that holds a network.", path=path)
     if path.is_dir():
         raise InputError(f"{path} is not a Keras model: it is a folder; name a .keras file.")
+    if path.suffix in (".h5", ".hdf5"):
+        raise InputError(
+            f"{path} is in Keras' older format; load it and save it again, "
+            f"keras.models.load_model({path.name!r}).save({path.stem + '.keras'!r})."
+        )
     if not zipfile.is_zipfile(path):
         raise InputError(
             f"{path} is not a Keras model: it is not a whole zip archive, so it was cut off or is another kind of "
@@ -65,6 +77,13 @@ def load(
         )
     if cards.kind_of(path) == "VAEGANSpec":
         raise InputError(f"{path} holds a VAE-GAN; name the file of a classifier.")
+    named = cards.bounds_of(path)
+    if named is not None and named != tuple(bounds or (-1, 1)):
+        raise InputError(
+            "{} says that it takes images in [{:g}, {:g}]; give --bounds {:g},{:g} (in Python bounds).".format(
+                path, *named, *named
+            )
+        )
     try:
         keras_file.check(path)
         network = keras.saving.load_model(path, compile=False, safe_mode=True)
@@ -82,7 +101,7 @@ def load(
         if sides and len(shape) == len(sides):
             gives = _classes(network, tuple(shape))
             if n_classes is not None and gives != n_classes:
-                raise InputError(f"it knows {gives} classes, the data set has {n_classes}.")
+                raise InputError(f"it knows {gives} classes, the data set has {n_classes}, numbered from 0.")
     except InputError as error:
         raise InputError(f"{path} does not fit: {error}") from error
     cards.warn_of_another(path)

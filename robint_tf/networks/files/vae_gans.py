@@ -30,7 +30,7 @@ class SavedVAEGAN:
     discriminator_loss: float | None
 
 
-def save(model: VAEGAN, path: Path, card: dict[str, Any]) -> None:
+def save(model: VAEGAN, path: Path | str, card: dict[str, Any]) -> None:
     """Write a VAE-GAN and its card, as `models.save` does, without its optimisers.
 
     model: trained; path: of the file; card: plain JSON data, with `spec`, by which it is built again. `ValueError`
@@ -41,12 +41,13 @@ def save(model: VAEGAN, path: Path, card: dict[str, Any]) -> None:
     models.save(bare, path, card)
 
 
-def load(path: Path, *, x_shape: tuple[int, ...] | None = None) -> SavedVAEGAN:
+def load(path: Path | str, *, x_shape: tuple[int, ...] | None = None) -> SavedVAEGAN:
     """The VAE-GAN in the `.keras` file `path`, by its recipe.
 
     x_shape: of one image (H, W, C). `ValueError` if the file is missing, is no VAE-GAN that `save` has written, or one
     of images of another shape. Reading it takes no more memory than a few times its size, and that of the VAE-GAN.
     """
+    path = Path(path)
     if not path.is_file():
         raise InputError(f"{path} is not a file; name one that holds a VAE-GAN.")
     kind = cards.kind_of(path)
