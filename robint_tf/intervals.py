@@ -44,7 +44,7 @@ def paired(gained: int, lost: int, n: int) -> Interval:
 
 
 def paired_mean(values: np.ndarray, bound: float) -> Interval:
-    """The same for the mean of differences (n,) in [-bound, bound], one of each trial; n of at least 1.
+    """The same for a mean of differences: values (n,) in [-bound, bound], one of each trial; n of at least 1.
 
     What `paired` adds are two trials: half of one at either bound, and one without a difference.
 

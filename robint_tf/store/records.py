@@ -7,7 +7,7 @@ names of the same things only.
 import math
 import statistics
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from scipy.special import ndtri, stdtrit
 
@@ -104,7 +104,7 @@ def _quantile(n: float | None) -> float:
     return float(ndtri((1 + LEVEL) / 2) if n is None else stdtrit(n - 1, (1 + LEVEL) / 2))
 
 
-def _numbers(value: Any) -> bool:
+def _numbers(value: Any) -> TypeGuard[list]:
     return isinstance(value, list) and bool(value) and all(isinstance(v, int | float) for v in value)
 
 
