@@ -167,8 +167,15 @@ class Method(click.ParamType):
 class NewFile(Place):
     """A file to write to, tried before any work is done."""
 
+    def __init__(self, suffix: str = "") -> None:
+        """suffix: what its name must end in, such as .json; "" for any."""
+        super().__init__()
+        self.suffix = suffix
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         path = super().convert(value, param, ctx)
+        if self.suffix and path.name and path.suffix != self.suffix:
+            self.fail(f"{path} does not end in {self.suffix}.", param, ctx)
         try:
             return writable_file(path)
         except click.BadParameter as error:

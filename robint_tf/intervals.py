@@ -3,6 +3,7 @@
 import math
 from typing import NamedTuple
 
+import numpy as np
 from scipy.special import ndtri
 from scipy.stats import binomtest
 
@@ -16,14 +17,16 @@ class Interval(NamedTuple):
     high: float
 
 
-def wilson(hits: int, n: int) -> Interval:
+def wilson(hits: int, n: int, level: float = LEVEL) -> Interval:
     """Wilson's (1927) interval of a share, hits of n independent trials, in [0, 1]; n of at least 1.
+
+    level: how often it covers; other than 95% where one of several intervals is to decide.
 
     >>> low, high = wilson(48, 50)
     >>> f"{low:.3f} to {high:.3f}"
     '0.865 to 0.989'
     """
-    found = binomtest(hits, n).proportion_ci(method="wilson")
+    found = binomtest(hits, n).proportion_ci(level, method="wilson")
     return Interval(float(found.low), float(found.high))
 
 
@@ -37,7 +40,24 @@ def paired(gained: int, lost: int, n: int) -> Interval:
     >>> f"{low:.4f} to {high:.4f}"
     '-0.0324 to -0.0075'
     """
-    gained_, lost_, n_ = gained + 0.5, lost + 0.5, n + 2
-    middle = (gained_ - lost_) / n_
-    half = float(ndtri((1 + LEVEL) / 2)) * math.sqrt((gained_ + lost_) / n_ - middle**2) / math.sqrt(n_)
-    return Interval(max(-1.0, middle - half), min(1.0, middle + half))
+    return _with_two_trials_more(gained - lost, gained + lost, n, 1.0)
+
+
+def paired_mean(values: np.ndarray, bound: float) -> Interval:
+    """The same for a mean of differences: values (n,) in [-bound, bound], one of each trial; n of at least 1.
+
+    What `paired` adds are two trials: half of one at either bound, and one without a difference.
+
+    >>> low, high = paired_mean(np.zeros(5), 0.5)
+    >>> f"{low:.3f} to {high:.3f}"
+    '-0.140 to 0.140'
+    """
+    return _with_two_trials_more(float(values.sum()), float(np.square(values).sum()), len(values), bound)
+
+
+def _with_two_trials_more(total: float, squares: float, n: int, bound: float) -> Interval:
+    """Normal interval of a mean from the sum and the sum of squares of n differences, and the two trials added."""
+    middle = total / (n + 2)
+    variance = (squares + bound**2) / (n + 2) - middle**2
+    half = float(ndtri((1 + LEVEL) / 2)) * math.sqrt(variance) / math.sqrt(n + 2)
+    return Interval(max(-bound, middle - half), min(bound, middle + half))

@@ -323,6 +323,7 @@ def tiny_2_1(monkeypatch):
 def test_gradients_are_measured_once_and_drawn(robint, tiny_2_1, tmp_path, monkeypatch):
     text = robint("gradients", "--dataset", "mnist", "--preset", "smoke", "--n-test", "6")
     assert "The tangent share of a random direction is sqrt(k / d), k = 10." in text
+    assert text.count("not valid") == 2 * 4  # of a VAE-GAN of forty images: three networks and the nearest image
     path = tmp_path / "figures" / "gradients_mnist.json"
     found, before = results.read(path), path.read_bytes()
     assert found["n_images"] == 6

@@ -200,7 +200,9 @@ def test_commands_with_bounds(robint, tmp_path):
     assert found["evaluations"][0]["accuracy"] == expected
     assert found["evaluations"][1]["n_unchanged"] == 0
     for others in ((), ("--bounds", "-1,1")):
-        assert "says that it takes images in [0, 255]; give --bounds 0,255" in robint(*evaluate, *others, code=2)
+        assert "says that it takes images in [0, 255]; give bounds 0,255. The option for that is --bounds." in robint(
+            *evaluate, *others, code=2
+        )
     foreign = keras.saving.load_model(tmp_path / "a.keras")
     foreign.save(tmp_path / "a.keras")  # which names no recipe any more
     (tmp_path / "a.json").unlink()

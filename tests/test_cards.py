@@ -87,6 +87,21 @@ def test_a_killed_train_is_repaired_by_its_repeat(robint, tmp_path, monkeypatch)
         assert fits(tmp_path)
 
 
+def test_a_card_says_whether_its_data_are_the_published_ones(robint, tmp_path, monkeypatch):
+    load = datasets.load
+
+    def unverified(name, **options):
+        return dataclasses.replace(load(name, **options), verified=False, verified_test=1000)
+
+    robint(*TRAIN)
+    card = results.read(tmp_path / "m.json")
+    assert (card["test_data_verified"], card["test_images_verified"]) == (True, None)
+    monkeypatch.setattr("robint_tf.data.load", unverified)
+    robint(*TRAIN)
+    card = results.read(tmp_path / "m.json")
+    assert (card["test_data_verified"], card["test_images_verified"]) == (False, 1000)
+
+
 def test_the_recipe_in_a_file_is_nothing_to_keras(linear_network, tmp_path):
     path = tmp_path / "m.keras"
     models.save(linear_network, path, {"figure": None, "spec": recipe(seed=3)})

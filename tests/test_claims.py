@@ -5,10 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from robint_tf.interpretability import scores
+from robint_tf.intervals import wilson
 from robint_tf.paper import claims, protocols, published, verdicts
 from robint_tf.paper import verdicts_interpretability as grid
+from robint_tf.paper.beyond import reference
 from robint_tf.paper.verdicts import sign_rule
 from robint_tf.paper.verdicts_interpretability import Points
 from robint_tf.store import results
@@ -203,10 +206,13 @@ def test_norms_are_compared_at_equal_accuracy():
     assert grid.l2_above_linf("remove", "gradient", apart).outcome == "inconclusive"
 
 
-def panel(shares, probability=0.99, holds=True, trained_with="xent"):
+def panel(shares, probability=0.99, holds=True, trained_with="xent", reversal=0.0):
     rows = [{"name": str(i), "share": s, "n": 100, "interval": [s - 0.1, s + 0.1]} for i, s in enumerate(shares)]
     order = {"holds": holds, "bootstrap_probability": probability}
     order |= {"means_hold": holds, "means_bootstrap_probability": probability}
+    if reversal is not None:  # files of before 0.2.0 lack it
+        pairs = {"Standard nearer than L2 1 XEnt": reversal, "B nearer than A": 0.1, "C nearer than B": 0.1}
+        order |= {"pairs_reversed": pairs, "means_pairs_reversed": pairs}
     of = {"norm": "l2", "loss": "xent", "trained_with": trained_with}
     panels = [{**of, "order": order, "nearer_than_standard": rows}]
     return {"figure": "manifold_distances", "dataset": "mnist", "problems": [], "panels": panels}
@@ -214,20 +220,64 @@ def panel(shares, probability=0.99, holds=True, trained_with="xent"):
 
 @pytest.mark.parametrize(
     ("shares", "outcome"),
-    [([0.7, 0.8, 0.9], "holds"), ([0.55, 0.8, 0.9], "inconclusive"), ([0.3, 0.8, 0.9], "fails")],
+    [
+        ([0.7, 0.8, 0.9], "holds"),
+        ([0.55, 0.8, 0.9], "inconclusive"),
+        ([0.3, 0.8, 0.9], "fails"),
+        ([0.39, 0.8, 0.9], "inconclusive"),  # Wilson's 95% interval ends at 0.488, the one of three networks at 0.511
+    ],
 )
 def test_every_robust_network_must_be_nearer(shares, outcome):
     assert verdicts.manifold_nearer("l2", "xent", panel(shares)).outcome == outcome
 
 
 @pytest.mark.parametrize(
-    ("probability", "outcome"),
-    [(0.96, "holds"), (0.6, "inconclusive"), (0.02, "fails"), (None, "inconclusive")],
+    ("probability", "reversal", "outcome"),
+    [
+        (0.96, 0.0, "holds"),
+        (0.6, 0.3, "inconclusive"),
+        (0.02, 0.6, "inconclusive"),
+        (0.02, 0.99, "fails"),
+        (None, None, "inconclusive"),
+        (0.96, None, "holds"),
+        (0.02, None, "inconclusive"),
+    ],
 )
-def test_the_order_of_modes_is_judged_by_its_bootstrap(probability, outcome):
+def test_the_order_of_modes_is_judged_by_its_bootstrap(probability, reversal, outcome):
     for of in ("modes", "means"):
-        found = verdicts.manifold_order("l2", "xent", panel([0.7] * 3, probability), of=of)
+        found = verdicts.manifold_order("l2", "xent", panel([0.7] * 3, probability, reversal=reversal), of=of)
         assert found.outcome == outcome
+        assert ("Standard nearer than L2 1 XEnt: 0.99" in found.text) == (reversal == 0.99)
+        assert ("not in the file" in found.text) == (probability is not None and reversal is None)
+
+
+@pytest.mark.parametrize(
+    ("rising", "reversals", "decided"),
+    [
+        (1.0, (0, 0, 0, 0), True),
+        (0.95, None, True),
+        (0.949, (0.05, 0, 0, 0), None),
+        (0.008, (0.5, 0.5, 0.5, 0.5), None),  # 1 of 120 orders, where nothing can be told apart
+        (0.0, (0.9874, 0.9, 0.9, 0.9), None),
+        (0.0, (0.1, 0.9875, 0.1, 0.1), False),
+        (0.02, (0.96,), False),  # a single pair needs no correction
+        (0.0, None, None),  # a file that does not tell
+    ],
+)
+def test_an_order_is_decided_by_itself_and_its_contrary_by_a_pair(rising, reversals, decided):
+    assert verdicts.order_decided(rising, reversals) is decided
+
+
+def test_three_networks_that_are_not_nearer_seldom_fail():
+    """Exactly: how often one of them is nearer in so few of 400 pairs that the rule fails, where half is the truth."""
+    alone = 0.0
+    for hits in range(150, 201):
+        found = panel([0.5] * 3)
+        rows = [{"name": "", "share": h / 400, "n": 400, "interval": list(wilson(h, 400))} for h in (hits, 200, 200)]
+        found["panels"][0]["nearer_than_standard"] = rows
+        if verdicts.manifold_nearer("l2", "xent", found).outcome == "fails":
+            alone += stats.binom.pmf(hits, 400, 0.5)
+    assert 0.01 < 1 - (1 - alone) ** 3 <= 0.05
 
 
 def test_an_invalid_vae_gan_decides_nothing():
@@ -251,17 +301,92 @@ def test_one_set_of_networks_counts_once():
     assert swapped.outcome == "not run"
 
 
-def card(**spec):
-    spec = {"kind": "ClassifierSpec", "dataset": "mnist", "n_train": None, "attack": None, **spec}
+FULL = {"kind": "Training", "epochs": 5, "batch_size": 100, "seed": 7}
+
+
+def card(value=0.986, verified=True, **spec):
+    spec = {"kind": "ClassifierSpec", "dataset": "mnist", "n_train": None, "attack": None, "training": FULL, **spec}
     return {
         "spec": spec,
-        "clean_accuracy": {"value": 0.986, "n": 10_000, "interval_95": [0.984, 0.988]},
+        "test_data": {"sha256": "0" * 64},
+        "test_data_verified": verified,
+        "test_images_verified": 10_000 if verified else 1000,
+        "clean_accuracy": {"value": value, "n": 10_000, "interval_95": [value - 0.002, value + 0.002]},
     }
 
 
+def cards(values, **options):
+    """One of each seed."""
+    return [card(v, training={**FULL, "seed": i}, **options) for i, v in enumerate(values)]
+
+
+@pytest.mark.parametrize(
+    ("values", "outcome", "text"),
+    [
+        ([0.987, 0.985, 0.988], "holds", "98.67%, stated 98.6%; mean of 3 seeds, from 98.50% to 98.80%"),
+        ([0.97, 0.971, 0.9705], "fails", "mean of 3 seeds"),
+        ([0.98, 0.97, 0.99], "inconclusive", "mean of 3 seeds"),
+        ([0.9, 0.9], "inconclusive", "2 seeds are too few, 3 are needed"),
+        ([0.9], "inconclusive", "one network: no interval over seeds, 3 are needed"),
+    ],
+)
+def test_an_accuracy_is_judged_over_seeds(values, outcome, text):
+    found = CLAIMS["accuracy.mnist"].evaluate(*cards(values))
+    assert found.outcome == outcome
+    assert text in found.text
+    assert found.value == pytest.approx(np.mean(values))
+    if len(values) > 2:
+        half = 4.302653 * np.std(values, ddof=1) / np.sqrt(3)  # Student's t, 2 degrees of freedom
+        assert found.interval == pytest.approx((np.mean(values) - half, min(np.mean(values) + half, 1.0)))
+
+
+def test_the_authors_own_code_does_not_fail_where_it_is_run_again():
+    """Their last ten epochs, each of which could have been the last, as a network, and as networks of ten seeds."""
+    claim, last = CLAIMS["accuracy.cifar10"], reference.standard_training().all[-10:]
+    assert {claim.evaluate(card(value, dataset="cifar10")).outcome for value in last} == {"inconclusive"}
+    assert claim.evaluate(*cards(last, dataset="cifar10")).outcome != "fails"
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (card(training=FULL), "seed 7 is counted already"),
+        (card(training={**FULL, "seed": 1, "epochs": 6}), "its spec differ from"),
+        ({**card(training={**FULL, "seed": 1}), "mathematics": 2}, "its mathematics differ from"),
+        ({**card(training={**FULL, "seed": 1}), "test_data": {"sha256": "1"}}, "its test_data differ from"),
+    ],
+)
+def test_only_other_seeds_of_one_recipe_are_taken_together(other, message):
+    with pytest.raises(ValueError, match=message):
+        CLAIMS["accuracy.mnist"].evaluate(card(), other)
+
+
+def test_data_that_are_not_verified_decide_nothing_and_it_is_said():
+    """Of CIFAR-10's test images 9,000 may be JPEG copies."""
+    known, copies, silent = (card(training=FULL, verified=v) | provenance() for v in (True, False, None))
+    assert [protocols.standing(c) for c in (known, copies, silent)] == ["decides", "data", "data"]
+    assert protocols.scale(copies) == "full (data not verified)"
+    told = CLAIMS["accuracy.mnist"].evaluate(copies).text
+    assert told.endswith("; 9,000 of 10,000 test images are not known to be the published ones")
+    assert "published" not in CLAIMS["accuracy.mnist"].evaluate(known).text
+    del silent["test_data_verified"], silent["test_images_verified"]  # as release 0.1.0 wrote cards
+    assert not protocols.decides(silent)
+    assert "the file does not say whether" in CLAIMS["accuracy.mnist"].evaluate(silent).text
+    section = panel([0.7] * 3) | provenance("paper") | {"test_data": {}}
+    assert not protocols.decides(section | {"test_data_verified": False})
+    assert protocols.decides(section | {"test_data_verified": True})
+    assert protocols.verdict("fails", "data") == "differs on these data"
+
+
+def test_the_variant_is_said_where_it_is_not_the_authors():
+    found = panel([0.7] * 3) | provenance("paper")
+    found["provenance"]["variant"] = "corrected"
+    assert protocols.scale(found) == "paper (variant corrected)"
+
+
 def test_a_network_trained_on_attacked_images_decides_nothing():
-    assert CLAIMS["accuracy.mnist"].evaluate(card()).outcome == "holds"
-    assert CLAIMS["accuracy.mnist"].evaluate(card(attack={"eps": 1})).outcome == "inconclusive"
+    found = CLAIMS["accuracy.mnist"].evaluate(*cards([0.986] * 3, attack={"eps": 1}))
+    assert (found.outcome, found.text) == ("inconclusive", "the network was trained on attacked images")
 
 
 def toy(values):
@@ -327,19 +452,16 @@ def provenance(preset=None):
     return {"provenance": {"command": "robint"} | ({} if preset is None else {"preset": preset})}
 
 
-FULL = {"kind": "Training", "epochs": 5, "batch_size": 100, "seed": 7}
-
-
 @pytest.mark.parametrize(
     ("changes", "decided", "scale"),
     [
         ({}, True, "full"),
-        ({"n_train": 1000}, False, "full, changed"),
-        ({"training": {**FULL, "epochs": 1}}, False, "full, changed"),
-        ({"training": {**FULL, "batch_size": 50}}, False, "full, changed"),
-        ({"training": {**FULL, "learning_rate": 0.01}}, False, "full, changed"),
-        ({"training": {**FULL, "shuffle": True}}, False, "full, changed"),
-        ({"architecture": "custom-0"}, False, "full, changed"),
+        ({"n_train": 1000}, False, "full (changed)"),
+        ({"training": {**FULL, "epochs": 1}}, False, "full (changed)"),
+        ({"training": {**FULL, "batch_size": 50}}, False, "full (changed)"),
+        ({"training": {**FULL, "learning_rate": 0.01}}, False, "full (changed)"),
+        ({"training": {**FULL, "shuffle": True}}, False, "full (changed)"),
+        ({"architecture": "custom-0"}, False, "full (changed)"),
         ({"variant": "paper"}, True, "full"),
     ],
 )
@@ -370,9 +492,9 @@ def grid_results(**changes):
         ("quick", {}, False, "quick"),
         ("demo", {}, False, "demo"),
         ("paper", {"n_seeds": 5}, True, "paper"),
-        ("paper", {"n_seeds": 1}, False, "paper, changed"),
-        ("paper", {"fractions": [0.5]}, False, "paper, changed"),
-        ("paper", {"networks": grid_results()["networks"][:5]}, False, "paper, changed"),
+        ("paper", {"n_seeds": 1}, False, "paper (changed)"),
+        ("paper", {"fractions": [0.5]}, False, "paper (changed)"),
+        ("paper", {"networks": grid_results()["networks"][:5]}, False, "paper (changed)"),
     ],
 )
 def test_only_the_whole_grid_decides(preset, changes, decided, scale):

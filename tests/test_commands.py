@@ -81,10 +81,10 @@ def test_train_and_evaluate_a_network(robint, tmp_path):
     assert card["spec"]["training"]["epochs"] == 1
     assert card["train_data"]["count"] == 200
     assert robint(*train).splitlines()[-2:] == text.splitlines()[-2:]  # from the store
-    attack = ["--norm", "linf", "--eps", "8/255", "--eps", "0", "--n-steps", "3"]
+    attack = ["--norm", "linf", "--eps", "0.5", "--eps", "1/2", "--eps", "8/255", "--eps", "0", "--n-steps", "3"]
     text = robint("evaluate", "m.keras", "--dataset", "cifar10_sample", "--n-test", "20", *attack, "--json", "e.json")
     assert "eps 8/255 on [-1, 1] pixels (4/255 on [0, 1]), 3 steps of 0.02" in text
-    clean, robust, idle = results.read(tmp_path / "e.json")["evaluations"]
+    clean, _, robust, idle = results.read(tmp_path / "e.json")["evaluations"]
     assert clean["accuracy"] == idle["accuracy"] == card["clean_accuracy"]["value"]
     assert robust["loss"] > clean["loss"] == pytest.approx(idle["loss"], rel=1e-5)
 
@@ -164,6 +164,9 @@ WRONG = {
     "model with code": (["evaluate", "code.keras", "--dataset", "toy"], 2, "code.keras is not a Keras model"),
     "no results file": (["redraw", "none.json"], 2, "none.json cannot be read"),
     "results of nothing": (["redraw", "other.json"], 2, "'poem'"),
+    "results without a figure": (["redraw", "numbers.json"], 2, "holds numbers of which no figure is drawn"),
+    "results that are a folder": (["redraw", "folder.keras"], 2, "folder.keras is a folder; name a results file"),
+    "numbers into text": (["evaluate", "m.keras", "--dataset", "toy", "--json", "x.txt"], 2, "does not end in .json"),
 }
 
 
@@ -184,6 +187,7 @@ def odd_files(tmp_path_factory):
     (folder / "cut.keras").write_bytes((folder / "small.keras").read_bytes()[:-200])
     (folder / "folder.keras").mkdir()
     results.write(folder / "other.json", {"figure": "poem"})
+    results.write(folder / "numbers.json", {"figure": None})
     return folder
 
 

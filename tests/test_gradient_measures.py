@@ -83,6 +83,18 @@ def test_the_interval_of_a_measure_holds_its_mean_and_ignores_undefined_images()
     assert high - low == pytest.approx(2 * 1.96 * np.nanstd(values) / np.sqrt(200), rel=0.15)
 
 
+@pytest.mark.parametrize("n", [2, 5])
+def test_intervals_of_few_images_cover_as_often_as_they_say(n):
+    rng = np.random.default_rng(4)
+    intervals = [gradient_measures.Measure(rng.normal(3, 1, n)).interval() for _ in range(400)]
+    assert np.mean([low <= 3 <= high for low, high in intervals]) >= 0.925
+    ratios = []
+    for _ in range(400):
+        on = rng.normal(2, 0.1, n)
+        ratios.append(gradient_measures.Sensitivity(on, 3 * on + rng.normal(0, 0.2, n)).of_means()[1])
+    assert np.mean([low <= 3 <= high for low, high in ratios]) >= 0.925
+
+
 def test_the_directions_of_an_image_do_not_depend_on_its_block(model, x):
     ((_, basis),) = gradient_measures.tangent_bases(model, x)
     whole = gradient_measures.random_directions(basis, x.shape[1:], seed=2, first=3)

@@ -39,13 +39,20 @@ def test_six_networks_are_judged_by_all_orders(y):
     assert found.interval.low <= rho <= found.interval.high
 
 
-def test_resampling_keeps_the_design():
-    """Two eps, clearly apart: whatever networks are drawn within each, the order stays."""
-    x = np.repeat([0.0, 1.0], 5)
-    y = np.concatenate([np.arange(5.0), 10 + np.arange(5.0)])
-    found = inference.rank_trend(x, y)
-    assert found.interval.low > 0.8
-    assert found.p < 0.02
+@pytest.mark.parametrize(
+    "design",
+    [[(eps, 2) for eps in np.linspace(0, 1, 6)], [(0, 5), *((eps, 1) for eps in np.linspace(0.05, 1, 20))]],
+    ids=["two of each eps", "several standard networks"],
+)
+@pytest.mark.parametrize("trend", [0.0, 2.0])
+def test_the_rank_trends_interval_covers_as_often_as_it_says(design, trend, monkeypatch):
+    """The truth: the mean rank correlation of networks of this design."""
+    monkeypatch.setattr(inference, "_permutation_p", lambda *args: 1.0)  # which takes most of the time
+    x = np.concatenate([np.full(n, eps) for eps, n in design])
+    y = trend * x + np.random.default_rng(8).normal(size=(1200, len(x)))
+    truth = np.mean([stats.spearmanr(x, v)[0] for v in y[:800]])
+    intervals = [inference.rank_trend(x, v).interval for v in y[800:]]
+    assert np.mean([low <= truth <= high for low, high in intervals]) >= 0.925
 
 
 def test_the_quadratic_terms_p_is_that_of_the_f_test():

@@ -1,3 +1,6 @@
+import warnings
+from dataclasses import astuple
+
 import goldens
 import numpy as np
 import pytest
@@ -6,7 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from robint_tf.manifold import distance as manifold
+from robint_tf.manifold import orders
+from robint_tf.manifold.orders import OrderProbability
 from robint_tf.networks import vae_gan
+from robint_tf.paper.verdicts import order_decided
 
 
 def test_density_equals_the_authors():
@@ -65,21 +71,54 @@ def test_changed_predictions():
 def test_order_probability_is_sure_of_what_is_clear_and_unsure_of_what_is_not():
     rng = np.random.default_rng(0)
     near, middle, far = (rng.normal(m, 0.05, 100) for m in (0.2, 0.5, 0.8))
-    assert manifold.order_probability([near, middle, far], n_resamples=50) == 1
-    assert manifold.order_probability([far, middle, near], n_resamples=50) == 0
+    assert orders.order_probability([near, middle, far], n_resamples=50) == OrderProbability(1, (0, 0))
+    assert orders.order_probability([far, middle, near], n_resamples=150) == OrderProbability(0, (1, 1))
     alike = [rng.normal(0.5, 0.05, 100) for _ in range(2)]
-    assert 0 < manifold.order_probability(alike, n_resamples=100) < 1
-    assert manifold.order_probability([near, far[:1]]) is None
+    found = orders.order_probability(alike, n_resamples=100)
+    assert 0 < found.rising < 1
+    assert 0 < found.reversals[0] <= 1 - found.rising
+    assert orders.order_probability([near, np.where(np.arange(100) < 1, far, np.nan)]) is None
 
 
 def test_the_order_of_means_is_surer_than_that_of_modes():
     rng = np.random.default_rng(0)
     groups = [rng.normal(m, 0.2, 400) for m in (0.4, 0.5, 0.6)]
-    assert manifold.mean_order_probability(groups, n_resamples=200) == 1
-    assert manifold.mean_order_probability(groups[::-1], n_resamples=200) == 0
-    assert manifold.order_probability(groups) < 1
-    assert 0 < manifold.mean_order_probability([groups[0], groups[0] + 0.001], n_resamples=200) < 1
-    assert manifold.mean_order_probability([groups[0], groups[0][:0]]) is None
+    assert orders.mean_order_probability(groups, n_resamples=200) == OrderProbability(1, (0, 0))
+    assert orders.mean_order_probability(groups[::-1], n_resamples=200) == OrderProbability(0, (1, 1))
+    assert orders.order_probability(groups).rising < 1
+    assert orders.mean_order_probability([groups[0], np.full(400, np.nan)]) is None
+
+
+def test_images_that_do_not_count_are_left_out_of_their_group_only():
+    rng = np.random.default_rng(1)
+    near, far = rng.normal([[0.4], [0.7]], 0.05, (2, 60))
+    near[2:] = np.nan  # so that about 1 of 7 resamples holds none of it
+    far[:2] = np.nan
+    for function in (orders.mean_order_probability, orders.order_probability):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            found = function([near, far], n_resamples=400)
+        assert 0.8 < found.rising < 0.92
+        assert found.reversals == (0,)
+
+
+def test_groups_of_the_same_images_are_compared_on_the_same_images():
+    """Distances that differ from group to group by far less than from image to image, as those of attacks do."""
+    rng = np.random.default_rng(2)
+    images = rng.normal(0, 1, 400)
+    groups = [0.05 * i + images + rng.normal(0, 0.2, 400) for i in range(5)]
+    assert order_decided(*astuple(orders.mean_order_probability(groups, n_resamples=300))) is True
+
+
+@pytest.mark.parametrize(
+    ("of", "n_resamples", "draws"), [("mean_order_probability", 400, 300), ("order_probability", 100, 25)]
+)
+def test_groups_that_are_all_equal_leave_their_order_open(of, n_resamples, draws):
+    """In 95% of the draws or more, as far as so many draws can tell: the rate of error that the rule allows."""
+    rng = np.random.default_rng(3)
+    groups = rng.normal(0, 1, (draws, 5, 200))
+    found = [order_decided(*astuple(getattr(orders, of)(g, n_resamples=n_resamples))) for g in groups]
+    assert np.mean([outcome is None for outcome in found]) >= 0.95 - 2 * np.sqrt(0.05 * 0.95 / draws)
 
 
 def test_nearer_counts_pairs_of_valid_images():
@@ -93,8 +132,10 @@ def test_nearer_counts_pairs_of_valid_images():
 def test_modes_of_resamples_are_those_of_the_exact_density():
     values = np.random.default_rng(0).gamma(3, size=300)
     limits = (float(values.min()), float(values.max()))
-    width = (limits[1] - limits[0]) / manifold.BINS
-    binned = limits[0] + width * (manifold._resampled_modes(values, limits, 300, np.random.default_rng(1)) + 0.5)
+    width = (limits[1] - limits[0]) / orders.BINS
+    bins = np.clip(((values - limits[0]) / width).astype(int), 0, orders.BINS - 1)
+    drawn = np.concatenate(list(orders._draws(300, 300, seed=1)))
+    binned = limits[0] + width * (orders._modes(orders._histograms(bins[drawn])) + 0.5)
     rng = np.random.default_rng(2)
     exact = [manifold.mode(rng.choice(values, len(values)), limits) for _ in range(300)]
     assert np.mean(binned) == pytest.approx(np.mean(exact), abs=4 * np.std(exact) / np.sqrt(150))
@@ -127,7 +168,13 @@ def test_a_manifold_must_be_clearly_nearer_than_a_constant_image(share, healthy)
     assert found.gain == pytest.approx(1 - share, abs=1e-5)
     assert (found.problems == []) is healthy
     if not healthy:
-        assert found.problems[-1].endswith(f"{1 - share:.1%} nearer, 10% are needed)")
+        assert found.problems[-1].endswith(f"{1 - share:.1%} nearer, 10% nearer is needed)")
+
+
+def test_a_manifold_behind_the_mean_image_is_farther():
+    found = manifold.Health(spread=1.0, error=12.57, constant_error=10.0)
+    assert found.nearness == "25.7% farther"
+    assert found.problems[-1].endswith(": 25.7% farther, 10% nearer is needed)")
 
 
 def test_a_vae_gan_that_has_become_nan_is_no_manifold():

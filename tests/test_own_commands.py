@@ -123,6 +123,7 @@ def test_roar_of_own_images_is_told_as_of_the_published_ones(robint, place):
     assert "IG (steps 2): sums over an image are off by" in said
     found = results.read(place / "r.json")
     assert "shape of the maps" in said
+    assert plots.FIGURES["retraining_curves"](found).get_suptitle().startswith("own.keras, own.npz, 20 test images\n")
     assert found["controls"].keys() == found["diff_roar"].keys()
     assert all(0 <= row["mean_leakage"] <= 1 for row in found["controls"].values())
     ((name, table),) = study.load(place / "r.json").accuracies.items()
@@ -151,8 +152,14 @@ def test_road_of_own_images(robint, place):
     (name,) = by_array.areas
     (row,) = found["attributions"]
     assert (row["area"], *row["interval"]) == pytest.approx(by_array.areas[name])
+    loaded = study.load(place / "figures" / "road_own.json")
+    assert (loaded.areas[name], loaded.n_test, loaded.fractions) == ((row["area"], *row["interval"]), 20, (0.3, 0.6))
+    assert loaded.accuracy == found["clean"]["accuracy"]
     for order in ("most", "least"):
         assert row[order] == pytest.approx(by_array.accuracies[name][order])
+        np.testing.assert_array_equal(loaded.accuracies[name][order], row[order])
+    assert study.load(loaded.save(place / "again.json")).table() == loaded.table()
+    loaded.plot()
 
 
 def test_road_of_one_image_has_no_interval(robint, place):

@@ -104,6 +104,12 @@ def test_gradients_are_measured_along_the_manifold_of_a_vae_gan(robint, tmp_path
     assert found["vae_gan"]["file"] == "vae.keras"
     assert found["vae_gan"]["health"]["discriminator_loss"] == 0.7
     assert found["problems"]
+    assert "tangent share - not valid" in said
+    assert "sensitivity ratio - not valid" in said
+    assert "smoothness - not valid" not in said
+    warning = f"Warning: {path}: its VAE-GAN or projector cannot stand for the manifold"
+    assert robint("redraw", path, "--out", "plain", "--plain").count(warning) == 1
+    assert robint("compare", path, path).count(warning) == 2
     network = keras.saving.load_model(tmp_path / "two.keras")
     with pytest.warns(UserWarning, match="the VAE-GAN cannot stand for the manifold"):
         by_array = study.gradient_measures(

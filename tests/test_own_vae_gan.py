@@ -287,6 +287,14 @@ def test_a_vae_gan_is_trained_and_distances_to_its_manifold_are_measured(robint,
     attacked = {name: np.array(found["plot"][name]["values"]) for name in ("one", "two")}
     assert two["nearer_than"]["share"] == np.mean(attacked["two"] < attacked["one"])
     assert (place / "d.png").exists()
+    loaded = study.load(place / "d.json")
+    for name, values in attacked.items():
+        np.testing.assert_array_equal(loaded.distances[name], values)
+    assert len(loaded.table()) == 3 * 6
+    assert loaded.clean["mean"] == found["clean"]["mean"]
+    assert [row["mean"] for row in loaded.networks] == [one["mean"], two["mean"]]
+    assert study.load(loaded.save(place / "again.json")).table() == loaded.table()
+    assert loaded.plot().axes[0].get_title() == found["attack"]
     for name in ("d", "vae"):
         (place / f"{name}.png").unlink()
     robint("redraw", "d.json", "vae.json")

@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -186,5 +187,12 @@ def test_the_commands_pack_and_unpack(store, robint):
     assert "wrote cells.json: 1 measurements" in text
     assert "1 measurements new to" in robint("unpack", "cells.json", "--store", "other")
     assert "0 measurements new to" in robint("unpack", "cells.json", "--store", "other")
-    assert "nothing to pack" in robint("pack", "empty.json", "--store", "nobody", code=2)
+    assert "nobody holds no finished measurements; there is nothing to pack" in robint(
+        "pack", "empty.json", "--store", "nobody", code=2
+    )
+    assert "no finished measurements of the kinds asked for; there" in robint(
+        "pack", "empty.json", "--store", store.root, "--only", "roads", code=2
+    )
+    results.write(Path("roar.json"), {"figure": "retraining_curves"})
+    assert "roar.json is a results file, not a pack of measurements;" in robint("unpack", "roar.json", code=2)
     assert "cannot be read" in robint("unpack", "nowhere.json", code=2)

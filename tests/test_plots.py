@@ -1,9 +1,11 @@
+import itertools
 from pathlib import Path
 
 import goldens
 import matplotlib.image
 import numpy as np
 import pytest
+from matplotlib.collections import LineCollection
 
 from robint_tf.manifold import boundary
 from robint_tf.paper import published
@@ -11,6 +13,8 @@ from robint_tf.paper.figures import looks, plots, plots_manifold, plots_toy
 from robint_tf.paper.figures.looks import Look
 from robint_tf.store import results
 from robint_tf.store.results import summary
+from robint_tf.study.packing import packed
+from robint_tf.study.retraining import Retrained
 
 
 @pytest.fixture
@@ -151,6 +155,117 @@ def test_the_authors_scores_stand_beside_ours():
     assert any(points.shape == expected.shape and np.allclose(points, expected) for points in drawn)
     ours = plots.FIGURES["interpretability"](content | {"dataset": "cifar10_sample"})  # what they never measured
     assert len(ours.axes[0].collections) == len(figure.axes[0].collections) - 4
+
+
+def retrained(fractions):
+    """Accuracies of two retrainings at each fraction, the random ones higher than any other."""
+    low = np.linspace(0.2, 0.3, len(fractions))[:, None] + np.array([0.0, 0.1])
+    table = {"remove": low, "keep": low}
+    return Retrained(
+        fractions=fractions,
+        accuracies={"gradient": table, "gradient_x_input": table},
+        random={test: rows + 0.3 for test, rows in table.items()},
+        accuracy=0.4,
+        n_train=10,
+        n_test=10,
+    )
+
+
+def test_every_curve_of_one_fraction_is_a_mark_and_a_range_that_are_seen():
+    figure = retrained((0.5,)).plot()
+    for axes in figure.axes:
+        low, high = axes.get_ylim()
+        curves = [line for line in axes.lines if line.get_label() != "explained network"]
+        assert [line.get_label() for line in curves] == ["G", "GX", "random"]
+        assert len({line.get_marker() for line in curves} - {"None"}) == 3
+        assert all(low < line.get_ydata()[0] < high for line in curves)
+        ranges = [part.get_segments() for part in axes.collections if isinstance(part, LineCollection)]
+        assert [np.ptp(ends[:, 1]) for ((ends),) in ranges] == pytest.approx(3 * [0.1])
+    assert not any(isinstance(p, LineCollection) for p in retrained((0.1, 0.5)).plot().axes[0].collections)
+
+
+def measured(n):
+    """Some measures of gradients."""
+    names = ("sparseness", "smoothness", "rare_share", "tangent_share", "sensitivity_ratio")[:n]
+    values = {name: np.random.default_rng(0).uniform(0, 1, 20) for name in names}
+    return {"values": packed(values), "chance": dict.fromkeys(names, 0.5) | {"sparseness": None}}
+
+
+@pytest.mark.parametrize(("n", "height"), [(3, 3.25), (5, 4.5)])
+def test_narrow_panels_stand_side_by_side_in_a_column_of_a_paper(n, height):
+    figure = Look(plain=True, width=3.25).draw(plots.FIGURES["gradient_measures"], measured(n))
+    assert figure.get_figheight() <= height
+    figure.draw_without_rendering()
+    whole = figure.get_tightbbox()
+    assert whole.x0 > -0.03
+    assert whole.x1 < 3.25 + 0.03
+    drawn = [axes.get_tightbbox() for axes in figure.axes]
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(drawn, 2))
+    assert [axes.get_xlabel() for axes in figure.axes] == ["", *(n - 1) * ["dashed: chance"]]
+    assert not any(axes.get_legend() for axes in figure.axes)
+
+
+def histograms(n):
+    values = {f"network {i}": np.random.default_rng(i).normal(5, 1, 50) for i in range(n)}
+    return {"attack": "l2 PGD", "plot": packed(values), "problems": []}
+
+
+def imputed():
+    return {
+        "fractions": [0.1, 0.5],
+        "accuracies": {"gradient": {order: packed(np.array([0.9, 0.5])) for order in ("most", "least")}},
+        "accuracy": 0.95,
+    }
+
+
+CURVES = [0.9, 0.6, 0.3]
+ROAD = {
+    "model": "mine.keras",
+    "dataset": "own",
+    "data_source": "photos",
+    "n_classes": 4,
+    "clean": {"accuracy": 0.95, "n": 48},
+    "fractions": [0.1, 0.5, 0.9],
+    "attributions": [
+        {"attribution": name, "most": CURVES, "least": CURVES, "area": 0.0, "interval": [-0.1, 0.1]}
+        for name in ("gradient", "gradient_x_input", "integrated_gradients", "smoothgrad", "occlusion")
+    ],
+}
+"""What `robint road` writes, as far as it is drawn."""
+
+
+@pytest.mark.parametrize("look", [looks.REPORT, Look(plain=True, width=3.25)], ids=["report", "plain"])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("distances_by_network", histograms(3)),
+        ("distances_by_network", histograms(10)),
+        ("distances", histograms(0) | {"clean": packed(np.arange(9.0)), "attacked": packed(np.arange(9.0))}),
+        ("road", ROAD),
+        ("retraining_curves", retrained((0.1, 0.5)).content()),
+        ("imputation_curves", imputed()),
+    ],
+)
+def test_legends_below_cover_nothing_and_leave_room(name, content, look):
+    figure = look.draw(plots.FIGURES[name], content)
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    below = legend.get_window_extent()
+    assert below.x0 >= 0
+    assert below.y0 >= 0
+    for axes in figure.axes:
+        assert not below.overlaps(axes.get_tightbbox())
+        assert axes.yaxis.label.get_window_extent().y1 <= figure.bbox.y1
+        assert axes.get_window_extent().height > 0.9 * figure.dpi
+
+
+@pytest.mark.parametrize("look", [looks.REPORT, Look(plain=True, annotations=False, width=3.25)])
+def test_every_mark_of_road_is_explained(look):
+    (legend,) = look.draw(plots.FIGURES["road"], ROAD).legends
+    told = {text.get_text(): handle for text, handle in zip(legend.texts, legend.legend_handles, strict=True)}
+    assert told["filled: most relevant first"].get_markerfacecolor() != "white"
+    assert told["hollow: least relevant first"].get_markerfacecolor() == "white"
+    assert told["chance"].get_linestyle() == ":"
 
 
 def test_hidden_edges_of_the_sketch_are_dashed():

@@ -207,6 +207,14 @@ def test_a_damaged_or_edited_file_is_left_out_and_named(robint, undrawn, folder,
     assert {row["ours"]["verdict"] for row in found["claims"] if row["section"] == "2.2"} == {"not run"}
 
 
+def test_a_store_among_the_results_is_passed_over(robint, undrawn, folder):
+    entry = folder / "store" / "CurveSpec" / "0123456789abcdef0123"
+    for place in (entry, entry.with_name(f"{entry.name}.damaged-0123abcd")):
+        place.mkdir(parents=True)
+        (place / "manifest.json").write_text("{}")
+    assert "left out" not in robint("report", "--results", folder)
+
+
 def test_no_results_folder_is_one_line(robint):
     assert "run a section first" in robint("report", "--results", "nowhere", code=2)
 
@@ -266,6 +274,45 @@ def test_tables_without_their_results_name_the_command_that_makes_them(robint, u
     (folder / "section_2_2.json").write_text("{")  # left out, and named
     assert "left out section_2_2.json" in robint("report", "--update", "R.md")
     assert "Not run: `robint section-2-2 --preset paper`" in document.read_text()
+
+
+def of_seed(folder, seed, value, *, name=None, **changes):
+    """A card of MNIST's standard training from a seed, on data that are known to be the published ones."""
+    found = results.read(COMMITTED / "networks" / "mnist_standard.json")
+    found["spec"]["training"]["seed"] = seed
+    found["clean_accuracy"]["value"] = value
+    path = folder / "networks" / f"mnist_standard{name if name is not None else f'_{seed}' if seed else ''}.json"
+    results.write(path, found | {"test_data_verified": True, "test_images_verified": 10_000} | changes)
+
+
+def test_networks_of_several_seeds_are_judged_together(robint, undrawn, folder):
+    for seed, value in enumerate((0.985, 0.986, 0.987, 0.986)):
+        of_seed(folder, seed, value)
+    of_seed(folder, 3, 0.9, name="_10")  # a copy, or a seed that was trained twice
+    of_seed(folder, 4, 0.9, name="_11", mathematics=2)
+    document = document_of(folder)
+    text = robint("report", "--update", "R.md")
+    assert "left out networks/mnist_standard_10.json: it does not hold what its name promises (" in text
+    assert "seed 3 is counted already); make mnist_standard_10.json." in text
+    assert "networks/mnist_standard_11.json" in text
+    found = results.read(folder.parent / "report" / "report.json")
+    (row,) = [row for row in found["claims"] if row["key"] == "accuracy.mnist"]
+    assert (row["ours"]["verdict"], row["decides"], row["preset"]) == ("reproduced", True, "full")
+    assert row["ours"]["value"] == pytest.approx(0.986)
+    assert "mean of 4 seeds" in row["ours"]["text"]
+    names = [source["results"] for source in found["sources"]]
+    assert names[:4] == [f"networks/mnist_standard{n}.json" for n in ("", "_1", "_2", "_3")]
+    shown = [line.split(" | ")[3] for line in document.read_text().splitlines() if line.startswith("| MNIST | `robint")]
+    assert [cell.split()[0] for cell in shown[:4]] == ["98.50%", "98.60%", "98.70%", "98.60%"]
+    of_seed(folder, 2, 0.987, test_data_verified=False, test_images_verified=1000)
+    robint("report")
+    found = results.read(folder.parent / "report" / "report.json")
+    (row,) = [row for row in found["claims"] if row["key"] == "accuracy.mnist"]
+    assert (row["ours"]["verdict"], row["decides"]) == ("agrees on these data", False)
+    assert row["preset"] == "full (data not verified)"
+    assert "9,000 of 10,000 test images are not known to be the published ones" in row["ours"]["text"]
+    (name,) = [name for name, *_ in report.totals(found) if "scale" in name]
+    assert name == "at smaller scale, or on data not known to be the published ones (preset full (data not verified))"
 
 
 def test_a_table_of_a_file_of_another_form_is_refused_in_one_line(robint, undrawn, folder):
@@ -393,7 +440,7 @@ def test_a_valid_file_of_another_form_is_named_and_left_out(robint, undrawn, fol
     found = results.read(folder.parent / "report" / "report.json")
     by_key = {row["key"]: row for row in found["claims"]}
     assert by_key["figure_3.order"]["ours"]["verdict"] == by_key["accuracy.toy"]["ours"]["verdict"] == "not run"
-    assert by_key["accuracy.mnist"]["ours"]["verdict"] == "reproduced"
+    assert by_key["accuracy.mnist"]["ours"]["verdict"] == "inconclusive"
     assert "section_2_2" in {item["results"] for item in found["missing"]}
 
 

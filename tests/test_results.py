@@ -144,8 +144,8 @@ def test_what_the_hash_confirms_is_refused_all_the_same(tmp_path):
 def test_what_is_no_file_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "a.json")
     (tmp_path / "b.json").mkdir()
-    for name in ("a.json", "b.json"):
-        with pytest.raises(ResultsError, match="not a file"):
+    for name, message in {"a.json": r"a\.json is not a file", "b.json": r"b\.json is a folder; name a"}.items():
+        with pytest.raises(ResultsError, match=message):
             results.read(tmp_path / name)
 
 

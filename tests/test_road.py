@@ -1,5 +1,7 @@
 """ROAD against a direct sparse solution, and on a network whose relevant pixels are known."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
 from robint_tf.interpretability import occlusion, road
+from robint_tf.intervals import paired
 
 
 def solved_directly(image, missing):
@@ -108,6 +111,24 @@ def test_a_right_attribution_scores_high_a_reversed_one_low_and_a_random_one_not
     assert right.interval.low > 0 > wrong.interval.high
     assert random.interval.low < 0 < random.interval.high
     assert wrong.area == pytest.approx(-right.area, abs=0.1)
+
+
+def test_an_area_that_no_image_changes_is_not_known_exactly():
+    """Of 5 images the interval was a point, 0 to 0."""
+    same = np.ones((2, 5), bool)
+    found = road.Road((0.2, 0.6), {"most": same, "least": same})
+    assert found.area == 0
+    assert found.interval.low == -found.interval.high < -0.1
+    assert road.Road((0.5,), {"most": same[:1, :1], "least": same[:1, :1]}).interval is None
+
+
+def test_the_area_of_one_fraction_has_the_interval_of_paired_shares():
+    hits = {"least": np.arange(200)[None] < 120, "most": (np.arange(200)[None] + 20) % 200 < 70}
+    gained, lost = (int(np.sum(a & ~b)) for a, b in itertools.permutations((hits["least"], hits["most"])))
+    found = road.Road((0.5,), hits)
+    assert found.area == pytest.approx((gained - lost) / 200 / 2)
+    assert found.interval == pytest.approx(np.array(paired(gained, lost, 200)) / 2)
+    assert found.interval.low < found.area < found.interval.high
 
 
 def test_both_orders_remove_the_stated_share():

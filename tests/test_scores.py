@@ -284,11 +284,3 @@ def test_a_correlation_without_resamples_is_the_same_but_for_the_bootstrap():
     found, quick = scores.correlation(x, y, n_resamples=50), scores.correlation(x, y, n_resamples=0)
     assert quick == replace(found, pearson_bootstrap=None, spearman_bootstrap=None)
     assert scores.correlation([1, 2], [3, 4], n_resamples=0) is None
-
-
-@pytest.mark.parametrize(
-    ("probability", "decided"),
-    [(1.0, True), (0.95, True), (0.949, None), (0.33, None), (0.051, None), (0.05, False), (0.0, False)],
-)
-def test_a_bootstrap_probability_decides_from_95_percent_on(probability, decided):
-    assert scores.decided(probability) is decided

@@ -169,6 +169,12 @@ def test_the_papers_order_is_recognised(in_order):
     assert panel["order"]["bootstrap_probability"] == 1
     assert panel["order"]["means_hold"] is True
     assert panel["order"]["means_bootstrap_probability"] == 1
+    assert panel["order"]["means_pairs_reversed"] == {
+        "L2 4 XEnt nearer than Test Data": 0,
+        "L2 2 XEnt nearer than L2 4 XEnt": 0,
+        "L2 1 XEnt nearer than L2 2 XEnt": 0,
+        "Standard nearer than L2 1 XEnt": 0,
+    }
     assert panel["scale"] == [0.0, 20.0]
     modes = {curve["name"]: curve["mode"] for curve in panel["curves"]}
     assert modes["Standard"] == pytest.approx(9 / 20, abs=0.01)
@@ -185,6 +191,8 @@ def test_another_order_is_recognised_too():
         assert panel["order"]["bootstrap_probability"] == 0
         assert panel["order"]["means_hold"] is False
         assert panel["order"]["means_bootstrap_probability"] == 0
+        for key in ("pairs_reversed", "means_pairs_reversed"):
+            assert list(panel["order"][key].values()) == [0, 1, 1, 1]
         assert all(row["share"] < 0.1 for row in panel["nearer_than_standard"])
 
 
@@ -211,6 +219,7 @@ def test_too_few_successful_attacks_give_a_panel_that_says_so(n_successful, tmp_
     for panel in figure["panels"]:
         assert [c["n"] for c in panel["curves"]] == [200] + [n_successful] * 4
         assert panel["order"]["holds"] is panel["order"]["bootstrap_probability"] is None
+        assert panel["order"]["pairs_reversed"] is None
         assert panel["curves"][1]["density"] is None
     drawn = plots.FIGURES["manifold_distances"](_file(figure, tmp_path))
     assert f"Standard: {n_successful} of 200, no density" in _legend(drawn)
@@ -224,13 +233,13 @@ def test_a_vae_gan_that_is_no_manifold_gives_no_verdict_anywhere(tmp_path, capsy
     drawn = plots.FIGURES["manifold_distances"](_file(figure, tmp_path))
     heading = drawn.get_suptitle().replace("\n", " ")
     assert "No verdict, the VAE-GAN cannot stand for the manifold: it is hardly better" in heading
-    assert "0.7% nearer, 10% are needed" in heading
+    assert "0.7% nearer, 10% nearer is needed" in heading
     assert all("no verdict on the order" in axes.get_title() for axes in drawn.axes)
     assert "mode, authors" not in _legend(drawn)
     manifold_results.print_table("mnist", figure)
     text = capsys.readouterr().out
     assert "no verdict on distances" in text
-    assert "0.7% nearer, 10% are needed" in text
+    assert "0.7% nearer, 10% nearer is needed" in text
     assert "L2 XEnt: successful attacks on Standard 200, L2 1 XEnt 200" in text
     for word in ("INVALID", "does not hold", "authors", "nearer than standard", "bootstrap"):
         assert word not in text
@@ -244,19 +253,25 @@ def test_a_panel_says_how_good_the_manifold_is(in_order, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("modes", "means", "words"),
+    ("modes", "reversal", "means", "words"),
     [
-        (0.61, 0.98, "paper's order of modes: undecided (61%); of means: yes (98%)"),
-        (0.02, 0.33, "paper's order of modes: no (2%); of means: undecided (33%)"),
-        (None, 0.95, "paper's order of modes: undecided; of means: yes (95%)"),
-        (None, None, "no verdict on the order"),
+        (0.61, 0.3, 0.98, "paper's order of modes: undecided (61%); of means: yes (98%)"),
+        (0.02, 0.99, 0.33, "paper's order of modes: no (2%); of means: undecided (33%)"),
+        (0.02, 0.98, 0.33, "paper's order of modes: undecided (2%); of means: undecided (33%)"),
+        (0.02, None, 0.33, "paper's order of modes: undecided (2%); of means: undecided (33%)"),
+        (None, None, 0.95, "paper's order of modes: undecided; of means: yes (95%)"),
+        (None, None, None, "no verdict on the order"),
     ],
 )
-def test_a_panel_says_yes_only_where_the_bootstrap_does(modes, means, words, in_order, tmp_path, capsys):
+def test_a_panel_says_yes_only_where_the_bootstrap_does(modes, reversal, means, words, in_order, tmp_path, capsys):
     figure = deepcopy(in_order)
     for panel in figure["panels"]:
         assert panel["order"]["means_hold"]  # the order of the points is the paper's
         panel["order"] |= {"bootstrap_probability": modes, "means_bootstrap_probability": means}
+        if reversal is None:
+            del panel["order"]["pairs_reversed"]  # as in files of before 0.2.0
+        else:
+            panel["order"]["pairs_reversed"]["Standard nearer than L2 1 XEnt"] = reversal
     drawn = plots.FIGURES["manifold_distances"](_file(figure, tmp_path))
     assert " ".join(drawn.axes[0].get_title().split()[2:]) == words.replace(";", "")
     manifold_results.print_table("mnist", figure)

@@ -273,9 +273,11 @@ def test_images_beyond_the_known_ones_are_not_counted_as_verified(tiny, tmp_path
     write_idx(tmp_path / "mnist", tiny)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert data.load("mnist", data_dir=tmp_path, offline=True, n_test=5).verified is True
+        part = data.load("mnist", data_dir=tmp_path, offline=True, n_test=5)
+    assert (part.verified, part.verified_test) == (True, 5)
     with pytest.warns(UserWarning, match="only the first 5 of the 6 test images"):
-        assert data.load("mnist", data_dir=tmp_path, offline=True, n_test=6).verified is False
+        more = data.load("mnist", data_dir=tmp_path, offline=True, n_test=6)
+    assert (more.verified, more.verified_test) == (False, 5)
 
 
 FOLDERS = {

@@ -333,6 +333,9 @@ def test_outcomes_are_tables_figures_and_files(network, tmp_path, robint):
         assert (tmp_path / "again" / f"{i}.pdf").exists()
         with pytest.raises(InputError, match=r"\.svg"):
             found.plot(tmp_path / "figure.bmp")
+        with pytest.raises(InputError, match=r"maps\.npz does not end in \.json"):
+            found.save(tmp_path / "maps.npz")
+        assert not (tmp_path / "maps.npz").exists()
 
 
 def test_files_of_other_kinds_are_refused(tmp_path, network):
@@ -342,6 +345,10 @@ def test_files_of_other_kinds_are_refused(tmp_path, network):
         study.load(path)
     for broken in ({}, {"values": {"dtype": "object", "shape": [1], "values": [1]}, "method": "x"}):
         robint_tf.store.results.write(path, {"figure": "attribution_maps", **broken})
+        with pytest.raises(ResultsError, match="cannot be used"):
+            study.load(path)
+    for kind in ("road", "distances_by_network"):
+        robint_tf.store.results.write(path, {"figure": kind, "clean": {}})
         with pytest.raises(ResultsError, match="cannot be used"):
             study.load(path)
 
@@ -356,7 +363,7 @@ def test_a_poor_projector_is_told():
     network = sequential()
     with pytest.warns(UserWarning, match="nearly constant"):
         found = study.manifold_distance(network, np.zeros_like, *TEST, ATTACK, bounds=(0, 255))
-    assert found.problems
+    assert "\nThe projector cannot stand for the manifold:\n" in found.plot().axes[0].get_title()
     assert study.manifold_distance(network, lambda x: 0.9 * x, *TEST, ATTACK, bounds=(0, 255)).problems == ()
 
 

@@ -185,7 +185,9 @@ def print_table(results: dict[str, Any]) -> None:
     click.echo(f"{'network':24}{'tangent share':>26}{'change off / on':>26}{'in rare directions':>26}")
     named = [(network["name"], network) for network in results["networks"]]
     for name, row in [*named, ("to the nearest image", results["nearest"])]:
-        cells = (_cell(row[measure]) for measure in ("tangent_share", "sensitivity", "rare_share"))
+        cells = [_cell(row[measure]) for measure in ("tangent_share", "sensitivity", "rare_share")]
+        if results["problems"]:
+            cells[:2] = 2 * ["not valid"]
         click.echo(f"{name:24}" + "".join(f"{cell:>26}" for cell in cells))
     chance = results["chance"]
     click.echo(

@@ -38,7 +38,7 @@ class Options:
 @click.option("--jpeg", type=click.IntRange(1, 100), help="Also measure what JPEG files of this quality cost.")
 @click.option("--n-test", type=click.IntRange(1), help="Use the first test images only.  [default: all]")
 @click.option("--batch-size", type=click.IntRange(1), default=500, show_default=True, help="Images per batch.")
-@click.option("--json", "json_path", type=NewFile(), help="Also write the numbers to this file.")
+@click.option("--json", "json_path", type=NewFile(".json"), help="Also write the numbers to this file.")
 @own_data_options("toy, mnist, fashion-mnist, cifar10, or a sample: mnist-sample, ...")
 @run_options
 @parsed(Options)
@@ -50,7 +50,7 @@ def command(options: Options) -> None:
     """
     if not options.eps:
         refuse_attack_without_eps("clean accuracy is measured only")
-    attacks = [options.attack.attack(eps) for eps in options.eps]
+    attacks = list(dict.fromkeys(options.attack.attack(eps) for eps in options.eps))  # 0.5 and 1/2 are one
     _ = options.data.name  # refused before TensorFlow starts
     run = begin(options.run)
     bounds, model = options.bounds, options.model

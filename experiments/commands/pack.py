@@ -6,7 +6,7 @@ import click
 
 from robint_tf.store.artifacts import Store, default_root
 
-from ..parameters import Folder, Place, writable
+from ..parameters import Folder, NewFile
 
 KINDS = {
     "cells": ("RetrainSpec",),
@@ -23,7 +23,7 @@ store_option = click.option(
 
 
 @click.command("pack")
-@click.argument("file", type=Place(dir_okay=False))
+@click.argument("file", type=NewFile(".json"))
 @click.option(
     "--only",
     multiple=True,
@@ -40,9 +40,6 @@ def command(file: Path, only: tuple[str, ...], store_dir: Path | None) -> None:
     """
     from robint_tf.store import packs
 
-    if file.suffix != ".json":
-        raise click.BadParameter(f"{file} does not end in .json.", param_hint="FILE")
-    writable(file.parent)
     kinds = [kind for name in only or KINDS for kind in KINDS[name]]
     n = packs.write(file, Store(store_dir or default_root()), kinds)
     click.echo(f"wrote {file}: {n} measurements, {file.stat().st_size / 1024:.0f} KiB")

@@ -69,7 +69,7 @@ class PlanCommand(click.Command):
     help="Seconds at most for measuring this device, all studies of a section together, and no more than 2% of what it "
     "predicts.",
 )
-@click.option("--json", "json_path", type=NewFile(), help="Also write the numbers to this file.")
+@click.option("--json", "json_path", type=NewFile(".json"), help="Also write the numbers to this file.")
 @click.argument("section", type=click.Choice(list(SECTIONS)), metavar="SECTION")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED, metavar="[OPTIONS OF THE SECTION]")
 def command(

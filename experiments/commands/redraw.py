@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from ..own.vae_gan import warn_of_problems
 from ..parameters import Folder, Place
 
 
@@ -42,8 +43,14 @@ def command(
     for path in files:
         content = results.read(path)
         name = content.get("figure")
-        if name not in plots.FIGURES:
+        if name is None:
+            raise click.UsageError(
+                f"{path} holds numbers of which no figure is drawn; name those of a section, of roar, road, "
+                "distance or gradients."
+            )
+        if not isinstance(name, str) or name not in plots.FIGURES:
             raise click.UsageError(f"{path} draws {name!r}; figures there are: {', '.join(plots.FIGURES)}.")
         stem = (out or path.parent) / path.stem
         written = plots.draw(content, stem, look=look, formats=tuple(dict.fromkeys(formats)))
         click.echo("wrote " + ", ".join(map(str, written)))
+        warn_of_problems(path, content)

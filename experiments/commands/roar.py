@@ -84,12 +84,10 @@ class Options:
     type=Share(),
     help="Fraction of the pixels that is removed or kept; repeatable.  [default: 0.1, 0.3, 0.5, 0.7, 0.9]",
 )
-@click.option(
-    "--seeds", "n_seeds", type=click.IntRange(1, 100), default=3, show_default=True, help="Retrainings per cell."
-)
+@click.option("--seeds", "n_seeds", type=click.IntRange(1, 100), default=3, help="Retrainings per cell.  [default: 3]")
 @click.option("--n-train", type=click.IntRange(1), help="Train on the first images only.  [default: all]")
 @click.option("--n-test", type=click.IntRange(1), help="Test on the first images only.  [default: all]")
-@click.option("--json", "json_path", type=NewFile(), help="Also write the numbers to this file.")
+@click.option("--json", "json_path", type=NewFile(".json"), help="Also write the numbers to this file.")
 @variant_option
 @run_options
 @own_data_options("mnist, fashion-mnist, cifar10, or a sample.", default="cifar10")

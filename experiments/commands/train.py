@@ -132,6 +132,8 @@ def command(options: Options) -> None:
         "provenance": run.provenance(),
         **recipe,
         "test_data": loaded.test.fingerprint.as_json(),
+        "test_data_verified": loaded.verified,
+        "test_images_verified": loaded.verified_test,
         "data_source": loaded.source,
         "data_order": loaded.order,
         "epoch_loss": trained.epoch_loss,

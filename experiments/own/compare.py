@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..parameters import NewFile, Place
+from .vae_gan import warn_of_problems
 
 if TYPE_CHECKING:
     from robint_tf.store.records import Record
@@ -27,7 +28,8 @@ def command(files: tuple[Path, ...], csv_path: Path | None, everything: bool) ->
 
     if len(files) < 2:
         raise click.UsageError("one file has nothing to be compared with; name two or more.")
-    found = [{record.quantity: record for record in results.load(path)} for path in files]
+    contents = [results.read(path) for path in files]
+    found = [{record.quantity: record for record in records.records(content)} for content in contents]
     shared = [name for name in found[0] if all(name in other for other in found[1:])]
     if not shared:
         raise click.UsageError("the files share no numbers; name results of the same command.")
@@ -41,6 +43,8 @@ def command(files: tuple[Path, ...], csv_path: Path | None, everything: bool) ->
     click.echo(
         f"{len(shared)} numbers in all files, {measured} with an interval; {sum(apart)} differ by more than it allows."
     )
+    for path, content in zip(files, contents, strict=True):
+        warn_of_problems(path, content)
     only = max(len(numbers) for numbers in found) - len(shared)
     if only:
         click.echo(f"up to {only} numbers are not in all of them.")

@@ -62,7 +62,7 @@ class Options:
 @attack_options()
 @click.option("--n-test", type=click.IntRange(2), help="Use the first test images only.  [default: all]")
 @click.option("--batch-size", type=click.IntRange(1), default=500, show_default=True, help="Images per batch.")
-@click.option("--json", "json_path", type=NewFile(), help="Also write numbers to this file, a figure beside it.")
+@click.option("--json", "json_path", type=NewFile(".json"), help="Also write numbers to this file, a figure beside it.")
 @own_data_options("mnist, fashion-mnist, cifar10, or a sample: mnist-sample, ...")
 @run_options
 @parsed(Options)

@@ -120,9 +120,13 @@ def gradients(plan: Plan, options: RunOptions, place: OwnDataOptions) -> None:
 
 
 def print_table(found: "Gradients") -> None:
-    """Print means, intervals, and what a random direction would have."""
+    """Print means, intervals, and what a random direction would have; no numbers of a VAE-GAN that has problems."""
+    from robint_tf.study.gradients import ALONG
+
     click.echo(f"\n{'':20}{'mean':>8}  {'95% interval':18}{'by chance':>9}")
     for row in found.scores():
         ends = "-" if row["low"] is None else f"{row['low']:.3f} to {row['high']:.3f}"
         mean, chance = ("-" if row[key] is None else f"{row[key]:.3f}" for key in ("mean", "chance"))
+        if found.problems and row["measure"] in ALONG:
+            mean, ends = "-", "not valid"
         click.echo(f"{row['measure'].replace('_', ' '):20}{mean:>8}  {ends:18}{chance:>9}")

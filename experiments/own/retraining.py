@@ -127,5 +127,5 @@ def _write(found: "Retrained", about: dict, path: Path) -> None:
     from robint_tf.store import results
 
     results.write(path, {**found.content(), **about})
-    written = [path, *plots.save(found.plot(), path.with_suffix(""))]
+    written = [path, *plots.draw(results.read(path), path.with_suffix(""))]
     click.echo("wrote " + ", ".join(map(str, written)))

@@ -179,11 +179,21 @@ def as_json(health: "Health") -> dict[str, float | None]:
     return {name: v if v is not None and math.isfinite(v) else None for name, v in vars(health).items()}
 
 
+def warn_of_problems(file: Path, content: dict[str, Any]) -> None:
+    """Print a warning if the results of a file come from what cannot stand for the manifold."""
+    if content.get("problems"):
+        click.echo(
+            f"Warning: {file}: its VAE-GAN or projector cannot stand for the manifold; distances to it and measures "
+            "along it are not valid.",
+            err=True,
+        )
+
+
 def print_health(health: "Health") -> None:
     """Print how good a VAE-GAN is, and why it cannot stand for the manifold if it cannot."""
     told = (
         f"mean distance of test images to their projections {health.error:.2f}, to the mean image "
-        f"{health.constant_error:.2f}: {health.gain:.1%} nearer; spread {health.spread:.2f} of the images'"
+        f"{health.constant_error:.2f}: {health.nearness}; spread {health.spread:.2f} of the images'"
     )
     click.echo(wrapped(told))
     if health.problems:

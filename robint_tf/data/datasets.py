@@ -103,7 +103,8 @@ class Dataset:
     name: as `load` takes it. class_names: in the order of the labels. source: where the examples are from, in words.
     `order`: "original", that of the published files; "tfds", TFDS's own, where the original is not known;
     "generated" for the toy data; "given" for arrays. `verified`: whether every example is known by hash to be the
-    published one; None where nothing is published to compare with.
+    published one; None where nothing is published to compare with. `verified_test`: of how many test images, from the
+    first on, that is known; None where it was not counted.
     """
 
     name: str
@@ -113,6 +114,7 @@ class Dataset:
     order: Order
     source: str
     verified: bool | None = None
+    verified_test: int | None = None
 
 
 def canonical_name(name: str) -> str:
@@ -165,8 +167,9 @@ def load(
         if offline:
             raise DataUnavailable(sources.how_to_get(name, folder), dataset=name)
         location = sources.download(name, folder)
-    train, train_order, train_verified = _part(location, "train", 0 if all_train else info.held_back, n_train)
-    test, test_order, test_verified = _part(location, "test", 0, n_test)
+    held_back = 0 if all_train else info.held_back
+    train, train_order, train_confirmed = _part(location, "train", held_back, n_train)
+    test, test_order, test_confirmed = _part(location, "test", 0, n_test)
     return Dataset(
         name=name,
         train=train,
@@ -174,7 +177,8 @@ def load(
         class_names=info.class_names,
         order="tfds" if "tfds" in (train_order, test_order) else "original",
         source=str(location),
-        verified=train_verified and test_verified,
+        verified=train_confirmed >= len(train.y) + held_back and test_confirmed >= len(test.y),
+        verified_test=min(test_confirmed, len(test.y)),
     )
 
 
@@ -242,8 +246,8 @@ def _sample(name: str) -> Dataset:
     return Dataset(name, train, test, info.class_names, "original", source, verified)
 
 
-def _part(location: Location, split: str, start: int, n: int | None) -> tuple[Split, Order, bool]:
-    """`n` images of a split from `start` on, the order they are in, and whether they are the published ones."""
+def _part(location: Location, split: str, start: int, n: int | None) -> tuple[Split, Order, int]:
+    """`n` images of a split from `start` on, their order, and how many from its first on are known to be published."""
     raw, order = sources.read(location, split)
     stop = start + _checked(n, len(raw.labels) - start, f"n_{split}", f"{location.name} has {{}} {split} images")
     confirmed = sources.n_published(location.name, split, raw)
@@ -253,7 +257,7 @@ def _part(location: Location, split: str, start: int, n: int | None) -> tuple[Sp
             f"known to be the published ones (order: {order}); results may differ from those of the published set.",
             stacklevel=3,
         )
-    return _scaled(location.name, Raw(raw.images[start:stop], raw.labels[start:stop])), order, confirmed >= stop
+    return _scaled(location.name, Raw(raw.images[start:stop], raw.labels[start:stop])), order, confirmed
 
 
 def _scaled(name: str, raw: Raw) -> Split:

@@ -13,11 +13,11 @@ go first (LeRF); the area between both curves is its score.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from scipy.integrate import trapezoid
-from scipy.special import ndtri
 
 from robint_tf.attacks.pgd import predict
 from robint_tf.catalogue import NETWORK_FREE
@@ -25,7 +25,7 @@ from robint_tf.data.datasets import Split
 from robint_tf.errors import InputError
 from robint_tf.interpretability import attributions
 from robint_tf.interpretability.occlusion import channel_mean, fill_values, occlusion_mask, ranks
-from robint_tf.intervals import LEVEL, Interval
+from robint_tf.intervals import Interval, paired_mean
 from robint_tf.networks.classifiers import Network
 from robint_tf.runtime import device
 from robint_tf.runtime.batching import Progress, in_batches
@@ -142,17 +142,17 @@ class Road:
 
     @property
     def interval(self) -> Interval | None:
-        """The 95% interval of the area, normal over images, which are paired; None for one image."""
+        """The 95% interval of the area over images, see `intervals.paired_mean`; None for one image."""
         areas = self._areas()
-        if len(areas) < 2:
-            return None
-        half = float(ndtri((1 + LEVEL) / 2) * areas.std(ddof=1) / np.sqrt(len(areas)))
-        return Interval(self.area - half, self.area + half)
+        return paired_mean(areas, self._area(np.ones(len(self.fractions)))) if len(areas) > 1 else None
 
     def _areas(self) -> np.ndarray:
         """The area of every image, (N,): the trapezoidal rule, 0 at both ends, where both orders are one image."""
-        gap = self.hits["least"].astype(float) - self.hits["most"]
-        padded = np.pad(gap, [(1, 1), (0, 0)])
+        return self._area(self.hits["least"].astype(float) - self.hits["most"])
+
+    def _area(self, gaps: np.ndarray) -> Any:
+        """The area under gaps (K, ...) between the curves."""
+        padded = np.concatenate([np.zeros_like(gaps[:1]), gaps, np.zeros_like(gaps[:1])])
         return trapezoid(padded, np.concatenate([[0.0], self.fractions, [1.0]]), axis=0)
 
 

@@ -12,11 +12,6 @@ from robint_tf.errors import InputError
 from robint_tf.intervals import LEVEL, Interval
 
 
-def decided(probability: float) -> bool | None:
-    """What a bootstrap probability decides: True from LEVEL, False up to 1 - LEVEL, None between."""
-    return True if probability >= LEVEL else False if probability <= 1 - LEVEL + 1e-12 else None
-
-
 class Ends(NamedTuple):
     """Test accuracy where a curve ends: after training on the images as they are (intact), and on images without
     content (blank).

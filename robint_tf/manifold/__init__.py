@@ -2,7 +2,8 @@
 
 Modules:
 
-    distance     projections by a VAE-GAN, distances, densities, orders; whether a VAE-GAN can stand for the manifold
+    distance     projections by a VAE-GAN, distances, densities; whether a VAE-GAN can stand for the manifold
+    orders       how sure the order of several groups of distances is
     gradients    tangent share, sensitivity on and off the manifold, share in directions of least variance
     boundary     decision boundaries in the plane: where they run, and their tilt (section 2.2)
 """
@@ -22,17 +23,17 @@ if TYPE_CHECKING:
         density,
         distances,
         health,
-        mean_order_probability,
         mode,
         nearer,
-        order_probability,
         projected,
         relative,
     )
+    from robint_tf.manifold.orders import OrderProbability, mean_order_probability, order_probability
 
 __all__ = [
     "Density",
     "Health",
+    "OrderProbability",
     "Paired",
     "Projection",
     "Projector",
@@ -48,14 +49,16 @@ __all__ = [
     "mode",
     "nearer",
     "order_probability",
+    "orders",
     "projected",
     "relative",
 ]
-_MODULES = ("boundary", "distance", "gradients")
+_MODULES = ("boundary", "distance", "gradients", "orders")
+_ORDERS = ("OrderProbability", "mean_order_probability", "order_probability")
 
 
 def __getattr__(name: str) -> Any:
-    """The names of `distance`, loaded when they are asked for: Figure 3 is drawn without TensorFlow."""
+    """The names of `distance` and `orders`, loaded when they are asked for: Figure 3 is drawn without TensorFlow."""
     if name not in __all__ or name in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.distance"), name)
+    return getattr(import_module(f"{__name__}.{'orders' if name in _ORDERS else 'distance'}"), name)

@@ -134,52 +134,6 @@ def mode(values: np.ndarray, limits: tuple[float, float] = (0.0, 1.0)) -> float:
     return np.nan if found is None else found.mode
 
 
-def order_probability(groups: list[np.ndarray], *, n_resamples: int = 1000, seed: int = 0) -> float | None:
-    """Bootstrap share of resamples, in [0, 1], in which the modes of the groups (n_i,) rise in the order given.
-
-    None if a group has no density. Each group is resampled by itself, with replacement, n_resamples times from `seed`.
-    Modes are found on a lattice of
-    BINS points over the range of all groups, with counts in place of values.
-    """
-    limits = (min(float(g.min()) for g in groups if len(g)), max(float(g.max()) for g in groups if len(g)))
-    if any(density(g, limits) is None for g in groups):
-        return None
-    rng = np.random.default_rng(seed)
-    modes = np.stack([_resampled_modes(g, limits, n_resamples, rng) for g in groups])
-    return float(np.mean(np.all(np.diff(modes, axis=0) > 0, axis=0)))
-
-
-def mean_order_probability(groups: list[np.ndarray], *, n_resamples: int = 1000, seed: int = 0) -> float | None:
-    """As `order_probability`, of the means of the groups (n_i,); None for an empty group. n_resamples, seed: as there.
-
-    Means are far less noisy than modes: with 500 images they order what the modes leave open.
-    """
-    if not all(len(group) for group in groups):
-        return None
-    rng = np.random.default_rng(seed)
-    means = np.stack(
-        [[rng.choice(group, len(group)).mean() for _ in range(n_resamples)] for group in groups]  # bounded memory
-    )
-    return float(np.mean(np.all(np.diff(means, axis=0) > 0, axis=0)))
-
-
-BINS = 2000
-
-
-def _resampled_modes(values: np.ndarray, limits: tuple[float, float], n: int, rng: np.random.Generator) -> np.ndarray:
-    """Where the densities of n resamples of `values` peak, (n,), in bins of the range `limits`."""
-    edges = np.linspace(*limits, BINS + 1)
-    occupied, weights = np.unique(np.clip(np.digitize(values, edges) - 1, 0, BINS - 1), return_counts=True)
-    draws = rng.multinomial(len(values), weights / len(values), size=n)
-    centre = draws @ occupied / len(values)
-    spread = np.sqrt(draws @ np.square(occupied) / len(values) - np.square(centre))
-    counts = np.zeros((n, 2 * BINS))  # the other half keeps the ends from meeting
-    counts[:, occupied] = draws
-    frequencies = np.fft.rfftfreq(2 * BINS)
-    kernels = np.exp(-2 * np.square(np.pi * np.outer(KDE_FACTOR * spread, frequencies)))
-    return np.fft.irfft(np.fft.rfft(counts) * kernels)[:, :BINS].argmax(axis=1)
-
-
 @dataclass(frozen=True)
 class Paired:
     """How often one network's adversarial image lies nearer the manifold than another's on the same test image.
@@ -230,6 +184,11 @@ class Health:
         return 1 - self.error / self.constant_error if self.constant_error else 0.0
 
     @property
+    def nearness(self) -> str:
+        """The gain in words: "12.0% nearer" than the mean image, or "25.7% farther"."""
+        return f"{-self.gain:.1%} farther" if self.gain < 0 else f"{self.gain:.1%} nearer"
+
+    @property
     def problems(self) -> list[str]:
         """Why distances to this manifold mean nothing; empty if there is no reason."""
         found = []
@@ -238,7 +197,7 @@ class Health:
         if not self.gain >= LEAST_GAIN:
             found.append(
                 f"it is hardly better than a constant image (mean distance {self.error:.2f}, to the mean image "
-                f"{self.constant_error:.2f}: {self.gain:.1%} nearer, {LEAST_GAIN:.0%} are needed)"
+                f"{self.constant_error:.2f}: {self.nearness}, {LEAST_GAIN:.0%} nearer is needed)"
             )
         loss = self.discriminator_loss
         if loss is not None and not LEAST_DISCRIMINATOR_LOSS < loss < LOG_CAP:

@@ -139,8 +139,8 @@ def check_network(network: Network, x: np.ndarray, y: np.ndarray | None = None) 
     if rescales(network):
         _warn_once(
             network,
-            "the network begins by scaling its images, so it may take others than those in [-1, 1]; say which, by "
-            "--bounds 0,255, for example (in Python Bounded(network, bounds=(0, 255))), or by -1,1 if it takes these.",
+            "the network begins by scaling its images, so it may take others than those in [-1, 1]; say which by its "
+            "bounds, 0,255 for example (in Python Bounded(network, bounds=(0, 255))), or -1,1 if it takes these.",
         )
     logits = called(network, x[:EXAMINED])
     check_finite(logits)

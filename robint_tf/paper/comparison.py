@@ -1,6 +1,7 @@
 """From a folder of results files to a verdict per claim: what the report shows, as plain data."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -12,7 +13,7 @@ from robint_tf.paper import claims, protocols
 from robint_tf.paper.beyond import answers
 from robint_tf.paper.claims import Claim
 from robint_tf.paper.verdicts import Finding
-from robint_tf.store import results
+from robint_tf.store import artifacts, results
 from robint_tf.store.provenance import MixedError
 
 VERSION_KEYS = {"mathematics": 1, "tensorflow": "unknown", "keras": "unknown"}
@@ -32,6 +33,17 @@ class Collection:
     paths: dict[str, str]
     left_out: dict[str, str]
 
+    def seeds_of(self, name: str) -> list[str]:
+        """The file of this name, then those of further seeds, NAME_1, NAME_2 and so on, as far as they are there."""
+        found = {int(m[1]): other for other in self.content if (m := re.fullmatch(rf"{re.escape(name)}_(\d+)", other))}
+        return [n for n in (name, *(found[i] for i in sorted(found))) if n in self.content]
+
+    def of(self, claim: Claim) -> list[str]:
+        """The names of the files that a claim is evaluated on; none without the one that it needs."""
+        if claim.needs not in self.content:
+            return []
+        return self.seeds_of(claim.needs) if claim.seeds else [claim.needs]
+
     def without(self, reasons: dict[str, str]) -> "Collection":
         """The collection without some files; reasons: by name."""
         return Collection(
@@ -44,6 +56,7 @@ class Collection:
 def collect(folder: Path) -> Collection:
     """Every results file in a folder and the folders below it. `ResultsError` if the folder does not exist.
 
+    What lies in a store among them is no results file and passed over.
     Of two files of one name that with the shorter path counts, the first by name among equals; the other is left out.
     """
     if not folder.is_dir():
@@ -52,6 +65,8 @@ def collect(folder: Path) -> Collection:
     paths: dict[str, str] = {}
     left_out: dict[str, str] = {}
     for path in sorted(folder.rglob("*.json"), key=lambda p: (len(p.parts), p)):
+        if artifacts.is_in_store(path.relative_to(folder)):
+            continue
         place = results.printable(path.relative_to(folder).as_posix())
         name = results.printable(path.stem)
         try:
@@ -93,7 +108,7 @@ def compare(
     wanted = claims.all_claims()
     commands = commands or {}
     collection, findings = _evaluated(collection, wanted, commands)
-    deciding = sorted({claim.needs for claim in wanted if claim.needs in collection.content})
+    deciding = sorted({name for claim in wanted for name in collection.of(claim)})
     mixed = differences(collection, deciding)
     if mixed and not allow_mixed:
         listed = "; ".join(f"{key}: {', '.join(sorted(values))}" for key, values in mixed.items())
@@ -119,26 +134,30 @@ def _evaluated(
 ) -> tuple[Collection, dict[str, Finding]]:
     """The findings by claim, and the collection without the files that have none because of their form."""
 
-    def remedy(claim: Claim) -> str:
-        command = commands.get(claim.needs)
-        return f"make {claim.needs}.json" if command is None else f"run `{command}`"
+    def remedy(name: str) -> str:
+        command = commands.get(name)
+        return f"make {name}.json" if command is None else f"run `{command}`"
 
     reasons: dict[str, str] = {}
     findings: dict[str, Finding] = {}
     for claim in wanted:
-        content = collection.content.get(claim.needs)
-        findings[claim.key] = Finding("not run", remedy(claim))
-        if content is None or claim.needs in reasons:
-            continue
-        try:
-            _check_form(content)
-            findings[claim.key] = _finite(claim.evaluate(content))
-        except ODD as error:
-            cause = results.printable(f"{type(error).__name__}: {error}".replace("\n", " "))[:200]
-            reasons[claim.needs] = f"it does not hold what its name promises ({cause}); {remedy(claim)}."
+        findings[claim.key] = Finding("not run", remedy(claim.needs))
+        taken: list[dict[str, Any]] = []
+        for name in collection.of(claim):
+            if claim.needs in reasons:
+                break
+            content = collection.content[name]
+            try:
+                _check_form(content)
+                findings[claim.key] = _finite(claim.evaluate(*taken, content))
+            except ODD as error:
+                cause = results.printable(f"{type(error).__name__}: {error}".replace("\n", " "))[:200]
+                reasons[name] = f"it does not hold what its name promises ({cause}); {remedy(name)}."
+            else:
+                taken.append(content)
     for claim in wanted:
         if claim.needs in reasons:
-            findings[claim.key] = Finding("not run", remedy(claim))
+            findings[claim.key] = Finding("not run", remedy(claim.needs))
     return collection.without(reasons), findings
 
 
@@ -171,8 +190,9 @@ def _data(content: dict[str, Any]) -> dict[str, str]:
 
 
 def _row(claim: Claim, finding: Finding, collection: Collection, commands: Mapping[str, str]) -> dict[str, Any]:
-    found = collection.content.get(claim.needs)
-    scale = "decides" if found is None or protocols.decides(found) else "scale"
+    found = [collection.content[name] for name in collection.of(claim)]
+    weakest = next((content for content in found if not protocols.decides(content)), found[0] if found else None)
+    standing = "decides" if weakest is None else protocols.standing(weakest)
     authors = None if claim.authors is None else claim.authors()
     return {
         "key": claim.key,
@@ -183,10 +203,10 @@ def _row(claim: Claim, finding: Finding, collection: Collection, commands: Mappi
         "rule": claim.rule,
         "authors_rule": None if authors is None else claim.authors_rule or claim.rule,
         "results": collection.paths.get(claim.needs),
-        "command": commands.get(claim.needs) if found is None else found["provenance"]["command"],
-        "preset": None if found is None else protocols.scale(found),
-        "decides": found is not None and scale == "decides",
-        "ours": _worded(finding, scale, claim.question),
+        "command": found[0]["provenance"]["command"] if found else commands.get(claim.needs),
+        "preset": None if weakest is None else protocols.scale(weakest),
+        "decides": weakest is not None and standing == "decides",
+        "ours": _worded(finding, standing, claim.question),
         "authors": None if authors is None else _worded(authors, "authors", claim.question),
     }
 

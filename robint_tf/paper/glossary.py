@@ -30,7 +30,9 @@ GLOSSARY = {
     "test image (0) to the farthest (1).",
     "tilt": "the angle between a toy network's decision boundary and the vertical axis.",
     "preset": "how much of an experiment is run. `paper` is the authors' protocol, and only it decides; `quick` is a "
-    "part of it that a CPU can do, `smoke` only shows that everything runs, `powered` is a grid of our own.",
+    "part of it that a CPU can do, `smoke` only shows that everything runs, `powered` is a grid of our own. A network "
+    "of the authors' full training is called full.",
+    "verified": "of data: known by their hashes to be the published ones.",
     "variant": "whose details are followed where they differ: `authors`, their published code (the default); `paper`, "
     "the printed text; `corrected`, neither where both are doubtful.",
 }

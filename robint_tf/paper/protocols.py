@@ -19,13 +19,17 @@ ODD = (ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, Val
 WORDS = {
     "decides": {"holds": "reproduced", "fails": "not reproduced"},
     "scale": {"holds": "agrees at this scale", "fails": "differs at this scale"},
+    "data": {"holds": "agrees on these data", "fails": "differs on these data"},
     "authors": {"holds": "supported", "fails": "contradicted"},
 }
-"""What an outcome is called: of results that decide, of others, and of the authors' own numbers."""
+"""What an outcome is called: of results that decide, of others, and of the authors' own numbers. Others are of another
+scale, or of data that are not known to be the published ones.
+"""
 
 ANSWERS = {
     "decides": {"holds": "yes", "fails": "no"},
     "scale": {"holds": "yes at this scale", "fails": "no at this scale"},
+    "data": {"holds": "yes on these data", "fails": "no on these data"},
     "authors": {"holds": "yes", "fails": "no"},
 }
 """The same where the paper asks and asserts nothing."""
@@ -49,24 +53,45 @@ def verdict(outcome: Outcome, of: str, *, question: bool = False) -> str:
 
 
 def decides(results: Results) -> bool:
-    """Whether results are of the authors' protocol: preset `paper` with nothing taken away, or their full training.
+    """Whether results are of the authors' protocol, on data that are known to be the published ones."""
+    return standing(results) == "decides"
 
-    More seeds or networks than the authors' are welcome. `KeyError` and its like for content of another form.
+
+def standing(results: Results) -> str:
+    """What results can say, a key of WORDS: "decides", or why they do not, "scale" or "data".
+
+    Of the authors' protocol are those of preset `paper` with nothing taken away, and of their full training. More seeds
+    or networks than the authors' are welcome. Data count as the published ones only where the file says so.
+    `KeyError` and its like for content of another form.
     """
+    if not _protocol(results):
+        return "scale"
+    return "decides" if "test_data" not in results or results.get("test_data_verified") is True else "data"
+
+
+def scale(results: Results) -> str:
+    """The scale of results for tables: their preset, "full" for a network's card; with a note if they do not decide,
+    and the variant if it is not the authors'.
+    """
+    preset, variant = (results["provenance"].get(key) for key in ("preset", "variant"))
+    if preset not in (None, "paper"):
+        return str(preset)
+    notes = [] if variant in (None, "authors") else [f"variant {variant}"]
+    notes += NOTES[standing(results)]
+    return (preset or "full") + (f" ({', '.join(notes)})" if notes else "")
+
+
+UNVERIFIED = "data not verified"
+NOTES: dict[str, list[str]] = {"decides": [], "scale": ["changed"], "data": [UNVERIFIED]}
+
+
+def _protocol(results: Results) -> bool:
     preset = results["provenance"].get("preset")
     if preset is None:
         return _full_training(results["spec"]) and results["clean_accuracy"]["n"] == N_TEST
     if preset != "paper":
         return False
     return results["figure"] != "interpretability" or _whole_grid(results)
-
-
-def scale(results: Results) -> str:
-    """The scale of results for tables: their preset, "full" for a network's card; with a note if it was changed."""
-    preset = results["provenance"].get("preset")
-    if preset not in (None, "paper"):
-        return str(preset)
-    return (preset or "full") + ("" if decides(results) else ", changed")
 
 
 N_TEST = 10_000

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any
 
+from robint_tf.paper import protocols
 from robint_tf.paper.glossary import AUTHORS_CODE, GLOSSARY, PAPER
 from robint_tf.paper.protocols import ANSWERS, VERDICTS, WORDS
 from robint_tf.paper.report_page import Picture, contents, figures, heading, page, part_id, table
@@ -18,6 +19,8 @@ MARKS = {
     "not reproduced": "✘ ",
     "agrees at this scale": "≈ ",
     "differs at this scale": "≠ ",
+    "agrees on these data": "≈ ",
+    "differs on these data": "≠ ",
     "inconclusive": "? ",
     "not run": "– ",
     "supported": "✔ ",
@@ -34,8 +37,9 @@ HEADINGS = {
 }
 RULE = (
     "Each kind of claim is judged by the rule that the summary names. Only results of the authors' protocol (preset "
-    "paper, full trainings) decide: a claim is reproduced if the rule's 95% interval excludes the contrary, not "
-    "reproduced if it excludes the claim. Results of other presets agree or differ at their scale, by the same rule. "
+    "paper, full trainings) decide, on images that are known to be the published ones: a claim is reproduced if the "
+    "rule's 95% interval excludes the contrary, not reproduced if it excludes the claim. Results of other presets "
+    "agree or differ at their scale, those on other data on these, by the same rule. "
     "Anything else is inconclusive. Beside ours stands whether the authors' own published numbers support the claim, "
     "by the rule named for them. What the paper asks without asserting it is answered yes or no."
 )
@@ -93,7 +97,7 @@ def pairs(found: dict[str, Any]) -> str:
 
 
 def totals(comparison: dict[str, Any]) -> list[tuple[str, int, dict[str, int]]]:
-    """What was run at the authors' protocol, at smaller scale, and not; and the authors' own numbers.
+    """What was run at the authors' protocol, what at smaller scale or on other data, and what not; the authors' own.
 
     Each with how many claims, and how many of them have which verdict.
     """
@@ -101,9 +105,10 @@ def totals(comparison: dict[str, Any]) -> list[tuple[str, int, dict[str, int]]]:
     run = [row for row in claims if row["ours"]["verdict"] != "not run"]
     smaller = [row for row in run if not row["decides"]]
     presets = ", ".join(sorted({row["preset"] for row in smaller if row["preset"]}))
+    other = ", or on data not known to be the published ones" if protocols.UNVERIFIED in presets else ""
     parts = {
         "at the authors' protocol": [row["ours"] for row in run if row["decides"]],
-        "at smaller scale" + (f" (preset {presets})" if presets else ""): [row["ours"] for row in smaller],
+        "at smaller scale" + other + (f" (preset {presets})" if presets else ""): [row["ours"] for row in smaller],
         "not run": [row["ours"] for row in claims if row["ours"]["verdict"] == "not run"],
         "the authors' own numbers, where they were published": [row["authors"] for row in claims if row["authors"]],
     }

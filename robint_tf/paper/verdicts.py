@@ -7,7 +7,8 @@ where the statistic is not a correlation; there the number itself decides, and t
 results: the content of a results file. dataset, norm, loss: of a panel of Figure 1, by name.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -15,7 +16,6 @@ import numpy as np
 from scipy import stats
 
 from robint_tf.errors import InputError
-from robint_tf.interpretability import scores
 from robint_tf.intervals import LEVEL, wilson
 from robint_tf.paper import published
 
@@ -62,25 +62,70 @@ def accuracy(stated: float, value: float, interval: tuple[float, float]) -> Find
     return Finding(outcome, f"accuracy {value:.2%}, stated {stated:.1%}", value, interval)
 
 
-def card_accuracy(dataset: str, stated: float, results: Results) -> Finding:
-    """Whether the clean accuracy on a network's card is the stated one. `ValueError` for another data set's network."""
-    found, trained_on = results["clean_accuracy"], results["spec"]["dataset"]
-    if trained_on != dataset:
-        raise InputError(f"its dataset is {trained_on}, not {dataset}")
-    low, high = found["interval_95"]
-    if results["spec"]["attack"] is not None:
-        return Finding("inconclusive", "the network was trained on attacked images", found["value"])
-    return accuracy(stated, found["value"], (low, high))
+LEAST_SEEDS = 3
+"""Networks from which on an accuracy is judged: one training tells nothing about how seeds, or last epochs, differ."""
+
+
+def card_accuracy(dataset: str, stated: float, *cards: Results) -> Finding:
+    """Whether the clean accuracy on networks' cards is the stated one, in the mean over their seeds.
+
+    cards: of one recipe, each with another seed. `ValueError` for another data set's network, recipe, or test images,
+    and for a seed that comes twice.
+    """
+    for i, card in enumerate(cards):
+        if card["spec"]["dataset"] != dataset:
+            raise InputError(f"its dataset is {card['spec']['dataset']}, not {dataset}")
+        _check_another_seed(card, cards[:i])
+    values = [card["clean_accuracy"]["value"] for card in cards]
+    if cards[0]["spec"]["attack"] is not None:
+        return Finding("inconclusive", "the network was trained on attacked images", values[0])
+    found = _accuracy_over_seeds(stated, values, "network")
+    told = dict.fromkeys([found.text, *filter(None, map(_unverified, cards))])
+    return replace(found, text="; ".join(told))
+
+
+def _unverified(card: Results) -> str:
+    """What is not known of a card's data, in words; "" where they are known to be the published ones."""
+    if card.get("test_data_verified") is True:
+        return ""
+    n, known = card["clean_accuracy"]["n"], card.get("test_images_verified")
+    if isinstance(known, int) and known < n:
+        return f"{n - known:,d} of {n:,d} test images are not known to be the published ones"
+    if "test_data_verified" in card:
+        return "its data are not known to be the published ones"
+    return "the file does not say whether its data are the published ones"
+
+
+def _check_another_seed(card: Results, others: Sequence[Results]) -> None:
+    """`ValueError` unless a card is of the recipe of the others and of another seed than each of them."""
+    for other in others:
+        mine, theirs = _but_for_the_seed(card), _but_for_the_seed(other)
+        if differing := [key for key in mine if mine[key] != theirs[key]]:
+            raise InputError(f"its {', '.join(differing)} differ from those of the networks of other seeds")
+        if (seed := card["spec"]["training"]["seed"]) == other["spec"]["training"]["seed"]:
+            raise InputError(f"seed {seed} is counted already")
+
+
+def _but_for_the_seed(card: Results) -> Results:
+    spec = card["spec"]
+    about = {key: card.get(key) for key in ("mathematics", "train_data", "test_data")}
+    return about | {"n": card["clean_accuracy"]["n"], "spec": {**spec, "training": {**spec["training"], "seed": 0}}}
 
 
 def toy_accuracy(results: Results) -> Finding:
     """Mean accuracy of the standard networks of section 2.2, with its t interval over the seeds."""
-    values = results["networks"][0]["accuracy"]["values"]
-    if len(values) < 2:
-        return Finding("inconclusive", f"accuracy {values[0]:.2%}: one seed has no interval", values[0])
+    return _accuracy_over_seeds(1.0, results["networks"][0]["accuracy"]["values"], "seed")
+
+
+def _accuracy_over_seeds(stated: float, values: list[float], unit: str) -> Finding:
+    """Whether the mean of accuracies, one of each seed, is the stated one by its t interval over the seeds."""
+    text = f"accuracy {np.mean(values):.2%}, stated {stated:.1%}"
+    if len(values) < LEAST_SEEDS:
+        told = f"one {unit}: no interval over seeds" if len(values) == 1 else f"{len(values)} seeds are too few"
+        return Finding("inconclusive", f"{text}; {told}, {LEAST_SEEDS} are needed", float(np.mean(values)))
     mean, half = mean_and_half_width(np.array(values))
-    found = accuracy(1.0, mean, (max(mean - half, 0.0), min(mean + half, 1.0)))
-    text = f"{found.text}; mean of {len(values)} seeds, from {min(values):.2%} to {max(values):.2%}"
+    found = accuracy(stated, mean, (max(mean - half, 0.0), min(mean + half, 1.0)))
+    text = f"{text}; mean of {len(values)} seeds, from {min(values):.2%} to {max(values):.2%}"
     return Finding(found.outcome, text, found.value, found.interval)
 
 
@@ -120,23 +165,46 @@ def _panel(results: Results, norm: str, loss: str) -> Results | Finding:
     return found
 
 
-ORDERS = {"modes": ("holds", "bootstrap_probability"), "means": ("means_hold", "means_bootstrap_probability")}
-"""Keys of a panel's order in the results of section 2.1."""
+ORDERS = {
+    "means": ("means_hold", "means_bootstrap_probability", "means_pairs_reversed"),
+    "modes": ("holds", "bootstrap_probability", "pairs_reversed"),
+}
+"""Keys of a panel's order in the results of section 2.1. Files of before 0.2.0 lack the last ones."""
+
+
+def order_decided(rising: float, reversals: Sequence[float] | None) -> bool | None:
+    """What bootstrap probabilities decide about an order: True, False, or None where they leave it open.
+
+    rising: of the whole order, which holds from LEVEL on. reversals: by pair of neighbours, that this pair comes the
+    other way round; the order does not hold if one of n pairs does from 1 - (1 - LEVEL) / n on (Bonferroni). None if
+    they are not known, which leaves the contrary open: that the whole order is rare is no sign of it, see
+    `manifold.OrderProbability`.
+
+    >>> order_decided(0.96, None), order_decided(0.008, [0.5] * 4), order_decided(0.0, [0.2, 0.3, 0.9875, 0.1])
+    (True, None, False)
+    """
+    if rising >= LEVEL:
+        return True
+    return False if reversals and max(reversals) >= 1 - (1 - LEVEL) / len(reversals) - 1e-12 else None
 
 
 def manifold_order(norm: str, loss: str, results: Results, *, of: str = "modes") -> Finding:
-    """Figure 1: the order of a panel's modes or means (of: "modes" or "means"), by its bootstrap probability."""
+    """Figure 1: the order of a panel's modes or means (of: "modes" or "means"), by its bootstrap."""
     panel = _panel(results, norm, loss)
     if isinstance(panel, Finding):
         return panel
-    holds, probability = (panel["order"][key] for key in ORDERS[of])
+    holds, probability, pairs = (panel["order"].get(key) for key in ORDERS[of])
     if probability is None:
         return Finding("inconclusive", "a network has too few successful attacks")
-    decided = scores.decided(probability)
+    decided = order_decided(probability, pairs and list(pairs.values()))
     outcome: Outcome = "inconclusive" if decided is None else "holds" if decided else "fails"
-    return Finding(
-        outcome, f"{of} {'in' if holds else 'not in'} order, bootstrap probability {probability:.2f}", probability
-    )
+    text = f"{of} {'in' if holds else 'not in'} order, bootstrap probability {probability:.2f}"
+    if pairs is None:
+        text += ", of reversed pairs not in the file"
+    elif max(pairs.values()) > 1 - LEVEL:
+        pair = max(pairs, key=lambda name: pairs[name])
+        text += f"; {pair}: {pairs[pair]:.4f}"
+    return Finding(outcome, text, probability)
 
 
 def authors_manifold_order(dataset: str, norm: str, loss: str) -> Finding:
@@ -150,19 +218,22 @@ def authors_manifold_order(dataset: str, norm: str, loss: str) -> Finding:
 
 
 def manifold_nearer(norm: str, loss: str, results: Results) -> Finding:
-    """Whether every robust network's attacked images lie nearer than the standard network's, more often than not."""
+    """Whether every robust network's attacked images lie nearer than the standard network's, more often than not.
+
+    It holds if all intervals say so. It fails if one says the contrary that is widened for their number (Bonferroni).
+    """
     panel = _panel(results, norm, loss)
     if isinstance(panel, Finding):
         return panel
     rows = panel["nearer_than_standard"]
     if any(row["share"] is None for row in rows):
         return Finding("inconclusive", "a network has no successful attack")
+    level = 1 - (1 - LEVEL) / len(rows)
     least = min(rows, key=lambda row: row["interval"][0])
-    outcomes = {sign_rule(r["share"] - 0.5, (r["interval"][0] - 0.5, r["interval"][1] - 0.5)) for r in rows}
     outcome: Outcome = "inconclusive"
-    if outcomes == {"holds"}:
+    if least["interval"][0] > 0.5:
         outcome = "holds"
-    elif "fails" in outcomes:
+    elif any(wilson(round(row["share"] * row["n"]), row["n"], level).high < 0.5 for row in rows):
         outcome = "fails"
     shares = ", ".join(f"{row['share']:.0%}" for row in rows)
     low, high = least["interval"]

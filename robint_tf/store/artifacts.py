@@ -15,6 +15,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
@@ -49,6 +50,15 @@ def spec_key(spec: Any, *inputs: str) -> str:
     """The name of what `spec` makes from `inputs` (`data.Fingerprint.key`): 20 hexadecimal digits."""
     recipe = {"version": MATHEMATICS, "spec": as_dict(spec), "inputs": inputs}
     return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:20]
+
+
+def is_in_store(path: Path) -> bool:
+    """Whether a path leads through a folder that a store has named: an artifact, what is damaged, or a checkpoint.
+
+    >>> is_in_store(Path("store/CurveSpec/0123456789abcdef0123/manifest.json")), is_in_store(Path("a/manifest.json"))
+    (True, False)
+    """
+    return any(re.fullmatch(r"[0-9a-f]{20}(\..+)?", part) for part in path.parts[:-1])
 
 
 def default_root() -> Path:

@@ -58,7 +58,8 @@ def write(path: Path, store: Store, kinds: Collection[str] = KINDS) -> int:
         raise InputError(f"kinds are {', '.join(sorted(unknown))}; choose among {', '.join(KINDS)}.")
     entries = [_packed(*found) for kind in KINDS if kind in kinds for found in _finished(store, kind)]
     if not entries:
-        raise InputError(f"{store.root} holds no finished {' or '.join(kinds)}; there is nothing to pack.")
+        some = "" if set(kinds) == set(KINDS) else " of the kinds asked for"
+        raise InputError(f"{store.root} holds no finished measurements{some}; there is nothing to pack.")
     results.write(path, {"figure": None, "mathematics": MATHEMATICS, "entries": entries})
     return len(entries)
 
@@ -71,14 +72,14 @@ def unpack(path: Path, store: Store) -> Moved:
     written unless the whole file is sound. What is damaged in the store is moved aside and counts as new.
     """
     content = results.read(path)
+    entries = content.get("entries")
+    if not isinstance(entries, list):
+        raise PackError(f"{path} is a results file, not a pack of measurements; name one that was packed.")
     if content.get("mathematics") != MATHEMATICS:
         raise PackError(
             f"{path} was made by version {content.get('mathematics')!r} of the mathematics, this is {MATHEMATICS}: its "
             "numbers are not used. Make them with this version, or install the version of robint_tf that made them."
         )
-    entries = content.get("entries")
-    if not isinstance(entries, list):
-        raise PackError(f"{path} is not a pack; write one with `packs.write`.")
     if (size := sum(map(_stated_size, entries))) > LARGEST:
         raise PackError(f"{path} says that it holds {size} bytes, more than the {LARGEST} of a pack; split it.")
     sound = [_unpacked(path, i, entry) for i, entry in enumerate(entries)]

@@ -76,13 +76,17 @@ MAX_BYTES = 32 * 2**20
 
 
 def _parsed(path: Path) -> Any:
-    """The JSON of a file, of finite numbers and whole characters; `ValueError` or `RecursionError` for any other."""
+    """The JSON of a file, of finite numbers and whole characters; `ValueError` or `RecursionError` for any other.
+
+    `ResultsError` for what is no file, or too large.
+    """
     if path.exists() and not path.is_file():
-        raise InputError("it is not a file")
+        kind = "a folder; name a results file in it" if path.is_dir() else "not a file"
+        raise ResultsError(f"{printable(str(path))} is {kind}.")
     with path.open("rb") as file:
         data = file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
-        raise InputError(f"it is larger than {MAX_BYTES} bytes")
+        raise ResultsError(f"{printable(str(path))} is larger than the {MAX_BYTES} bytes of a results file.")
     found = json.loads(data.decode("utf-8"))
     json.dumps(found, ensure_ascii=False, allow_nan=False).encode("utf-8")  # refuses NaN, infinity, half characters
     return found

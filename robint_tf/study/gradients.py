@@ -86,6 +86,8 @@ class Gradients(Outcome):
 
 
 SENSITIVITY = "sensitivity_ratio"
+ALONG = ("tangent_share", SENSITIVITY)
+"""The measures that need a manifold: not valid where the VAE-GAN cannot stand for it."""
 
 
 def gradient_measures(

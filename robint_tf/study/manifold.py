@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -42,6 +42,39 @@ class Distances(Outcome):
         """A record for each image."""
         rows = zip(self.clean.tolist(), self.attacked.tolist(), self.changed.tolist(), strict=True)
         return [{"image": i, "clean": c, "attacked": a, "changed": bool(n)} for i, (c, a, n) in enumerate(rows)]
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkDistances(Outcome):
+    """Distances to their projections of test images, and of successful attacks on several networks.
+
+    figure: what draws them. attack: in words. distances: of the test images first, then by network of those whose
+    prediction the attack changed, (n,) float64, l2 over [-1, 1] pixels. clean: number, mean and its interval of the
+    test images; networks: likewise of each network, and how many are nearer than on the first one. problems: why the
+    VAE-GAN cannot stand for the manifold; empty if there is no reason.
+    """
+
+    figure: ClassVar[str] = "distances_by_network"
+    attack: str
+    distances: dict[str, np.ndarray]
+    clean: dict[str, Any]
+    networks: tuple[dict[str, Any], ...]
+    problems: tuple[str, ...]
+
+    def table(self) -> list[dict[str, Any]]:
+        """A record for each distance."""
+        return [
+            {"images": name, "distance": value} for name, found in self.distances.items() for value in found.tolist()
+        ]
+
+    def content(self) -> dict[str, Any]:
+        content = super().content()
+        content["plot"] = content.pop("distances")  # as the command's file has it
+        return content
+
+    @classmethod
+    def of(cls, content: dict[str, Any]) -> Self:
+        return super().of({**content, "distances": content["plot"]} if "plot" in content else content)
 
 
 def manifold_distance(

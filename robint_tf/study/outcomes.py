@@ -47,11 +47,11 @@ class Outcome:
 
         `ValueError` for another suffix.
         """
+        if path is not None and Path(path).suffix not in SUFFIXES:
+            raise InputError(f"{path} does not end in {', '.join(SUFFIXES)}.")
         figure = figures.DRAWN[self.figure](self.content())
         if path is not None:
             path = Path(path)
-            if path.suffix not in SUFFIXES:
-                raise InputError(f"{path} does not end in {', '.join(SUFFIXES)}.")
             drawn = io.BytesIO()
             figure.savefig(drawn, format=path.suffix[1:], dpi=160, bbox_inches="tight")
             with atomic_path(path) as scratch:
@@ -59,11 +59,14 @@ class Outcome:
         return figure
 
     def save(self, path: Path | str) -> Path:
-        """Write a results file, atomically; `files.load` reads it.
+        """Write a results file, atomically, to `path`, which ends in .json; `files.load` reads it.
 
-        Returns the path. `ValueError` for more than such a file can hold.
+        Returns the path. `ValueError` for another suffix, and for more than such a file can hold.
         """
-        path, content = Path(path), self.content()
+        path = Path(path)
+        if path.suffix != ".json":
+            raise InputError(f"{path} does not end in .json, as results files do.")
+        content = self.content()
         if (size := n_bytes(content)) > results.MAX_BYTES // 2:
             raise InputError(f"there are {size} bytes, too many for a results file; use numpy.save, or fewer images.")
         results.write(path, content)

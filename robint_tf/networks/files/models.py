@@ -79,10 +79,9 @@ def load(
         raise InputError(f"{path} holds a VAE-GAN; name the file of a classifier.")
     named = cards.bounds_of(path)
     if named is not None and named != tuple(bounds or (-1, 1)):
+        low, high = named
         raise InputError(
-            "{} says that it takes images in [{:g}, {:g}]; give --bounds {:g},{:g} (in Python bounds).".format(
-                path, *named, *named
-            )
+            f"{path} says that it takes images in [{low:g}, {high:g}]; give bounds {low:g},{high:g}.", argument="bounds"
         )
     try:
         keras_file.check(path)

@@ -42,8 +42,7 @@ def rows(
         for (loss, key), mine, authors in zip(question.series(), ours, theirs, strict=True):
             name = f"{question.needs}_{loss}"
             results = content.get(name)
-            decides = results is not None and protocols.decides(results)
-            scale = "decides" if results is None or decides else "scale"
+            standing = "decides" if results is None else protocols.standing(results)
             norm, test, attribution = key
             series = f"{NORMS[norm]} {LOSSES[loss]} {ATTRIBUTIONS[attribution]}, {cells.TESTS[test]}"
             found.append(
@@ -58,8 +57,8 @@ def rows(
                     "results": paths.get(name),
                     "command": commands.get(name) if results is None else results["provenance"]["command"],
                     "preset": None if results is None else protocols.scale(results),
-                    "decides": decides,
-                    "ours": _worded(mine, scale),
+                    "decides": results is not None and standing == "decides",
+                    "ours": _worded(mine, standing),
                     "authors": _worded(authors, "authors"),
                 }
             )

@@ -113,7 +113,7 @@ HOLM = "answered where Holm's p in the family of 8 is below 0.05"
 SLOPE_RULE = f"least-squares slope over networks, Student's t interval; {HOLM}"
 RANK_RULE = (
     "Spearman's rank correlation over networks, permutation test (all orders up to 8 networks), interval of Bonett and "
-    f"Wright, or by resampling networks within eps; {HOLM}"
+    f"Wright; {HOLM}"
 )
 ABOVE_RULE = (
     "intersection-union test: one-sided t-tests of each eps against at least 5 standard networks, the largest p; "

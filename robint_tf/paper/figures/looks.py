@@ -30,8 +30,11 @@ REPORT_TEXT = "report text"
 FONT_SIZES = ((5.0, 7.0), (8.0, 8.5), (math.inf, 10.0))
 """Up to which width in inches which size of text in points."""
 
-PANEL, IMAGE = 2.4, 1.05
-"""How wide a panel of curves or an image is at least, in inches, where a row of them is broken to fit a width."""
+PANEL, NARROW, IMAGE = 2.4, 1.05, 1.05
+"""How wide a panel of curves, one of a single box, or an image is at least, in inches, where a row of them is broken to
+fit a width."""
+UPRIGHT = 1.2
+"""Height of a panel as a share of its width from which on it is one of a single box."""
 
 FLATTEST = 0.8
 """Least height of a panel of curves as a share of its width, where a width is given."""
@@ -92,9 +95,10 @@ def _fit(figure: Figure, width: float) -> None:
         figure.set_size_inches(width, height * width / before)
         return
     images = any(axes.images for axes in panels)
-    columns = max(1, min(len(panels), int(width // (IMAGE if images else PANEL))))
-    rows = math.ceil(len(panels) / columns)
     ratio = height / (before / len(panels))
+    least = IMAGE if images else NARROW if ratio > UPRIGHT else PANEL
+    columns = max(1, min(len(panels), int(width // least)))
+    rows = math.ceil(len(panels) / columns)
     broken = GridSpec(rows, columns, figure=figure)
     for i, axes in enumerate(panels):
         axes.set_subplotspec(broken[i])

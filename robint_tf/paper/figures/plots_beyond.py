@@ -12,6 +12,7 @@ from robint_tf.catalogue import OWN, origin
 from robint_tf.labels import ATTRIBUTIONS, DATASETS, LOSSES, NORMS
 from robint_tf.paper.figures import looks
 from robint_tf.paper.figures.looks import Look
+from robint_tf.study.figures import BELOW
 
 STYLES = {
     ("l2", "xent"): (looks.BLUE, "o", looks.DASHES[0]),
@@ -24,7 +25,7 @@ STYLES = {
 
 def road(results: dict[str, Any], look: Look = looks.REPORT) -> Figure:
     """Accuracy against the share of imputed pixels, the least relevant ones first (above) and the most relevant."""
-    figure = Figure(figsize=(6.4, 4.6), layout="constrained")
+    figure = Figure(figsize=(6.4, 4.9 + 0.22 * len(results["attributions"])), layout="constrained")
     axes = figure.subplots()
     x = [0.0, *results["fractions"]]
     clean = results["clean"]["accuracy"]
@@ -37,15 +38,17 @@ def road(results: dict[str, Any], look: Look = looks.REPORT) -> Figure:
         axes.plot(x, [clean, *row["least"]], markerfacecolor="white", **style)
         axes.plot(x, [clean, *row["most"]], label=name, **style)
         axes.fill_between(x, [clean, *row["most"]], [clean, *row["least"]], color=colour, alpha=0.08, linewidth=0)
-    axes.axhline(1 / results["n_classes"], color="0.6", linewidth=0.8, linestyle=":")
+    orders: dict[str, Any] = {"color": "0.4", "marker": "o", "markersize": 5, "linestyle": "none"}
+    axes.plot([], [], label="filled: most relevant first", **orders)
+    axes.plot([], [], label="hollow: least relevant first", markerfacecolor="white", **orders)
+    axes.axhline(1 / results["n_classes"], color="0.6", linewidth=0.8, linestyle=":", label="chance")
     axes.set(xlabel="share of the pixels that is imputed", ylabel="test accuracy, not retrained", xlim=(0, 1))
     axes.set_ylim(bottom=0)
     heading = look.noted("", "area between the curves (95% interval)")
-    axes.legend(title=heading, fontsize="small", title_fontsize="small", handlelength=3)
+    figure.legend(loc=BELOW, title=heading, fontsize="small", title_fontsize="small", handlelength=3)
     shown = Path(results["data_source"]).name if results["dataset"] == OWN else DATASETS[origin(results["dataset"])]
     axes.set_title(
-        f"ROAD, {results['model']}, {shown}, {results['clean']['n']} images\n"
-        "filled: the most relevant pixels first; hollow: the least relevant first; dotted: chance",
+        f"ROAD, {results['model']}, {shown}, {results['clean']['n']} images",
         fontsize="medium",
         gid=looks.REPORT_TEXT,
     )

@@ -8,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from robint_tf.catalogue import origin
-from robint_tf.interpretability import scores
 from robint_tf.labels import DATASETS, LOSSES
 from robint_tf.paper.figures import looks
 from robint_tf.paper.figures.looks import Look
+from robint_tf.paper.verdicts import ORDERS, order_decided
 from robint_tf.store import results as results_files
 
 AUTHORS_AXES: dict[str, tuple[float, float]] = {
@@ -108,13 +108,15 @@ def _trained_name(name: str, trained_with: str) -> str:
 
 def order_words(order: dict[str, Any]) -> str:
     """What a panel says of the paper's order: yes, no, or undecided, with the bootstrap probability of the order."""
-    chances = {"modes": order["bootstrap_probability"], "means": order["means_bootstrap_probability"]}
-    if all(chance is None for chance in chances.values()):
+    found = {of: [order.get(key) for key in keys[1:]] for of, keys in reversed(ORDERS.items())}
+    if all(chance is None for chance, _ in found.values()):
         return "no verdict on the order"
-    words = [
-        f"of {of}: " + ("undecided" if chance is None else f"{DECIDED[scores.decided(chance)]} ({chance:.0%})")
-        for of, chance in chances.items()
-    ]
+    words = []
+    for of, (chance, pairs) in found.items():
+        told = "undecided"
+        if chance is not None:
+            told = f"{DECIDED[order_decided(chance, pairs and list(pairs.values()))]} ({chance:.0%})"
+        words.append(f"of {of}: {told}")
     return "paper's order " + "; ".join(words)
 
 
