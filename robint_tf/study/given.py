@@ -161,7 +161,7 @@ def precision_of(network: Network) -> Precision:
 
 
 def check_precision(network: Network, precision: Precision) -> None:
-    """`ValueError` unless it is that of the network's layers, which nothing else decides."""
+    """`ValueError` unless the precision is that of the network's layers, which nothing else decides."""
     if precision != precision_of(network):
         raise InputError(
             f"the training's precision is {precision!r}, but the layers of the network {network.name!r} compute in "

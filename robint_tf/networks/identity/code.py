@@ -66,9 +66,9 @@ class Reader:
         return digest.hexdigest()
 
     def attributes(self, part: Any) -> Iterator[str]:
-        """What of a layer, part, is own: attributes, those that are data if code described reads them, and what it is given.
+        """What is own of a layer, part: attributes, and what it is given where a functional model calls it.
 
-        Given, that is, beside tensors, where it is called in a functional model.
+        Attributes that are data count if code described reads them.
         """
         of_library, of_training = own.kept_by_library(part.__class__), own.kept_by_training()
         for name, value in sorted(vars(part).items()):

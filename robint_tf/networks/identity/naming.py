@@ -108,9 +108,10 @@ def _kept(network: layers.Layer) -> list[str]:
 
 
 def kept_of(network: layers.Layer) -> set[int]:
-    """Ids of the variables of a network that stay as a training finds them: of frozen layers, and statistics learnt before it.
+    """Ids of the variables of a network that stay as a training finds them.
 
-    A layer is frozen if it, or one that it lies in, is not `trainable`. Generators of random numbers are not kept.
+    They are those of frozen layers, and statistics learnt before it. A layer is frozen if it, or one that it lies in,
+    is not `trainable`. Generators of random numbers are not kept.
     """
     found: set[int] = set()
 

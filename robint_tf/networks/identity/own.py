@@ -65,7 +65,7 @@ def _is_own_module(module: str) -> bool:
 
 
 def wrapped_by(value: Any) -> Any:
-    """The function that a decorator, such as `functools.wraps`, lru_cache or tf.function, has wrapped; None if none."""
+    """The function in a value that a decorator, such as `functools.wraps` or tf.function, has made; None if none."""
     return None if inspect.isclass(value) else getattr(value, "__dict__", {}).get("__wrapped__")
 
 
