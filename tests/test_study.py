@@ -20,6 +20,7 @@ from robint_tf.specs import RoadSpec, SavedNetwork, Training
 from robint_tf.store.artifacts import Store
 from robint_tf.store.results import ResultsError
 from robint_tf.study import given, retraining
+from robint_tf.training.adversarial import AdversarialClassifier
 
 SIDE, N_CLASSES = 8, 3
 TRAINING = Training(epochs=1, batch_size=10)
@@ -133,6 +134,15 @@ def test_what_is_computed_is_what_the_parts_compute(network):
 def test_a_network_that_only_guesses_is_spoken_of(network, measure):
     with pytest.warns(UserWarning, match="cannot be told from guessing among 3 classes"):
         measure(network, TEST[0], np.argmin(network(TEST[0].astype("float32")), axis=-1))
+
+
+def test_a_network_that_knows_its_bounds_is_taken_by_them(network):
+    model = AdversarialClassifier(network, ATTACK, bounds=(0, 255))
+    expected = study.attribute(network, TEST[0], bounds=(0, 255)).values
+    for bounds in (None, (0, 255)):
+        np.testing.assert_allclose(study.attribute(model, TEST[0], bounds=bounds).values, expected, rtol=1e-5)
+    with pytest.raises(InputError, match=r"made for images in \[0, 255\], and the bounds are 0 and 1"):
+        study.attribute(model, TEST[0] / 255.0, bounds=(0, 1))
 
 
 def test_images_that_hardly_fill_their_bounds_are_spoken_of(network):

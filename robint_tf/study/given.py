@@ -19,6 +19,7 @@ from robint_tf.networks.bounds import Bounded
 from robint_tf.networks.classifiers import Network
 from robint_tf.networks.inputs import called
 from robint_tf.specs import PRECISIONS, Precision
+from robint_tf.training.adversarial import AdversarialClassifier
 
 Data: TypeAlias = Split | tuple[np.ndarray, np.ndarray] | tf.data.Dataset
 """Images (N, H, W, C) and labels (N,): a pair of arrays, a `data.Split`, or a `tf.data.Dataset` of such pairs, one by
@@ -35,13 +36,20 @@ Method: TypeAlias = "str | Explainer | tuple[np.ndarray, np.ndarray]"
 def network_of(model: Network, bounds: Bounds | None) -> Network:
     """The model as one of images in [-1, 1]. bounds: what it takes; None: [-1, 1], as of any `Bounded` one.
 
-    `ValueError` for what is not a Keras model.
+    An `AdversarialClassifier` knows its own. `ValueError` for what is not a Keras model, and for other bounds than
+    those.
     """
     if not isinstance(model, keras.Model):
         raise InputError(f"the network is {type(model).__name__}; give a Keras model from images to logits.")
-    if bounds is None or isinstance(model, Bounded):
+    stated = model.bounds if isinstance(model, AdversarialClassifier) else None
+    if stated is not None and bounds is not None and tuple(bounds) != tuple(stated):
+        (low, high), (lowest, highest) = stated, bounds
+        raise InputError(
+            f"the network was made for images in [{low:g}, {high:g}], and the bounds are {lowest:g} and {highest:g}."
+        )
+    if isinstance(model, Bounded) or (bounds is None and stated is None):
         return model
-    return Bounded(model, checks.bounds(bounds))
+    return Bounded(model, checks.bounds(bounds or stated))
 
 
 def split_of(data: Data, bounds: Bounds | None, what: str) -> Split:
