@@ -133,7 +133,7 @@ def test_the_committed_figures_of_fashion_mnist_name_the_cw_networks():
         if figure == "adversarial_examples":
             assert drawn.axes[2].get_title() == "L2 1 CW"
         else:
-            assert _legend(drawn)[2] == "L2 1 CW (447)"
+            assert _legend(drawn)[2] == "L2 1 CW (452)"
 
 
 def test_the_published_panel_of_fashion_mnist_shows_the_cw_networks():
