@@ -122,7 +122,9 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def committed_page():
     """The page of the committed results, with two figures, and the comparison that it shows."""
-    found = comparison.compare(comparison.collect(COMMITTED), allow_mixed=True, commands={"section_3_2_cw": "robint section-3-2"})
+    found = comparison.compare(
+        comparison.collect(COMMITTED), allow_mixed=True, commands={"section_3_2_cw": "robint section-3-2"}
+    )
     found["missing"][0]["cost"] = "robint plan section-3-2"
     drawn = [report.Picture(section, "A <title>", "An 'alt' <text>", "AAAA") for section in ("2.2", "beyond")]
     text = report.html(found, {"Variant": "authors"}, drawn)
