@@ -349,6 +349,7 @@ def test_gradients_are_measured_once_and_drawn(robint, tiny_2_1, tmp_path, monke
     robint("redraw", path, "--out", "again")
     assert (tmp_path / "again" / "gradients_mnist.png").exists()
     monkeypatch.setattr(pictures, "_png", lambda figure: "")
+    monkeypatch.setattr(pictures, "_authors", tuple)  # which are kept for the tests that follow
     drawn, undrawn = pictures.pictures(comparison.collect(tmp_path / "figures"), set())
     assert not undrawn
     assert next((p.section, "gradients lie" in p.title) for p in drawn) == ("beyond", True)
