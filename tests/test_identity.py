@@ -285,7 +285,7 @@ def test_installed_packages_are_known_by_their_files(tmp_path, monkeypatch):
     file = folder / "shared_layers.py"
     file.write_text(file.read_text().replace("v * 2.0", "v * -2.00"))
     importlib.invalidate_caches()
-    own.library.cache_clear()
+    own.origin.cache_clear()
     assert architecture_of(net(importlib.reload(shared_layers).Twice())) != before
 
 

@@ -243,11 +243,8 @@ _QUICK_STEP_SIZES = {
     "fashion_mnist": {"l2": 2.0, "linf": 0.08},
     "cifar10": STEP_SIZES,
 }
-_QUICK_VAE_GAN_EPOCHS = {
-    "mnist": 3,
-    "fashion_mnist": 1,
-    "cifar10": 1,
-}  # with one, MNIST's is no better than a mean image
+_QUICK_VAE_GAN_EPOCHS = {"mnist": 3, "fashion_mnist": 1, "cifar10": 1}
+"""With one, MNIST's is hardly better than a mean image."""
 _QUICK_VAE_GAN_N_TRAIN = {"mnist": None, "fashion_mnist": None, "cifar10": 20_000}
 _SECTION_2_1 = {
     "quick": {

@@ -27,9 +27,8 @@ class Bounded(keras.Model):
 
     def __init__(self, network: Network, bounds: Bounds, **kwargs: Any) -> None:
         """`ValueError` unless bounds are two finite numbers that rise."""
-        super().__init__(
-            **{"dtype": "float32", **kwargs}
-        )  # whatever the network computes in, its images are not rounded
+        # Whatever the network computes in, its images are not rounded.
+        super().__init__(**{"dtype": "float32", **kwargs})
         low, high = self.bounds = checked(bounds)
         self.rescale = layers.Rescaling((high - low) / 2, (high + low) / 2, dtype="float32", name="bounds")
         self.network = network

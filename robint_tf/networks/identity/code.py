@@ -123,7 +123,7 @@ class Reader:
         return self._texts[id(value)]
 
     def _function(self, function: FunctionType) -> str:
-        found = own.library(function.__globals__.get("__name__", "__main__"))
+        found = own.origin(function.__globals__.get("__name__", "__main__"))
         enclosed = own.enclosed_by(function)
         if found is not None:
             inside = {"": own.wrapped_by(function), **enclosed}
@@ -146,7 +146,7 @@ class Reader:
     def _class(self, cls: type) -> str:
         texts = []
         for base in cls.__mro__:
-            found = own.library(base.__module__)
+            found = own.origin(base.__module__)
             texts.append(f"{found or base.__module__}.{base.__qualname__}")
             if found is not None:
                 continue
@@ -164,7 +164,7 @@ class Reader:
 
     def _module(self, module: ModuleType, names: set[str]) -> str:
         """A module by what is read of it."""
-        found = own.library(module.__name__)
+        found = own.origin(module.__name__)
         if found is not None:
             return found
         key = id(module)

@@ -22,7 +22,7 @@ DESCRIPTORS = (property, staticmethod, classmethod, functools.cached_property)
 
 
 @functools.cache
-def library(module: str) -> str | None:
+def origin(module: str) -> str | None:
     """What stands for the code of a module that is not own: its name, and a hash of its file unless it is `KNOWN`."""
     top, file = module.split(".")[0], getattr(sys.modules.get(module), "__file__", None)
     if top in KNOWN or module in sys.builtin_module_names:
@@ -61,7 +61,7 @@ def is_own(value: Any, depth: int = 4) -> bool:
 
 
 def _is_own_module(module: str) -> bool:
-    return library(module) != module
+    return origin(module) != module
 
 
 def wrapped_by(value: Any) -> Any:
@@ -121,7 +121,7 @@ def kept_by_library(cls: type) -> frozenset[str]:
 
     So do callbacks of Keras: a history.
     """
-    bases = [base for base in cls.__mro__ if library(base.__module__) is not None]
+    bases = [base for base in cls.__mro__ if origin(base.__module__) is not None]
     return frozenset({"history"}.union(*map(_given_by, bases)))
 
 
