@@ -194,6 +194,14 @@ def beyond_scores(loss: str, collection: Collection) -> str:
     return _not_run(f"robint section-3-2 --preset paper --losses {loss}") if found is None else beyond.scores(found)
 
 
+def beside_published(loss: str, found: dict[str, Any]) -> str:
+    """Section 3.2: our test accuracies and scores beside the published ones, one by one."""
+    places = {entry["results"].rpartition("/")[2]: entry for entry in found["side_by_side"]}
+    entry = places.get(f"section_3_2_{loss}.json")
+    command = f"robint section-3-2 --preset paper --losses {loss}"
+    return _not_run(command) if entry is None else report_markdown.beside_published(entry)
+
+
 def authors_quick(collection: Collection) -> str:
     """What the authors' code gives at the scale of `quick`, beside our results of that preset."""
     found = collection.content.get("section_3_2_xent")
@@ -230,6 +238,7 @@ COMPARISONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "comparison": report_markdown.group_table,
     "sources": report_markdown.source_table,
     "beyond": report_markdown.beyond_table,
+    "published_xent": partial(beside_published, "xent"),
     "trends_xent": partial(beyond.trends, "xent"),
     "partials_xent": partial(beyond.partials, "xent"),
 }

@@ -1,6 +1,7 @@
 """The figures of a report: those of a folder of results, drawn again, and the authors' Figures 4 and 5.
 
-Beside Figures 4 and 5 stands DiffROAR of the same networks, beyond the paper.
+Beside Figures 4 and 5 stands DiffROAR of the same networks, beyond the paper; beside Figure 4 also our scores against
+the published ones.
 """
 
 from functools import cache
@@ -36,9 +37,10 @@ def pictures(collection: "Collection", left_out: set[str]) -> "tuple[list[Pictur
         try:
             png = _png(plots.FIGURES[content["figure"]](content))
             drawn.append(report.Picture(section, _title(name, content), _alt(name, content), png))
-            for beside in plots.beside(content, name).values():
-                title = f"DiffROAR of the same networks as in {_title(name, content)}"
-                drawn.append(report.Picture("beyond", title, title, _png(beside)))
+            for other, beside in plots.beside(content, name).items():
+                of, shows = BESIDE["published" if "_published_" in other else "diffroar"]
+                title = f"{shows} {_title(name, content)}"
+                drawn.append(report.Picture(of or section, title, title, _png(beside)))
         except comparison.ODD as error:
             cause = results.printable(f"{type(error).__name__}: {error}")[:200]
             undrawn[collection.paths[name]] = f"its figure cannot be drawn ({cause}); run its command again."
@@ -84,6 +86,11 @@ KINDS = {
 }
 
 
+BESIDE = {
+    "diffroar": ("beyond", "DiffROAR of the same networks as in"),
+    "published": (None, "Our scores against the published ones, network by network, of"),
+}
+"""Where on the page a further figure of a results file stands (None: in its section), and what it shows."""
 FIGURE_OF_AXIS = {"strength": "Figure 4", "accuracy": "Figure 5"}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from robint_tf.errors import InputError
 from robint_tf.paper import claims, protocols
-from robint_tf.paper.beyond import answers
+from robint_tf.paper.beyond import answers, extent, side_by_side
 from robint_tf.paper.claims import Claim
 from robint_tf.paper.verdicts import Finding
 from robint_tf.store import artifacts, results
@@ -57,7 +57,8 @@ def collect(folder: Path) -> Collection:
     """Every results file in a folder and the folders below it. `ResultsError` if the folder does not exist.
 
     What lies in a store among them is no results file and passed over.
-    Of two files of one name that with the shorter path counts, the first by name among equals; the other is left out.
+    Of two files of one name that counts whose protocol is nearer to the authors' (`extent.rank`), among equals that
+    with the shorter path, then the first by name; the other is left out.
     """
     if not folder.is_dir():
         raise results.ResultsError(f"{folder} is not a folder; name one that holds results files.")
@@ -74,11 +75,30 @@ def collect(folder: Path) -> Collection:
         except results.ResultsError as error:
             left_out[place] = str(error)
             continue
-        if name in content:
-            left_out[place] = f"{paths[name]} has the same name and is taken; rename one, or compare another folder."
-        else:
+        if name not in content:
             content[name], paths[name] = found, place
+        elif extent.rank(found) > extent.rank(content[name]):
+            left_out[paths[name]] = _passed_over(content[name], place, found)
+            content[name], paths[name] = found, place
+        else:
+            left_out[place] = _passed_over(found, paths[name], content[name])
     return Collection(content, paths, left_out)
+
+
+def _passed_over(content: dict[str, Any], taken: str, of_taken: dict[str, Any]) -> str:
+    """Why a file is left out for another of its name; taken: where that lies; of_taken: its content."""
+    why = ""
+    if extent.rank(content) < extent.rank(of_taken):
+        why = f", for its protocol is nearer to the authors' ({_told(of_taken)}; this: {_told(content)})"
+    return f"{taken} has the same name and is taken{why}; rename one, or compare another folder."
+
+
+def _told(content: dict[str, Any]) -> str:
+    """The protocol of a file, whatever it holds."""
+    try:
+        return results.printable(extent.protocol(content))
+    except ODD:
+        return "none that can be read"
 
 
 def differences(collection: Collection, names: Iterable[str]) -> dict[str, dict[str, list[str]]]:
@@ -122,6 +142,7 @@ def compare(
         "claims": rows,
         "groups": groups(rows),
         "beyond": {"claims": beyond, "groups": groups(beyond)},
+        "side_by_side": side_by_side.entries(collection.content, collection.paths),
         "missing": [{"results": name, "command": commands.get(name)} for name in missing],
         "mixed": mixed,
         "left_out": collection.left_out,
@@ -169,7 +190,7 @@ def _check_form(content: dict[str, Any]) -> None:
         raise InputError("provenance and fingerprints are texts")
     if not all(isinstance(value, str | int | bool) for value in _versions(content).values()):
         raise InputError("versions are texts, numbers, yes or no")
-    protocols.scale(content)
+    extent.protocol(content)
 
 
 def _finite(finding: Finding) -> Finding:
@@ -205,6 +226,7 @@ def _row(claim: Claim, finding: Finding, collection: Collection, commands: Mappi
         "results": collection.paths.get(claim.needs),
         "command": found[0]["provenance"]["command"] if found else commands.get(claim.needs),
         "preset": None if weakest is None else protocols.scale(weakest),
+        "protocol": None if weakest is None else extent.protocol(weakest),
         "decides": weakest is not None and standing == "decides",
         "ours": _worded(finding, standing, claim.question),
         "authors": None if authors is None else _worded(authors, "authors", claim.question),
@@ -235,6 +257,7 @@ def groups(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "rule": members[0]["rule"],
             "authors_rule": next((m["authors_rule"] for m in members if m["authors_rule"]), None),
             "presets": sorted({member["preset"] for member in members if member["preset"]}),
+            "protocols": sorted({member["protocol"] for member in members if member["protocol"]}),
         }
         for group, members in found.items()
     ]

@@ -32,6 +32,8 @@ GLOSSARY = {
     "preset": "how much of an experiment is run. `paper` is the authors' protocol, and only it decides; `quick` is a "
     "part of it that a CPU can do, `smoke` only shows that everything runs, `powered` is a grid of our own. A network "
     "of the authors' full training is called full.",
+    "protocol": "the preset, and what the results lack of the authors' protocol: images, epochs, steps of PGD, "
+    "fractions, retrainings, networks. Of results of one name those are taken that are nearest to it.",
     "verified": "of data: known by their hashes to be the published ones.",
     "variant": "whose details are followed where they differ: `authors`, their published code (the default); `paper`, "
     "the printed text; `corrected`, neither where both are doubtful.",
