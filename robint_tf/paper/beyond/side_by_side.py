@@ -132,7 +132,8 @@ def _published(loss: str, norm: str | None, eps: float) -> dict[Column, tuple[fl
         at = [table.eps.index(min(table.eps, key=lambda theirs: abs(theirs - eps))) for table in of_network]
         return float(np.mean([v[i] for v, i in zip(here, at, strict=True)])), float(np.ptp(np.concatenate(values)))
 
-    found = {(ACCURACY, None): both([t.accuracy for t in tables], [t.accuracy for t in of_network])}
+    found: dict[Column, tuple[float, float]] = {}
+    found[ACCURACY, None] = both([t.accuracy for t in tables], [t.accuracy for t in of_network])
     for key in product(TESTS, ATTRIBUTIONS):
         found[key] = both([t.scores[key] for t in tables], [t.scores[key] for t in of_network])
     return found
