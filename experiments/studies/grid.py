@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from robint_tf.networks.classifiers import Network
 
 Cells = dict[tuple[str, str], "np.ndarray"]
-"""By attribution and occlusion: accuracies, (fractions, seeds) float64."""
+"""By attribution and occlusion: accuracies, (fractions, seeds) float64; random pixels may have more seeds."""
 
 
 class Grid(ImageRunner):
@@ -86,11 +86,9 @@ class Grid(ImageRunner):
         import numpy as np
 
         accuracies: dict[tuple[str, str], list[float]] = {}
-        specs = self.study.cells(source)
-        for spec in specs:
+        for spec in self.study.cells(source):
             accuracies.setdefault((spec.attribution, spec.occlusion), []).append(self.cell(spec))
-        shape = (len(self.study.fractions), self.study.n_seeds)
-        return {key: np.array(values).reshape(shape) for key, values in accuracies.items()}
+        return {key: np.array(values).reshape(len(self.study.fractions), -1) for key, values in accuracies.items()}
 
     def cell(self, spec: RetrainSpec) -> float:
         """One retrained accuracy."""
