@@ -1,14 +1,15 @@
 """What the paper does not have: schedules, controls beside the scores, power, and the commands road and gradients."""
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
 
-from robint_experiments.beyond import controls, gradient_study, power, schedules
+from robint_experiments import tables
+from robint_experiments.beyond import controls, gradient_study, methods, power, schedules
 from robint_experiments.studies import grid_results, pictures
 from robint_experiments.studies.presets import ATTRIBUTIONS, SECTION_2_1, SECTION_3_2, SMOOTHED, UNAWARE
 from robint_tf.data import datasets as data
@@ -398,3 +399,51 @@ def test_the_nearest_image_is_of_the_same_class():
         of_class = digits.train.x[digits.train.y == y]
         distances = np.linalg.norm((of_class - x).reshape(len(of_class), -1), axis=1)
         np.testing.assert_allclose(image, of_class[distances.argmin()], atol=1e-6)
+
+
+def test_other_methods_are_cells_of_the_same_grid():
+    options = {f.name: None for f in fields(methods.Options)} | {
+        "preset": "quick",
+        "strongest": 2,
+        "variant": "authors",
+    }
+    study = methods.Options(**options | {"attributions": (), "norms": (), "fractions": ()}).study()
+    quick = SECTION_3_2["quick"]
+    assert [str(e) for e in study.networks()] == [
+        "standard", *(f"{norm} xent eps {eps:g}" for norm, radii in quick.eps.items() for eps in radii[-2:])
+    ]  # fmt: skip
+    for explained in study.networks():
+        cells = study.cells(explained.spec)
+        assert set(quick.cells(explained.spec)) == {c for c in cells if c.attribution in ATTRIBUTIONS}
+        assert len(cells) == len(methods.METHODS) * 2 * 3
+    assert study.cells(None) == quick.cells(None)
+    assert "integrated_gradients(steps=50,baseline=fill)" in study.methods
+
+
+def test_methods_are_scored_drawn_and_made_once(robint, tmp_path):
+    grid = ["--preset", "smoke", "--norms", "l2", "--fractions", "0.5", "--strongest", "1", "--n-road", "20"]
+    args = ["methods", *grid, "--attribution", "gradient", "--attribution", "vargrad:samples=2"]
+    text = robint(*args)
+    made = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("manifest.json")}
+    found = results.read(tmp_path / "figures" / "methods.json")
+    fractions, baseline = np.array(found["fractions"]), found["baseline"]
+    assert [network["name"] for network in found["networks"]] == ["standard", "l2 xent eps 1.6"]
+    for network in found["networks"]:
+        gradient, vargrad = network["maps"]
+        assert (gradient["attribution"], vargrad["attribution"][:18]) == ("gradient", "vargrad(samples=2,")
+        for test, score in scores.SCORES.items():
+            for row in (gradient, vargrad):
+                expected = score(fractions, np.mean(row[test]["accuracies"], 1), np.mean(baseline[test], 1))
+                assert row[test]["score"] == pytest.approx(float(expected))
+        low, high = vargrad["road"]["interval"]
+        assert low <= vargrad["road"]["area"] <= high
+        assert f"{vargrad['road']['area']:.4f}" in text
+        assert 0 < gradient["gini"] < 1
+    assert robint(*args).splitlines()[-1] == text.splitlines()[-1]
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("manifest.json")} == made
+    robint("redraw", "figures/methods.json", "--out", "again")
+    assert (tmp_path / "again" / "methods.png").read_bytes() == (tmp_path / "figures" / "methods.png").read_bytes()
+    shown = tables.methods(comparison.collect(tmp_path / "figures"))
+    assert "| standard | G |" in shown
+    assert shown.count("VarGrad") == 2
+    assert "robint methods" in tables.methods(comparison.collect(tmp_path / "again"))

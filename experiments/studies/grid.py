@@ -14,6 +14,8 @@ from .presets import ExplainedNetwork, InterpretabilityStudy
 from .runner import Artifact, ImageRunner
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     import numpy as np
 
     from robint_tf.attacks.evaluation import Accuracy
@@ -80,6 +82,10 @@ class Grid(ImageRunner):
             AccuracySpec(classifier=spec, n_test=study.n_test),
             AccuracySpec(classifier=spec, attack=study.robust_attack, n_test=study.n_attacked or study.n_test),
         )
+
+    def lent(self, spec: ClassifierSpec) -> "AbstractContextManager[Network]":
+        """An explained network while the context lasts, trained if the store lacks it."""
+        return self._networks.lend(spec)
 
     def cells(self, source: "ClassifierSpec | SavedNetwork | None") -> Cells:
         """Retrained accuracies for one explained network, or for what knows none (None)."""
