@@ -113,12 +113,8 @@ def command(options: Options) -> None:
     KAR and DiffROAR, which retrain, and by ROAD, which does not. Continues section-3-2: what that has made is not made
     again. Writes methods.png, .pdf and .json.
     """
-    from ..studies.grid import Grid
-
-    study = options.study()
-    run = begin(options.run, out=options.out, variant=options.variant, preset=options.preset)
-    grid = Grid(study, run, data_dir=options.data.data_dir, offline=options.data.offline)
-    everything = grid.everything()
+    (grid,) = planned(options)
+    study, run, everything = grid.study, grid.run, grid.everything()
     grid.announce(everything)
     grid.complete(everything)
     baseline, networks = grid.cells(None), []
@@ -136,6 +132,14 @@ def command(options: Options) -> None:
     paths = run.save("methods", content)
     print_table(content)
     click.echo("wrote " + ", ".join(map(str, paths)))
+
+
+def planned(options: Options) -> "list[Grid]":
+    """The study of these options, also for `robint plan`."""
+    from ..studies.grid import Grid
+
+    run = begin(options.run, out=options.out, variant=options.variant, preset=options.preset)
+    return [Grid(options.study(), run, data_dir=options.data.data_dir, offline=options.data.offline)]
 
 
 def _about(grid: "Grid", explained: "ExplainedNetwork") -> dict[str, Any]:

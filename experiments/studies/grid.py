@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from robint_tf.errors import InputError
+from robint_tf.settings import gradients_of
 from robint_tf.specs import AccuracySpec, ClassifierSpec, ControlSpec, CurveSpec, RetrainSpec, SavedNetwork
 
 from ..run import Run
 from .estimate import Costs, Work, Workload, classifier_flops, classifier_seconds, training_work, workload
-from .presets import ExplainedNetwork, InterpretabilityStudy
+from .presets import ATTRIBUTIONS, ExplainedNetwork, InterpretabilityStudy
 from .runner import Artifact, ImageRunner
 
 if TYPE_CHECKING:
@@ -246,14 +247,14 @@ class Grid(ImageRunner):
                 lambda specs: all(map(self.has, specs)),
                 lambda specs: Work(attack_steps=n_attacked * study.robust_attack.n_steps, size=CELL_BYTES),
             ),
-            replace(retrainings, attack_steps=len(maps) * (n_train + n_test)),  # the maps
+            replace(retrainings, attack_steps=sum(gradients_of(name) for _, name in maps) * (n_train + n_test)),
         ]
 
     def powers(self) -> list[dict[str, Any]]:
-        """Which slopes of KAR with attack strength the grid would find."""
+        """Which slopes of KAR with attack strength the grid would find; none of other attributions than the paper's."""
         from ..beyond import power
 
-        return power.powers(self.study)
+        return power.powers(self.study) if set(ATTRIBUTIONS) == set(self.study.methods) else []
 
     def seconds(self, budget: float = 0.0) -> Costs:
         """What a unit of work takes on this device, measured for `budget` seconds, at least once."""
