@@ -14,6 +14,7 @@ from robint_tf.paper.figures import (
     plots_beyond,
     plots_interpretability,
     plots_manifold,
+    plots_methods,
     plots_published,
     plots_toy,
 )
@@ -64,6 +65,7 @@ FIGURES: dict[str, Callable[..., Figure]] = {
     "interpretability": plots_interpretability.interpretability,
     "road": plots_beyond.road,
     "gradients": plots_beyond.gradients,
+    "methods": plots_methods.methods,
     "section_2_2": plots_toy.toy_boundaries,
     "section_2_2_sketch": plots_toy.tilting_sketch,
     **{name: _of_any_look(draw) for name, draw in DRAWN.items()},
