@@ -131,6 +131,12 @@ def orders(collection: Collection) -> str:
     return table(heads, rows)
 
 
+def _widest(name: str, collection: Collection) -> dict[str, Any] | None:
+    """Of the files of a grid that with the most networks, the nearest to the authors' protocol among equals."""
+    files = [content for _, content in collection.files_of(name)]
+    return max(files, key=lambda content: len(content["networks"]), default=None)
+
+
 AXES = {"section_3_2": "attack strength", "section_3_3": "test accuracy"}
 
 
@@ -139,7 +145,7 @@ def correlations(loss: str, collection: Collection) -> str:
     heads = ["series"]
     rows: dict[str, list[str]] = {}
     for section, axis in AXES.items():
-        found = collection.content.get(f"{section}_{loss}")
+        found = _widest(f"{section}_{loss}", collection)
         if found is None:
             return _not_run(f"robint {section.replace('_', '-')} --preset paper --losses {loss}")
         for panel in found["panels"]:
@@ -147,14 +153,17 @@ def correlations(loss: str, collection: Collection) -> str:
             for series in panel["series"]:
                 ours, authors = series["correlation"], series["authors"]
                 cells = rows.setdefault(series["name"], [text(series["name"])])
-                cells.append(_with_interval(ours["pearson"], ours["pearson_interval"], form="{:.2f}"))
+                shown = (
+                    NONE if ours is None else _with_interval(ours["pearson"], ours["pearson_interval"], form="{:.2f}")
+                )
+                cells.append(shown)
                 cells.append(_number(authors and authors["linear"], "{:.2f}"))
     return table(heads, list(rows.values()))
 
 
 def grid_networks(loss: str, collection: Collection) -> str:
     """Sections 3.2 and 3.3: test accuracy of the explained networks, clean and under attack."""
-    found = collection.content.get(f"section_3_2_{loss}")
+    found = _widest(f"section_3_2_{loss}", collection)
     if found is None:
         return _not_run(f"robint section-3-2 --preset paper --losses {loss}")
     heads = ["network", "test accuracy", f"under {text(found['robust_attack'])}"]
@@ -191,16 +200,16 @@ def attack_steps(collection: Collection) -> str:
 
 def beyond_scores(loss: str, collection: Collection) -> str:
     """Beyond the paper: scores of every network against the pooled baseline, and DiffROAR."""
-    found = collection.content.get(f"section_3_2_{loss}")
+    found = _widest(f"section_3_2_{loss}", collection)
     return _not_run(f"robint section-3-2 --preset paper --losses {loss}") if found is None else beyond.scores(found)
 
 
 def beside_published(loss: str, found: dict[str, Any]) -> str:
     """Section 3.2: our test accuracies and scores beside the published ones, one by one."""
-    places = {entry["results"].rpartition("/")[2]: entry for entry in found["side_by_side"]}
-    entry = places.get(f"section_3_2_{loss}.json")
-    command = f"robint section-3-2 --preset paper --losses {loss}"
-    return _not_run(command) if entry is None else report_markdown.beside_published(entry)
+    entries = [entry for entry in found["side_by_side"] if entry["loss"] == loss]
+    if not entries:
+        return _not_run(f"robint section-3-2 --preset paper --losses {loss}")
+    return "\n\n".join(map(report_markdown.beside_published, entries))
 
 
 def methods(collection: Collection) -> str:
@@ -226,10 +235,10 @@ def methods(collection: Collection) -> str:
 
 def authors_quick(collection: Collection) -> str:
     """What the authors' code gives at the scale of `quick`, beside our results of that preset."""
-    found = collection.content.get("section_3_2_xent")
-    if found is None or found["provenance"].get("preset") != "quick":
-        return _not_run("robint section-3-2 --preset quick")
-    return beyond.authors_quick(found)
+    for _, found in collection.files_of("section_3_2_xent"):
+        if found["provenance"].get("preset") == "quick":
+            return beyond.authors_quick(found)
+    return _not_run("robint section-3-2 --preset quick")
 
 
 def authors_epochs(collection: Collection) -> str:
@@ -275,7 +284,7 @@ def all_tables(collection: Collection, found: dict[str, Any]) -> dict[str, Calla
     """
     names = {place: name for name, place in collection.paths.items()}
     reasons = {names[place]: why for place, why in found["left_out"].items() if place in names}
-    taken = collection.without(reasons)
+    taken = collection.without(reasons).without_others(found["left_out"])
     tables: dict[str, Callable[[], str]] = {name: partial(make, found) for name, make in COMPARISONS.items()}
     return tables | {name: partial(_checked, name, make, taken) for name, make in RESULTS.items()}
 

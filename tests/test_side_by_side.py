@@ -21,7 +21,8 @@ from robint_tf import data
 from robint_tf.catalogue import DATASETS
 from robint_tf.interpretability import scores
 from robint_tf.paper import comparison, published
-from robint_tf.paper.beyond import extent, side_by_side, spreads
+from robint_tf.paper.beyond import side_by_side, spreads
+from robint_tf.paper.evidence import extent
 from robint_tf.paper.figures import plots, plots_published
 from robint_tf.specs import ClassifierSpec, as_dict
 from robint_tf.store import results
@@ -77,6 +78,11 @@ def area(found, values, test):
     return scores.SCORES[test](np.array(found["fractions"]), np.array(values).T, np.zeros(5))
 
 
+def within_random(found):
+    """Of areas on random pixels, which both tests draw alike."""
+    return float(np.mean([np.var(area(found, values, test), ddof=1) for test, values in found["baseline"].items()]))
+
+
 def test_every_network_of_ours_stands_beside_its_published_one():
     found = by_key(side_by_side.compared(ours()))
     assert len(found) == 4 * 5
@@ -112,9 +118,9 @@ def test_a_score_is_the_papers_with_as_many_retrainings_of_either_as_there_are()
 def test_the_spread_of_one_retraining_is_that_of_the_random_baseline():
     found = ours()
     row = by_key(side_by_side.compared(found))["l2", 1.6, "keep", "gradient"]
-    within = float(np.var(area(found, found["baseline"]["keep"], "keep"), ddof=1))
+    within = within_random(found)
     theirs = spreads.authors("keep")
-    mine = [(theirs.between**2, 68), (within, 9), (within / 10, 9)]
+    mine = [(theirs.between**2, 68), (within, 18), (within / 10, 18)]
     their = [(theirs.between**2, 68), (theirs.within**2 * 2 / 3, 68)]
     assert row["ours_error"] == pytest.approx(math.sqrt(sum(v for v, _ in mine)))
     assert row["theirs_error"] == pytest.approx(math.sqrt(sum(v for v, _ in their)))
@@ -123,7 +129,7 @@ def test_the_spread_of_one_retraining_is_that_of_the_random_baseline():
     total = sum(v for v, _ in parts)
     half = stats.t.ppf(0.975, total**2 / sum(v**2 / n for v, n in parts)) * math.sqrt(total)
     assert row["interval"] == pytest.approx([row["difference"] - half, row["difference"] + half])
-    assert "(9 degrees of freedom)" in side_by_side.entry(found, "x")["spread"]
+    assert "(18 degrees of freedom)" in side_by_side.entry(found, "x")["spread"]
 
 
 def test_with_several_networks_of_a_training_the_file_tells_their_spread():
@@ -139,7 +145,7 @@ def test_with_several_networks_of_a_training_the_file_tells_their_spread():
     before = by_key(side_by_side.compared(found))
     key = ("linf", 0.04, "remove", "gradient")
     assert rows[key]["ours"] == pytest.approx(before[key]["ours"] + 0.9 * 0.01)  # 0.9: area of 1 at the five fractions
-    within = float(np.var(area(found, found["baseline"]["remove"], "remove"), ddof=1))
+    within = within_random(found)
     between = (0.9 * 0.02) ** 2 / 2  # of two networks
     assert rows[key]["ours_error"] == pytest.approx(math.sqrt(between / 2 + within / 10))
     accuracy = rows["linf", 0.04, "accuracy", None]
@@ -270,31 +276,72 @@ def folder(tmp_path):
     return tmp_path / "figures"
 
 
+def compared(folder):
+    return comparison.compare(comparison.collect(folder), allow_mixed=True)
+
+
 def test_of_two_files_of_one_name_the_more_complete_protocol_is_taken(folder):
     (folder / "paper").mkdir()
-    results.write(folder / "paper" / QUICK.name, ours())
+    results.write(folder / "paper" / QUICK.name, ours(study=PAPER, n=3))  # the whole grid, which decides
     found = comparison.collect(folder)
     assert found.paths["section_3_2_xent"] == f"paper/{QUICK.name}"
     assert found.content["section_3_2_xent"]["provenance"]["preset"] == "paper"
-    assert found.left_out[QUICK.name] == (
-        f"paper/{QUICK.name} has the same name and is taken, for its protocol is nearer to the authors' (paper "
-        "(changed): 1 of 3 retrainings, 2 of 21 networks a series; this: "
-        f"{extent.protocol(results.read(QUICK))}); rename one, or compare another folder."
-    )
-    results.write(folder / "paper" / "deep" / QUICK.name, ours(study=PAPER, n=3))  # the whole grid, which decides
-    found = comparison.collect(folder)
-    assert found.paths["section_3_2_xent"] == f"paper/deep/{QUICK.name}"
-    assert set(found.left_out) == {QUICK.name, f"paper/{QUICK.name}"}
-    corrected = ours(study=PAPER, n=3)
-    corrected["provenance"]["variant"] = "corrected"
-    shutil.rmtree(folder / "paper")
-    results.write(folder / "corrected" / QUICK.name, corrected)  # another question
-    found = comparison.collect(folder)
-    assert found.paths["section_3_2_xent"] == QUICK.name
+    report = compared(folder)
+    assert report["left_out"] == {
+        QUICK.name: f"paper/{QUICK.name} has the same name and is taken, for its protocol is nearer to the authors' "
+        f"(paper; this: {extent.protocol(results.read(QUICK))}); rename one, or compare another folder."
+    }
+    assert {row["results"] for row in report["claims"] if row["preset"]} == {f"paper/{QUICK.name}"}
+    shutil.move(folder / "paper", folder / "corrected")
+    results.write(folder / "corrected" / QUICK.name, of_variant("corrected", ours(study=PAPER, n=3)))
+    assert comparison.collect(folder).paths["section_3_2_xent"] == QUICK.name  # another question
+    assert set(compared(folder)["left_out"]) == {f"corrected/{QUICK.name}"}
     results.write(folder / QUICK.name, {"figure": "interpretability", "provenance": 7})  # nothing that can be read
-    found = comparison.collect(folder)
-    assert found.paths["section_3_2_xent"] == f"corrected/{QUICK.name}"
-    assert "this: none that can be read" in found.left_out[QUICK.name]
+    assert comparison.collect(folder).paths["section_3_2_xent"] == f"corrected/{QUICK.name}"
+    assert "this: none that can be read" in compared(folder)["left_out"][QUICK.name]
+
+
+def of_variant(variant, content):
+    return content | {"provenance": content["provenance"] | {"variant": variant}}
+
+
+def test_where_a_part_of_the_authors_grid_has_no_answer_a_whole_smaller_one_has(folder):
+    """Two networks a series make no correlation, and one norm no comparison of both."""
+    results.write(folder / "paper" / QUICK.name, ours(study=replace(SMALL, eps={"linf": (0.02, 0.04)})))
+    results.write(folder / "l2" / QUICK.name, ours(study=replace(SMALL, eps={"l2": (1.6,)})))
+    report = compared(folder)
+    claims = {row["key"]: row for row in report["claims"]}
+    first, second, quick = (f"paper/{QUICK.name}", f"l2/{QUICK.name}", QUICK.name)
+    assert claims["criterion.xent.linf.remove.gradient"]["results"] == first
+    assert claims["criterion.xent.l2.remove.gradient"]["results"] == second
+    for key in ("strength.xent.l2.remove.gradient", "strength.xent.linf.keep.gradient"):
+        assert (claims[key]["results"], claims[key]["preset"]) == (quick, "quick")
+    assert claims["strength.xent.l2.remove.gradient"]["ours"]["verdict"] == "agrees at this scale"
+    slopes = [row for row in report["beyond"]["claims"] if row["key"].startswith("beyond.slope.xent")]
+    assert {row["results"] for row in slopes} <= {first, quick}
+    assert report["left_out"] == {}
+    beside = report["side_by_side"]
+    assert [entry["results"] for entry in beside] == [first, second, quick]
+    numbers = [(row["norm"], row["eps"], row["test"], row["attribution"]) for entry in beside for row in entry["rows"]]
+    assert len(set(numbers)) == len(numbers) == 11 * 5  # each from the most complete file that has it
+    assert {row["norm"] for row in beside[0]["rows"]} == {None, "linf"}
+    assert {(row["norm"], row["eps"]) for row in beside[1]["rows"]} == {("l2", 1.6)}
+    assert sorted(source["results"] for source in report["sources"]) == sorted([first, second, quick])
+    collection = comparison.collect(folder)
+    tables = result_tables.all_tables(collection, report)
+    assert tables["networks_xent"]().count("xent eps") == 10  # of the widest grid
+    assert "10% kept: authors' code" in tables["authors_quick"]()
+    unmixed = comparison.compare(made_by(2, collection))  # quick is of version 1
+    assert set(unmixed["left_out"]) == {quick}
+    assert {row["results"] for row in unmixed["claims"] if row["preset"]} <= {first, second}
+
+
+def made_by(mathematics, collection):
+    """The collection with all but the files of preset quick by this version."""
+    for content in (*collection.content.values(), *(file[1] for files in collection.others.values() for file in files)):
+        if content["provenance"]["preset"] != "quick":
+            content["provenance"]["versions"] = {"mathematics": mathematics}
+    return collection
 
 
 def test_the_report_shows_both_score_by_score_and_every_claims_protocol(robint, folder, monkeypatch):

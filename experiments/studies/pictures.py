@@ -28,11 +28,13 @@ def pictures(collection: "Collection", left_out: set[str]) -> "tuple[list[Pictur
 
     drawn, undrawn = [], {}
     drawable = [
-        (name, content)
-        for name, content in collection.content.items()
-        if name.startswith(("section_", "gradients_")) and _kind(content) and collection.paths[name] not in left_out
+        (name, place, content)
+        for name in collection.content
+        if name.startswith(("section_", "gradients_"))
+        for place, content in collection.files_of(name)
+        if _kind(content) and place not in left_out
     ]
-    for name, content in sorted(drawable, key=lambda item: (list(KINDS).index(item[1]["figure"]), item[0])):
+    for name, place, content in sorted(drawable, key=lambda item: (list(KINDS).index(item[2]["figure"]), item[:2])):
         section = "beyond" if name.startswith("gradients_") else ".".join(name.split("_")[1:3])
         try:
             png = _png(plots.FIGURES[content["figure"]](content))
@@ -43,7 +45,7 @@ def pictures(collection: "Collection", left_out: set[str]) -> "tuple[list[Pictur
                 drawn.append(report.Picture(of or section, title, title, _png(beside)))
         except comparison.ODD as error:
             cause = results.printable(f"{type(error).__name__}: {error}")[:200]
-            undrawn[collection.paths[name]] = f"its figure cannot be drawn ({cause}); run its command again."
+            undrawn[place] = f"its figure cannot be drawn ({cause}); run its command again."
     return drawn + list(_authors()), undrawn
 
 

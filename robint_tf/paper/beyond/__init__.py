@@ -6,7 +6,6 @@ Nothing here changes what the paper claims or how that is judged. Modules:
     questions     what is asked of these scores, in families of eight series, and the tests that answer
     answers       from results to an answer per question, ours and the authors', corrected within families
     reference     what the authors' code gave where we ran it
-    extent        how much of the authors' protocol a results file holds
     spreads       how much scores vary that were made alike, theirs and ours
     side_by_side  our scores beside the published ones, one by one
     tables        the answers and the reference as Markdown

@@ -10,8 +10,9 @@ from robint_tf.interpretability.inference import holm
 from robint_tf.intervals import LEVEL
 from robint_tf.labels import ATTRIBUTIONS, LOSSES, NORMS
 from robint_tf.paper import protocols
-from robint_tf.paper.beyond import cells, extent
+from robint_tf.paper.beyond import cells
 from robint_tf.paper.beyond.questions import Question, Result, all_questions
+from robint_tf.paper.evidence import extent
 from robint_tf.paper.verdicts import Outcome, Results
 from robint_tf.paper.verdicts_interpretability import Key, Points
 from robint_tf.store.results import printable

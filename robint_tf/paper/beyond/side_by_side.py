@@ -4,7 +4,7 @@ results: the content of a results file of section 3.2 or 3.3.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -13,8 +13,9 @@ import numpy as np
 from robint_tf.errors import InputError
 from robint_tf.labels import ATTRIBUTIONS, LOSSES, NORMS, TESTS
 from robint_tf.paper import protocols, published
-from robint_tf.paper.beyond import extent, spreads
+from robint_tf.paper.beyond import spreads
 from robint_tf.paper.beyond.spreads import Variance
+from robint_tf.paper.evidence import extent
 from robint_tf.paper.verdicts import Outcome, Results
 from robint_tf.store.results import printable
 
@@ -181,14 +182,31 @@ def verdict(row: Row) -> str:
     return protocols.verdict(row["outcome"], row["standing"])
 
 
-def entries(content: Mapping[str, Results], paths: Mapping[str, str]) -> list[dict[str, Any]]:
-    """An `entry` for each training loss of section 3.2. content, paths: results files by name."""
-    names = [f"section_3_2_{loss}" for loss in LOSSES]
-    return [entry(content[name], paths[name]) for name in names if name in content]
+def entries(contents: Sequence[Mapping[str, Results]], paths: Sequence[Mapping[str, str]]) -> list[dict[str, Any]]:
+    """An `entry` for each file of section 3.2 that tells of a number first.
+
+    contents, paths: results files by name; of several of one name, those nearest to the authors' protocol come first.
+    """
+    found = []
+    for loss in LOSSES:
+        seen: set[tuple[Any, ...]] = set()
+        for content, places in zip(contents, paths, strict=True):
+            if (name := f"section_3_2_{loss}") not in content:
+                continue
+            told = entry(content[name], places[name])
+            rows = [row for row in told["rows"] if _key(row) not in seen]
+            seen |= {_key(row) for row in rows}
+            if rows or not told["rows"]:
+                found.append(told | {"rows": rows})
+    return found
+
+
+def _key(row: Row) -> tuple[Any, ...]:
+    return row["norm"], row["eps"], row["test"], row["attribution"]
 
 
 def entry(results: Results, place: str) -> dict[str, Any]:
-    """What a report holds of `compared`: place, the file, its protocol, the rows, and the spread in words.
+    """What a report holds of `compared`: place, the file, its loss and protocol, the rows, and the spread in words.
 
     Of a file of another form there are no rows, and `spread` says why.
     """
@@ -199,4 +217,10 @@ def entry(results: Results, place: str) -> dict[str, Any]:
             words = spreads.words(results, _networks(results).values())
     except protocols.ODD as error:
         rows, words = [], f"its cells cannot be read ({printable(f'{type(error).__name__}: {error}')[:200]})"
-    return {"results": place, "protocol": extent.protocol(results), "spread": words, "rows": rows}
+    return {
+        "results": place,
+        "loss": results.get("loss"),
+        "protocol": extent.protocol(results),
+        "spread": words,
+        "rows": rows,
+    }

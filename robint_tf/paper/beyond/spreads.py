@@ -22,7 +22,7 @@ from robint_tf.interpretability.scores import SCORES
 from robint_tf.intervals import LEVEL
 from robint_tf.labels import ATTRIBUTIONS, LOSSES, NORMS, TESTS
 from robint_tf.paper import published
-from robint_tf.paper.beyond import extent
+from robint_tf.paper.evidence import extent
 from robint_tf.paper.verdicts import Results
 
 DEGREE = 3
@@ -135,8 +135,8 @@ def ours(results: Results, groups: Groups, test: str) -> Spread:
         for name in ATTRIBUTIONS
     ]
     n = min(len(values) for of_group in curves for values in of_group)
-    random = areas(results, results["baseline"][test], test)
-    within = _pooled([random, *(values for of_group in curves for values in of_group)])
+    random = [areas(results, values, test) for values in results["baseline"].values()]  # as noisy in both tests
+    within = _pooled([*random, *(values for of_group in curves for values in of_group)])
     between = _pooled([np.array([values.mean() for values in of_group]) for of_group in curves])
     theirs, called = authors(test), TESTS[test]
     if within is not None:
