@@ -193,7 +193,7 @@ def l2_above_linf(occlusion: str, attribution: str, series: dict[Key, Points]) -
     if first is None or second is None:
         return Finding("inconclusive", "networks of one norm are all of the same accuracy")
     gap = welch.difference(first, second)
-    interval = tuple(gap.interval())
+    interval = gap.interval()
     text = f"{' minus '.join(NORMS.values())} at accuracy {middle:.1%}: {gap.value:.4f}"
     return Finding(sign_rule(gap.value, interval, sign=1 if occlusion == "remove" else -1), text, gap.value, interval)
 
