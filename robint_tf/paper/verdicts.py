@@ -222,7 +222,7 @@ def authors_manifold_order(dataset: str, norm: str, loss: str) -> Finding:
     if hidden:
         text += f", {hidden} of 5 curves hidden"
     if unsure:
-        text += f", {unsure} of {len(steps)} neighbours within the reading error of {error:g}"
+        text += f", {unsure} of {len(steps)} pairs of neighbours within the reading error of {error:g}"
     if min(steps) < -error:
         return Finding("fails", text)
     if unsure:
