@@ -172,6 +172,7 @@ def _row(claim: Claim, finding: Finding, collection: Collection, commands: Mappi
         "command": found[0]["provenance"]["command"] if found else commands.get(claim.needs),
         "preset": None if weakest is None else protocols.scale(weakest),
         "protocol": None if weakest is None else extent.protocol(weakest),
+        "standing": standing,
         "decides": weakest is not None and standing == "decides",
         "ours": _worded(finding, standing, claim.question),
         "authors": None if authors is None else _worded(authors, "authors", claim.question),
