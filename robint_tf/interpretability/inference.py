@@ -236,7 +236,7 @@ def variance_components(scores: np.ndarray) -> Components:
 def score_over_seeds(
     fractions: np.ndarray, accuracies: np.ndarray, random: np.ndarray, occlusion: str
 ) -> tuple[float, float | None]:
-    """Score of the mean accuracies (K, seeds) against those of random pixels (K, draws), and its standard error.
+    """The score of mean accuracies (K, seeds) against those of random pixels (K, draws), and its standard error.
 
     fractions: (K,), as in `roar_score`; occlusion: "remove" or "keep", which names the score. The error is that of both
     means, which are drawn independently; None unless there are two of each.

@@ -9,6 +9,7 @@ Modules:
     plots_interpretability      Figures 4 and 5, and DiffROAR
     plots_published             our scores of Figure 4 against the authors'
     plots_beyond                ROAD, measures of gradients
+    plots_methods               scores of many attributions
     series                      the numbers of a series in these, ours and the authors'
 
 results: the content of the results file that a figure is drawn from; look: how it is to look, a `looks.Look`; formats:
