@@ -4,11 +4,13 @@ A table whose results files are not there says by which command they are made.
 """
 
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
 from robint_tf.errors import InputError
 from robint_tf.paper import published, report_markdown
+from robint_tf.paper.beyond import measures
 from robint_tf.paper.beyond import tables as beyond
 from robint_tf.paper.claims import DATASETS, TESTS
 from robint_tf.paper.comparison import ODD, Collection
@@ -194,6 +196,27 @@ def beyond_scores(loss: str, collection: Collection) -> str:
     return _not_run(f"robint section-3-2 --preset paper --losses {loss}") if found is None else beyond.scores(found)
 
 
+def of_grid(name: str, loss: str, collection: Collection) -> str:
+    """Beyond the paper: a table of section 3.2's controls or schedules; name: in `measures.OF_GRID`."""
+    found = collection.content.get(f"section_3_2_{loss}")
+    if found is None:
+        return _not_run(f"robint section-3-2 --preset paper --losses {loss}")
+    made = measures.OF_GRID[name](found)
+    if made is None:
+        return f"These results hold none: repeat {code(found['provenance']['command'])}"
+    return _with_note(made)
+
+
+def road(collection: Collection) -> str:
+    """Beyond the paper: ROAD of every network for which it was measured."""
+    made = measures.roads(measures.files(collection.content, "road"))
+    return _not_run("robint road MODEL.keras --dataset cifar10") if made is None else _with_note(made)
+
+
+def _with_note(made: measures.Table) -> str:
+    return f"{text(made.note)}\n\n{report_markdown.text_table(asdict(made))}"
+
+
 def authors_quick(collection: Collection) -> str:
     """What the authors' code gives at the scale of `quick`, beside our results of that preset."""
     found = collection.content.get("section_3_2_xent")
@@ -221,6 +244,8 @@ RESULTS: dict[str, Callable[[Collection], str]] = {
     "networks_xent": partial(grid_networks, "xent"),
     "attack_steps": attack_steps,
     "scores_xent": partial(beyond_scores, "xent"),
+    **{f"{name}_xent": partial(of_grid, name, "xent") for name in measures.OF_GRID},
+    "road": road,
     "authors_quick": authors_quick,
 }
 """Tables of our own numbers by the name in their marks."""

@@ -120,7 +120,7 @@ def test_gradients_are_measured_along_the_manifold_of_a_vae_gan(robint, tmp_path
     for name, values in by_array.values.items():
         np.testing.assert_array_equal(loaded.values[name], values)
     gradient = study.attribute(network, x, reduction="none").values
-    ((_, basis),) = manifold.gradients.tangent_bases(model.model, x)
+    ((_, basis),) = manifold.tangent.tangent_bases(model.model, x)
     shares = manifold.gradients.shares_in(basis, gradient)
     np.testing.assert_allclose(by_array.values["tangent_share"], shares, rtol=1e-4)
     directions = manifold.gradients.random_directions(basis, x.shape[1:], seed=3)

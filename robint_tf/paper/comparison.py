@@ -10,7 +10,7 @@ from typing import Any
 
 from robint_tf.errors import InputError
 from robint_tf.paper import claims, protocols
-from robint_tf.paper.beyond import answers
+from robint_tf.paper.beyond import answers, measures
 from robint_tf.paper.claims import Claim
 from robint_tf.paper.verdicts import Finding
 from robint_tf.store import artifacts, results
@@ -117,14 +117,15 @@ def compare(
         )
     rows = [_row(claim, findings[claim.key], collection, commands) for claim in wanted]
     beyond = answers.rows(collection.content, collection.paths, commands)
+    tables, odd = measures.tables(collection.content, collection.paths)
     missing = dict.fromkeys(claim.needs for claim in wanted if claim.needs not in collection.content)
     return {
         "claims": rows,
         "groups": groups(rows),
-        "beyond": {"claims": beyond, "groups": groups(beyond)},
+        "beyond": {"claims": beyond, "groups": groups(beyond), "tables": tables},
         "missing": [{"results": name, "command": commands.get(name)} for name in missing],
         "mixed": mixed,
-        "left_out": collection.left_out,
+        "left_out": collection.left_out | odd,
         "sources": [_source(name, collection) for name in deciding],
     }
 

@@ -121,6 +121,8 @@ def markdown(comparison: dict[str, Any], header: dict[str, str]) -> str:
     heads[0] = "question"
     asked = table(heads, [_cells(row) for row in comparison["beyond"]["claims"]])
     parts += ["", "## Beyond the paper", "", BEYOND, "", beyond_table(comparison), "", asked]
+    for found in comparison["beyond"]["tables"]:
+        parts += ["", f"### {text(found['title'])}", "", text(found["note"]), "", text_table(found)]
     if comparison["missing"]:
         parts += ["", "## Missing", ""]
         for item in comparison["missing"]:
@@ -136,6 +138,11 @@ def markdown(comparison: dict[str, Any], header: dict[str, str]) -> str:
         for value, names in values.items():
             parts.append(f"\nMixed: {text(key)} {text(value)}: {text(', '.join(names))}")
     return "\n".join(parts) + "\n"
+
+
+def text_table(found: dict[str, Any]) -> str:
+    """A table of texts, found: of `heads` and `rows`, as a Markdown table."""
+    return table([text(head) for head in found["heads"]], [[text(cell) for cell in row] for row in found["rows"]])
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

@@ -7,4 +7,5 @@ Nothing here changes what the paper claims or how that is judged. Modules:
     answers     from results to an answer per question, ours and the authors', corrected within families
     reference   what the authors' code gave where we ran it
     tables      the answers and the reference as Markdown
+    measures    controls, schedules, ROAD and measures of gradients, as tables of texts
 """
