@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from robint_tf.paper.report import Picture
 
 DPI = 90
-NAMED = ("section_", "gradients_", "gradient_measures_", "road_")
+NAMED = ("section_", "gradients_", "gradient_measures_", "methods", "road_")
 """How the names of results files begin whose figures are drawn."""
 
 
@@ -80,6 +80,7 @@ KINDS = {
     "vae_gan": "what the VAE-GAN makes of test images and of noise",
     "gradients": "beyond the paper: how loss gradients lie to the image manifold",
     "gradient_measures": "beyond the paper: measures of loss gradients",
+    "methods": "beyond the paper: other attributions",
     "road": "beyond the paper: accuracy without the most and the least relevant pixels (ROAD)",
     "interpretability": "ROAR and KAR scores",
     "section_2_2": "Figure 3b: decision boundaries of three toy networks",

@@ -43,9 +43,19 @@ def controls(results: Results) -> Table | None:
     rows = [*results.get("control_maps", ()), *results.get("controls", ())]
     if not rows:
         return None
+    return _shapes(rows, f"Scores beside the shape of maps and masks, {_trained(results)}", results)
+
+
+def methods(results: Results) -> Table | None:
+    """The same of other attributions than the paper's."""
+    rows = [{"network": network["name"], **row} for network in results["networks"] for row in network["maps"]]
+    return _shapes(rows, "Scores of other attributions beside the shape of maps and masks", results)
+
+
+def _shapes(rows: list[Results], title: str, results: Results) -> Table:
     measures = [m for m in MEASURES if any(row.get(m) is not None for row in rows)]
     return Table(
-        f"Scores beside the shape of maps and masks, {_trained(results)}",
+        title,
         "Means over test images; those of masks, and the share of classes that a linear classifier reads from masks "
         "alone, also over the shares of the pixels. Random masks give away no class: what is read from them is the "
         f"level of chance.{_source(results)}",
@@ -195,6 +205,7 @@ def tables(content: Mapping[str, Results], paths: Mapping[str, str]) -> tuple[li
 
     grids = [name for loss in LOSSES if (name := f"section_3_2_{loss}") in content]
     found = [made(name, make) for make in OF_GRID.values() for name in grids]
+    found += [made(name, methods) for name in ("methods",) if name in content]
     of_roads = files(content, "road")
     found.append(roads({n: r for n, r in of_roads.items() if made(n, lambda results: roads({"": results}))}))
     found += [made(name, gradients) for name in files(content, "gradients")]
