@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from robint_tf.catalogue import origin
-from robint_tf.specs import RANDOM, Training, as_dict
+from robint_tf.specs import Training, as_dict
 
 from ..beyond.controls import print_shapes
 from ..beyond.trial import print_completeness, tried
@@ -122,8 +122,7 @@ def command(options: Options) -> None:
     grid.announce(everything)
     grid.complete(everything)
     baseline, cells = grid.cells(None), grid.cells(explained)
-    chance = grid.shapes(None)[RANDOM]
-    controls = {attribution: shape.row(chance) for attribution, shape in grid.shapes(explained).items()}
+    controls = grid.shape_rows(explained)
     run.display.end()
     tests = scores_of(study.fractions, study.methods, cells, baseline)
     diff_roar = diff_roar_of(study.fractions, study.methods, cells)

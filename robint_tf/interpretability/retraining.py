@@ -97,7 +97,10 @@ class Occluder:
         return masked[TRAIN], masked[TEST]
 
     def masks(self, spec: ControlSpec, fraction: float) -> tuple[np.ndarray, np.ndarray]:
-        """The pixels of training and test images that a cell of `spec` removes, (N, H, W) bool each."""
+        """The pixels of training and test images that a cell of `spec` removes, (N, H, W) bool each.
+
+        fraction: of the pixels, in [0, 1].
+        """
         splits = self.dataset.train.take(spec.n_train), self.dataset.test.take(spec.n_test)
         if spec.attribution == RANDOM:
             train, test = (_random_mask(spec, i, split, fraction, "remove") for i, split in enumerate(splits))

@@ -35,10 +35,11 @@ def tangent_bases(
 
 
 def range_bases(jacobians: np.ndarray, *, tolerance: float = RANK_TOLERANCE) -> np.ndarray:
-    """Orthonormal bases of the ranges of matrices (n, d, k), (n, d, k) float32: left singular vectors, greatest first.
+    """Orthonormal bases of the ranges of matrices, (n, d, k) float32: left singular vectors, the greatest first.
 
-    tolerance: directions whose singular value is not above this share of the greatest are rounding, or a move that
-    nobody sees; their columns are zero. So `ranks_of` the bases are the ranks of the matrices.
+    jacobians: these matrices (n, d, k), finite. tolerance: directions whose singular value is not above this share of
+    the greatest are rounding, or a move that nobody sees; their columns are zero. So `ranks_of` the bases are the ranks
+    of the matrices.
     """
     q, r = np.linalg.qr(jacobians)
     u, s, _ = np.linalg.svd(r)  # of k x k, where the matrices are high

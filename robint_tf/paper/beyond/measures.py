@@ -213,7 +213,10 @@ def tables(content: Mapping[str, Results], paths: Mapping[str, str]) -> tuple[li
 
 
 def files(content: Mapping[str, Results], figure: str) -> dict[str, Results]:
-    """Results files whose figure is of this kind, and whose names say so, as commands call them; by name."""
+    """Results files whose figure is of this kind, and whose names say so, as commands call them; by name.
+
+    content: all results files by name; figure: "road" or "gradients".
+    """
     return {
         name: results
         for name, results in sorted(content.items())
