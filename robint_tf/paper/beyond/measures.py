@@ -117,8 +117,8 @@ def schedules(results: Results) -> Table | None:
             )
     return Table(
         f"Scores read at other epochs of the same trainings, {_trained(results)}",
-        "The last epoch is the paper's. Linear and rank correlation are those with attack strength; a mean over epochs "
-        f"that contains the last one agrees with its order the more for that.{_source(results)}",
+        "The last epoch is the paper's. Linear and rank correlation are those with attack strength; the order is "
+        f"compared with the last epoch's by ranks, a mean without that epoch.{_source(results)}",
         ["series", "epoch", "linear", "rank", "order as last", "mean difference", "mean absolute difference"],
         rows,
     )
