@@ -4,12 +4,13 @@ A table whose results files are not there says by which command they are made.
 """
 
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from robint_tf import labels
 from robint_tf.errors import InputError
 from robint_tf.paper import published, report_markdown
+from robint_tf.paper.beyond import measures
 from robint_tf.paper.beyond import tables as beyond
 from robint_tf.paper.claims import DATASETS, TESTS
 from robint_tf.paper.comparison import ODD, Collection
@@ -212,25 +213,31 @@ def beside_published(loss: str, found: dict[str, Any]) -> str:
     return "\n\n".join(map(report_markdown.beside_published, entries))
 
 
-def methods(collection: Collection) -> str:
-    """Beyond the paper: scores by network and method; DiffROAR and ROAD are areas, ROAD's with its interval."""
-    found = collection.content.get("methods")
+def of_grid(name: str, loss: str, collection: Collection) -> str:
+    """Beyond the paper: a table of section 3.2's controls or schedules; name: in `measures.OF_GRID`."""
+    found = collection.content.get(f"section_3_2_{loss}")
     if found is None:
-        return _not_run("robint methods --preset quick")
-    heads = ["network", "method", "ROAR", "KAR", "DiffROAR", "ROAD"]
-    rows = []
-    for network in found["networks"]:
-        for i, row in enumerate(network["maps"]):
-            cells = [row["remove"]["score"], row["keep"]["score"], row["diff_roar"] and row["diff_roar"]["area"]]
-            rows.append(
-                [
-                    text(network["name"]) if i == 0 else "",
-                    text(labels.ATTRIBUTIONS[row["attribution"]]),
-                    *(_number(cell, "{:.4f}") for cell in cells),
-                    _with_interval(row["road"]["area"], row["road"]["interval"], form="{:.3f}"),
-                ]
-            )
-    return table(heads, rows)
+        return _not_run(f"robint section-3-2 --preset paper --losses {loss}")
+    made = measures.OF_GRID[name](found)
+    if made is None:
+        return f"These results hold none: repeat {code(found['provenance']['command'])}"
+    return _with_note(made)
+
+
+def road(collection: Collection) -> str:
+    """Beyond the paper: ROAD of every network for which it was measured."""
+    made = measures.roads(measures.files(collection.content, "road"))
+    return _not_run("robint road MODEL.keras --dataset cifar10") if made is None else _with_note(made)
+
+
+def _with_note(made: measures.Table) -> str:
+    return f"{text(made.note)}\n\n{report_markdown.text_table(asdict(made))}"
+
+
+def methods(collection: Collection) -> str:
+    """Beyond the paper: scores of other attributions of the standard and the most robust networks."""
+    made = "methods" in collection.content and measures.methods(collection.content["methods"])
+    return _with_note(made) if made else _not_run("robint methods --preset quick")
 
 
 def authors_quick(collection: Collection) -> str:
@@ -260,6 +267,8 @@ RESULTS: dict[str, Callable[[Collection], str]] = {
     "networks_xent": partial(grid_networks, "xent"),
     "attack_steps": attack_steps,
     "scores_xent": partial(beyond_scores, "xent"),
+    **{f"{name}_xent": partial(of_grid, name, "xent") for name in measures.OF_GRID},
+    "road": road,
     "methods": methods,
     "authors_quick": authors_quick,
 }

@@ -157,13 +157,13 @@ def test_a_killed_grid_loses_one_cell_and_section_3_3_trains_nothing(robint, tmp
     assert "Remove and Retrain (ROAR): correlation with attack strength" in text
     everything = artifacts(tmp_path)
     assert {p: everything[p] for p in finished} == finished
-    assert len(everything) == 3 * (1 + 1 + 2 + 2 + 4) + 2  # networks, curves, accuracies, shapes, cells; the baseline
+    assert len(everything) == 3 * (1 + 1 + 2 + 2 + 4) + 3  # networks, curves, accuracies, shapes, cells; the baseline
     first = (tmp_path / "figures" / "section_3_2_xent.json").read_bytes()
 
     robint("section-3-3", *SMALLER)
     assert artifacts(tmp_path) == everything
     assert (tmp_path / "figures" / "section_3_3_xent.png").exists()
-    assert "29 of   29 (100.0%)" in robint("status", *SMALLER)
+    assert "30 of   30 (100.0%)" in robint("status", *SMALLER)
 
     robint("section-3-2", *SMALLER, "--store", "fresh", "--out", "undisturbed")
     assert (tmp_path / "undisturbed" / "section_3_2_xent.json").read_bytes() == first

@@ -7,14 +7,15 @@ the published ones.
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from robint_tf.catalogue import origin
-from robint_tf.labels import DATASETS, LOSSES
+from robint_tf.labels import LOSSES
 
 if TYPE_CHECKING:
     from robint_tf.paper.comparison import Collection
     from robint_tf.paper.report import Picture
 
 DPI = 90
+NAMED = ("section_", "gradients_", "gradient_measures_", "methods", "road_")
+"""How the names of results files begin whose figures are drawn."""
 
 
 def pictures(collection: "Collection", left_out: set[str]) -> "tuple[list[Picture], dict[str, str]]":
@@ -30,12 +31,12 @@ def pictures(collection: "Collection", left_out: set[str]) -> "tuple[list[Pictur
     drawable = [
         (name, place, content)
         for name in collection.content
-        if name.startswith(("section_", "gradients_"))
+        if name.startswith(NAMED)
         for place, content in collection.files_of(name)
         if _kind(content) and place not in left_out
     ]
     for name, place, content in sorted(drawable, key=lambda item: (list(KINDS).index(item[2]["figure"]), item[:2])):
-        section = "beyond" if name.startswith("gradients_") else ".".join(name.split("_")[1:3])
+        section = ".".join(name.split("_")[1:3]) if name.startswith("section_") else "beyond"
         try:
             png = _png(plots.FIGURES[content["figure"]](content))
             drawn.append(report.Picture(section, _title(name, content), _alt(name, content), png))
@@ -82,6 +83,9 @@ KINDS = {
     "loss_gradients": "Figure 6: loss gradients by network",
     "vae_gan": "what the VAE-GAN makes of test images and of noise",
     "gradients": "beyond the paper: how loss gradients lie to the image manifold",
+    "gradient_measures": "beyond the paper: measures of loss gradients",
+    "methods": "beyond the paper: other attributions",
+    "road": "beyond the paper: accuracy without the most and the least relevant pixels (ROAD)",
     "interpretability": "ROAR and KAR scores",
     "section_2_2": "Figure 3b: decision boundaries of three toy networks",
     "section_2_2_sketch": "Figure 3a: why a tilted boundary sends attacks off the manifold",
@@ -98,11 +102,13 @@ FIGURE_OF_AXIS = {"strength": "Figure 4", "accuracy": "Figure 5"}
 
 def _kind_and_data(content: dict[str, Any]) -> str:
     """What a figure shows and of which data set, e.g. Figure 4: ROAR and KAR scores, CIFAR-10, trained with XEnt."""
-    kind, dataset = KINDS[content["figure"]], content.get("dataset")
+    from robint_tf.paper.beyond.measures import data_of
+
+    kind = KINDS[content["figure"]] + (f", {content['model']}" if "model" in content else "")
     if content["figure"] == "interpretability":
         kind = f"{FIGURE_OF_AXIS[content['axis']]}: {kind}"
-    if dataset:
-        kind += f", {DATASETS[origin(dataset)]}" + (" (packaged sample)" if origin(dataset) != dataset else "")
+    if content.get("dataset"):
+        kind += f", {data_of(content)}"
     if content["figure"] == "interpretability":
         kind += f", networks trained with {LOSSES[content['loss']]}"
     return kind
@@ -110,7 +116,7 @@ def _kind_and_data(content: dict[str, Any]) -> str:
 
 def _title(name: str, content: dict[str, Any]) -> str:
     preset = content.get("provenance", {}).get("preset")
-    return f"{_kind_and_data(content)}, ours (preset {preset}; {name}.json)"
+    return f"{_kind_and_data(content)}, ours ({'' if preset is None else f'preset {preset}; '}{name}.json)"
 
 
 def _alt(name: str, content: dict[str, Any]) -> str:

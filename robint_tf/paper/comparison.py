@@ -8,7 +8,7 @@ from typing import Any
 
 from robint_tf.errors import InputError
 from robint_tf.paper import claims, protocols
-from robint_tf.paper.beyond import answers, side_by_side
+from robint_tf.paper.beyond import answers, measures, side_by_side
 from robint_tf.paper.claims import Claim
 from robint_tf.paper.evidence import extent
 from robint_tf.paper.evidence.collection import Collection, collect, differences, versions
@@ -48,13 +48,14 @@ def compare(
         rows.append(_row(claim, findings[claim.key], layer, commands))
     beyond = _beyond([layer for layer, _ in layers], commands)
     beside = side_by_side.entries([layer.content for layer, _ in layers], [layer.paths for layer, _ in layers])
+    tables, odd = measures.tables(layers[0][0].content, layers[0][0].paths)
     needed = dict.fromkeys(claim.needs for claim in wanted)
     used = {*deciding.paths.values(), *(row["results"] for row in beyond), *(entry["results"] for entry in beside)}
-    left_out = {place: why for layer, _ in layers for place, why in layer.left_out.items()}
+    left_out = odd | {place: why for layer, _ in layers for place, why in layer.left_out.items()}
     return {
         "claims": rows,
         "groups": groups(rows),
-        "beyond": {"claims": beyond, "groups": groups(beyond)},
+        "beyond": {"claims": beyond, "groups": groups(beyond), "tables": tables},
         "side_by_side": beside,
         "missing": [
             {"results": name, "command": commands.get(name)}

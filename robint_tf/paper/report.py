@@ -151,6 +151,7 @@ def html(comparison: dict[str, Any], header: dict[str, str], pictures: list[Pict
         parts.append((part_id(section), title, [*figures(section, pictures), _row_table("Claim", rows), *beside]))
     asked = comparison["beyond"]
     tables = [_group_table("Question", asked["groups"]), _row_table("Question", asked["claims"])]
+    tables += [piece for found in asked["tables"] for piece in _text_table(found)]
     parts.append(("beyond", "Beyond the paper", [f"<p>{escape(BEYOND)}</p>", *figures("beyond", pictures), *tables]))
     if comparison["missing"]:
         parts.append(("missing", "Missing", [_missing(comparison["missing"])]))
@@ -176,6 +177,12 @@ def html(comparison: dict[str, Any], header: dict[str, str], pictures: list[Pict
         "<dl>" + "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in header.items()) + "</dl>",
     ]
     return page(top + [piece for part, title, pieces in parts for piece in (heading(part, title), *pieces)])
+
+
+def _text_table(found: dict[str, Any]) -> list[str]:
+    """A table of texts with its title and note."""
+    rows = [[escape(cell) for cell in row] for row in found["rows"]]
+    return [f"<h3>{escape(found['title'])}</h3>", f"<p>{escape(found['note'])}</p>", table(found["heads"], rows)]
 
 
 def _totals_table(comparison: dict[str, Any]) -> str:

@@ -125,6 +125,8 @@ def markdown(comparison: dict[str, Any], header: dict[str, str]) -> str:
     heads[0] = "question"
     asked = table(heads, [_cells(row) for row in comparison["beyond"]["claims"]])
     parts += ["", "## Beyond the paper", "", BEYOND, "", beyond_table(comparison), "", asked]
+    for found in comparison["beyond"]["tables"]:
+        parts += ["", f"### {text(found['title'])}", "", text(found["note"]), "", text_table(found)]
     if comparison["missing"]:
         parts += ["", "## Missing", ""]
         for item in comparison["missing"]:
@@ -151,6 +153,11 @@ def beside_published(entry: dict[str, Any]) -> str:
         before = network
     source = f"{code(entry['results'])} ({text(entry['protocol'])}). {text(entry['spread'])}"
     return f"{table(list(side_by_side.HEADS), rows)}\n\n{source}" if rows else source
+
+
+def text_table(found: dict[str, Any]) -> str:
+    """A table of texts, found: of `heads` and `rows`, as a Markdown table."""
+    return table([text(head) for head in found["heads"]], [[text(cell) for cell in row] for row in found["rows"]])
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

@@ -8,5 +8,6 @@ Nothing here changes what the paper claims or how that is judged. Modules:
     reference     what the authors' code gave where we ran it
     spreads       how much scores vary that were made alike, theirs and ours
     side_by_side  our scores beside the published ones, one by one
+    measures      controls, schedules, ROAD and measures of gradients, as tables of texts
     tables        the answers and the reference as Markdown
 """
