@@ -34,7 +34,7 @@ def commands():
             yield command, kinds["options"]
 
 
-OPTIONS_AS_ONE = {"demo", "train", "evaluate", "roar", "road", "gradients", "status", "vae-gan", "distance"}
+OPTIONS_AS_ONE = {"demo", "methods", "train", "evaluate", "roar", "road", "gradients", "status", "vae-gan", "distance"}
 
 
 def test_a_dataclass_takes_every_option_of_its_command_once():

@@ -20,7 +20,7 @@ from robint_experiments.studies.presets import SECTION_2_1, SECTION_2_2, SECTION
 from robint_tf import data
 from robint_tf.catalogue import DATASETS
 from robint_tf.interpretability import scores
-from robint_tf.paper import comparison, published
+from robint_tf.paper import comparison, published, report_markdown
 from robint_tf.paper.beyond import side_by_side, spreads
 from robint_tf.paper.evidence import extent
 from robint_tf.paper.figures import plots, plots_published
@@ -369,8 +369,12 @@ def test_the_report_shows_both_score_by_score_and_every_claims_protocol(robint, 
     claims = {row["key"]: row for row in report["claims"]}
     assert claims["strength.xent.l2.remove.gradient"]["protocol"] == entry["protocol"]
     assert claims["figure_3.order"]["protocol"] is None
-    assert section.count(f"<td data-head='Protocol'>{entry['protocol']}</td>") == 20  # claims of section 3.2 with XEnt
-    assert markdown.count(entry["protocol"]) > 30
+    shown = extent.noted([entry["protocol"]], report["lacking"])
+    assert shown == "paper (changed) [1]"
+    assert section.count(f"<td data-head='Protocol'>{shown}</td>") == 20  # claims of section 3.2 with XEnt
+    assert f"<li>[1] {entry['protocol']}</li>" in page
+    assert f"- {report_markdown.text('[1] ' + entry['protocol'])}" in markdown
+    assert markdown.count(report_markdown.text(shown)) > 30
     beyond = [row for row in report["beyond"]["claims"] if row["results"]]
     assert {row["protocol"] for row in beyond} == {entry["protocol"]}
     assert result_tables.COMPARISONS["published_xent"]({"side_by_side": []}).startswith("Not run: `robint section-3-2")

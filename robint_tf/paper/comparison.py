@@ -57,6 +57,7 @@ def compare(
         "groups": groups(rows),
         "beyond": {"claims": beyond, "groups": groups(beyond), "tables": tables},
         "side_by_side": beside,
+        "lacking": list(dict.fromkeys(p for row in (*rows, *beyond) if (p := row["protocol"]) and extent.LACKS in p)),
         "missing": [
             {"results": name, "command": commands.get(name)}
             for name in needed

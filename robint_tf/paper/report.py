@@ -11,6 +11,7 @@ from typing import Any
 
 from robint_tf.paper import protocols
 from robint_tf.paper.beyond import side_by_side
+from robint_tf.paper.evidence.extent import noted
 from robint_tf.paper.glossary import AUTHORS_CODE, GLOSSARY, PAPER
 from robint_tf.paper.protocols import ANSWERS, VERDICTS, WORDS
 from robint_tf.paper.report_page import Picture, contents, figures, heading, page, part_id, table
@@ -144,13 +145,17 @@ def sentence(comparison: dict[str, Any]) -> str:
 
 def html(comparison: dict[str, Any], header: dict[str, str], pictures: list[Picture]) -> str:
     """The whole report as one page with its pictures: nothing is loaded from elsewhere."""
-    parts: list[tuple[str, str, list[str]]] = [("summary", "Summary", [_group_table("Claim", comparison["groups"])])]
+    lacking = comparison["lacking"]
+    summary = [_group_table("Claim", comparison["groups"], lacking), _notes(lacking)]
+    parts: list[tuple[str, str, list[str]]] = [("summary", "Summary", summary)]
     for section, rows in sections(comparison).items():
         title = f"Section {section}: {HEADINGS[section]}"
         beside = _side_by_side(comparison["side_by_side"]) if section == SCORED else []
-        parts.append((part_id(section), title, [*figures(section, pictures), _row_table("Claim", rows), *beside]))
+        parts.append(
+            (part_id(section), title, [*figures(section, pictures), _row_table("Claim", rows, lacking), *beside])
+        )
     asked = comparison["beyond"]
-    tables = [_group_table("Question", asked["groups"]), _row_table("Question", asked["claims"])]
+    tables = [_group_table("Question", asked["groups"], lacking), _row_table("Question", asked["claims"], lacking)]
     tables += [piece for found in asked["tables"] for piece in _text_table(found)]
     parts.append(("beyond", "Beyond the paper", [f"<p>{escape(BEYOND)}</p>", *figures("beyond", pictures), *tables]))
     if comparison["missing"]:
@@ -229,7 +234,12 @@ def _sources(sources: list[dict[str, Any]]) -> str:
     return table(["Results", "Command", "Variant", "Preset", "Versions", "Data (SHA-256)"], rows)
 
 
-def _group_table(name: str, groups: list[dict[str, Any]]) -> str:
+def _notes(lacking: list[str]) -> str:
+    items = "".join(f"<li>[{i}] {escape(protocol)}</li>" for i, protocol in enumerate(lacking, 1))
+    return f"<p>What of the authors’ protocol was run:</p><ul class='notes'>{items}</ul>" if lacking else ""
+
+
+def _group_table(name: str, groups: list[dict[str, Any]], lacking: list[str]) -> str:
     return table(
         [name, "Number", "Ours", "Protocol", "The authors’ own numbers", "Judged by"],
         [
@@ -237,7 +247,7 @@ def _group_table(name: str, groups: list[dict[str, Any]]) -> str:
                 escape(row["group"]),
                 str(row["n"]),
                 _chips(row["ours"]),
-                escape("; ".join(row["protocols"]) or "–"),
+                escape(noted(row["protocols"], lacking)),
                 _chips(row["authors"]),
                 escape(judged_by(row)),
             ]
@@ -246,12 +256,12 @@ def _group_table(name: str, groups: list[dict[str, Any]]) -> str:
     )
 
 
-def _row_table(name: str, rows: list[dict[str, Any]]) -> str:
+def _row_table(name: str, rows: list[dict[str, Any]], lacking: list[str]) -> str:
     heads = [name, "Ours", "Statistic", "Value (95% interval)", "Protocol", "Authors’ own numbers"]
-    return table(heads, [_cells(row) for row in rows])
+    return table(heads, [_cells(row, lacking) for row in rows])
 
 
-def _cells(row: dict[str, Any]) -> list[str]:
+def _cells(row: dict[str, Any], lacking: list[str]) -> list[str]:
     ours, authors = row["ours"], row["authors"]
     theirs = "–" if authors is None else f"{_chip(authors['verdict'])} {escape(authors['text'])}"
     return [
@@ -259,7 +269,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
         _chip(ours["verdict"]),
         _text(ours["text"]),
         escape(number(ours)),
-        escape(row["protocol"] or "–"),
+        escape(noted([row["protocol"]], lacking)),
         theirs,
     ]
 

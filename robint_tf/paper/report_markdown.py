@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 from robint_tf.paper.beyond import side_by_side
+from robint_tf.paper.evidence.extent import noted
 from robint_tf.paper.glossary import AUTHORS_CODE, GLOSSARY, PAPER
 from robint_tf.paper.report import (
     BEYOND,
@@ -59,28 +60,32 @@ def _escaped(value: str) -> str:
 
 def group_table(comparison: dict[str, Any]) -> str:
     """The claims by kind, as a Markdown table."""
-    return _groups("claim", comparison["groups"])
+    return _groups("claim", comparison["groups"], comparison["lacking"])
 
 
 def beyond_table(comparison: dict[str, Any]) -> str:
     """The questions beyond the paper by kind, as a Markdown table."""
-    return _groups("question", comparison["beyond"]["groups"])
+    return _groups("question", comparison["beyond"]["groups"], comparison["lacking"])
 
 
-def _groups(name: str, groups: list[dict[str, Any]]) -> str:
+def _groups(name: str, groups: list[dict[str, Any]], lacking: list[str]) -> str:
+    """The table, and below it the notes that it refers to; lacking: as of `report.noted`."""
     rows = [
         [
             row["group"],
             str(row["n"]),
             counts(row["ours"]),
-            "; ".join(row["protocols"]) or "–",
+            noted(row["protocols"], lacking),
             counts(row["authors"]),
             judged_by(row),
         ]
         for row in groups
     ]
     heads = [name, "number", "ours", "protocol", "the authors' own numbers", "judged by"]
-    return table(heads, [[text(cell) for cell in row] for row in rows])
+    found = table(heads, [[text(cell) for cell in row] for row in rows])
+    used = {note for row in groups for note in row["protocols"]}
+    notes = [f"- {text(f'[{i}] {note}')}" for i, note in enumerate(lacking, 1) if note in used]
+    return "\n".join([found, "", "What of the authors' protocol was run:", "", *notes] if notes else [found])
 
 
 def totals_table(comparison: dict[str, Any]) -> str:
@@ -117,13 +122,18 @@ def markdown(comparison: dict[str, Any], header: dict[str, str]) -> str:
     parts += ["", sentence(comparison), "", totals_table(comparison), "", RULE, ""]
     parts += [f"- {name}: {text(value)}" for name, value in header.items()]
     parts += ["", group_table(comparison)]
-    heads = ["claim", "ours", "statistic", "protocol", "authors' own numbers"]
+    heads, lacking = ["claim", "ours", "statistic", "protocol", "authors' own numbers"], comparison["lacking"]
     for section, rows in sections(comparison).items():
-        parts += ["", f"## Section {section}: {HEADINGS[section]}", "", table(heads, [_cells(row) for row in rows])]
+        parts += [
+            "",
+            f"## Section {section}: {HEADINGS[section]}",
+            "",
+            table(heads, [_cells(row, lacking) for row in rows]),
+        ]
         for entry in comparison["side_by_side"] if section == SCORED else []:
             parts += ["", f"Score by score. {side_by_side.RULE}", "", beside_published(entry)]
     heads[0] = "question"
-    asked = table(heads, [_cells(row) for row in comparison["beyond"]["claims"]])
+    asked = table(heads, [_cells(row, lacking) for row in comparison["beyond"]["claims"]])
     parts += ["", "## Beyond the paper", "", BEYOND, "", beyond_table(comparison), "", asked]
     for found in comparison["beyond"]["tables"]:
         parts += ["", f"### {text(found['title'])}", "", text(found["note"]), "", text_table(found)]
@@ -160,13 +170,13 @@ def text_table(found: dict[str, Any]) -> str:
     return table([text(head) for head in found["heads"]], [[text(cell) for cell in row] for row in found["rows"]])
 
 
-def _cells(row: dict[str, Any]) -> list[str]:
+def _cells(row: dict[str, Any], lacking: list[str]) -> list[str]:
     ours, authors = row["ours"], row["authors"]
     return [
         text(row["statement"]),
         _marked(ours["verdict"]),
         f"{text(ours['text'])} {_brackets(ours)}".strip(),
-        text(row["protocol"] or "–"),
+        text(noted([row["protocol"]], lacking)),
         "–" if authors is None else f"{_marked(authors['verdict'])}: {text(authors['text'])}",
     ]
 

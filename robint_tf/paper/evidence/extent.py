@@ -4,7 +4,7 @@ results: the content of a results file. What a file does not say, such as one of
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,10 @@ class Part:
     share: float = 1.0
 
 
+LACKS = ": "
+"""Between the scale of results and what they lack."""
+
+
 def told(results: Results) -> str:
     """What of the authors' protocol results lack, in words; "" for nothing.
 
@@ -45,7 +49,19 @@ def told(results: Results) -> str:
 def protocol(results: Results) -> str:
     """The scale of results as `protocols.scale` names it, and what they lack. `KeyError` and its like as there."""
     scale, lacking = protocols.scale(results), told(results)
-    return f"{scale}: {lacking}" if lacking else scale
+    return f"{scale}{LACKS}{lacking}" if lacking else scale
+
+
+def noted(protocols: Iterable[str | None], lacking: list[str]) -> str:
+    """Protocols without what they lack of the authors', and in its place the number of the note that says it.
+
+    protocols: as `protocol` names them, None for none. lacking: the notes in order, protocols with what they lack.
+
+    >>> noted(["paper", "quick: 6 of 20 epochs"], ["quick: 6 of 20 epochs"])
+    'paper; quick [1]'
+    """
+    shown = [p.partition(LACKS)[0] + (f" [{1 + lacking.index(p)}]" if p in lacking else "") for p in protocols if p]
+    return "; ".join(shown) or "–"
 
 
 def rank(results: Results) -> tuple[float, ...]:
