@@ -147,6 +147,48 @@ def test_predictions_follow_a_number_that_is_set_on_a_network():
     np.testing.assert_allclose(attacks.predict(network, X), before / 5, rtol=1e-5)
 
 
+def normalising():
+    layer = keras.layers.Normalization()
+    layer.adapt(X)
+    return layer
+
+
+@pytest.mark.parametrize(
+    ("make", "change"),
+    [
+        (lambda: keras.layers.LeakyReLU(0.3), lambda layer: setattr(layer, "negative_slope", 0.9)),
+        (lambda: keras.layers.ReLU(0.5), lambda layer: setattr(layer, "max_value", None)),
+        (keras.layers.BatchNormalization, lambda layer: setattr(layer, "epsilon", 0.9)),
+        (lambda: keras.layers.Rescaling([0.5, 2.0]), lambda layer: layer.scale.__setitem__(0, 3.0)),
+        (lambda: keras.layers.Dense(2, "relu"), lambda layer: setattr(layer, "dtype_policy", "mixed_bfloat16")),
+        (normalising, lambda layer: layer.adapt(X + 5)),
+    ],
+    ids=["slope", "none", "epsilon", "list", "precision", "statistics"],
+)
+def test_predictions_follow_what_is_set_on_a_layer_of_keras(make, change):
+    network = small(make())
+    before = attacks.predict(network, X)
+    change(network.layers[0])
+    found = attacks.predict(network, X)
+    assert np.abs(found - before).max() > 1e-4
+    np.testing.assert_allclose(found, np.asarray(network(X)), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("layer", "name"), [(lambda: keras.layers.Dropout(0.5), "rate"), (keras.layers.BatchNormalization, "momentum")]
+)
+def test_trainings_follow_a_number_that_is_set_on_a_layer_of_keras(layer, name):
+    networks = small(keras.layers.Dense(4), layer()), small(keras.layers.Dense(4), layer())
+    training = Training(epochs=1, batch_size=50)
+    fit_classifier(networks[0], X, Y, training, initialise=True)
+    for network in networks:
+        setattr(network.layers[1], name, 0.1)
+        keras.utils.set_random_seed(0)
+        fit_classifier(network, X, Y, training, initialise=True)
+    first, second = (attacks.predict(network, X) for network in networks)
+    np.testing.assert_allclose(first, second, atol=1e-5)
+
+
 def test_variables_without_an_initialiser_of_their_own_are_refused():
     network = small(keras.layers.SpectralNormalization(keras.layers.Dense(4)))
     with pytest.raises(InputError, match="does not say how its variable"):
