@@ -46,7 +46,7 @@ def hits_of(grid: "Grid", source: Any) -> Hits:
     for spec in study.cells(source):
         if spec.attribution in ("random", *ATTRIBUTIONS):
             found.setdefault((spec.attribution, spec.occlusion), []).append(grid.hits(spec))
-    shape = (len(study.fractions), study.n_seeds, study.retraining.epochs)
+    shape = (len(study.fractions), -1, study.retraining.epochs)
     return {key: np.array(rows).reshape(shape) for key, rows in found.items()}
 
 

@@ -229,11 +229,14 @@ def variance_components(scores: np.ndarray) -> Components:
 def score_over_seeds(
     fractions: np.ndarray, accuracies: np.ndarray, random: np.ndarray, occlusion: str
 ) -> tuple[float, float | None]:
-    """Mean score over the seeds of accuracies and random (K, seeds), and its standard error if there are two seeds.
+    """Score of the mean accuracies (K, seeds) against those of random pixels (K, draws), and its standard error.
 
-    fractions: (K,), as in `roar_score`; occlusion: "remove" or "keep", which names the score. Seed i of
-    the attribution is paired with seed i of the random baseline, so the error covers both.
+    fractions: (K,), as in `roar_score`; occlusion: "remove" or "keep", which names the score. The error is that of both
+    means, which are drawn independently; None unless there are two of each.
     """
-    by_seed = np.array([SCORES[occlusion](fractions, a, r) for a, r in zip(accuracies.T, random.T, strict=True)])
-    error = float(by_seed.std(ddof=1) / np.sqrt(len(by_seed))) if len(by_seed) > 1 else None
-    return float(by_seed.mean()), error
+    score, nothing = SCORES[occlusion], np.zeros(len(fractions))
+    value = float(score(fractions, accuracies.mean(axis=1), random.mean(axis=1)))
+    if min(accuracies.shape[1], random.shape[1]) < 2:
+        return value, None
+    areas = [score(fractions, found.T, nothing) for found in (accuracies, random)]
+    return value, float(np.sqrt(sum(area.var(ddof=1) / len(area) for area in areas)))
