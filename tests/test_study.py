@@ -106,7 +106,7 @@ def test_every_kind_of_network_goes_through_all_of_it(model, tmp_path):
     assert len(removed.table()) == 4
     lying = robint_tf.manifold_distance(model, lambda x: 0.5 * x, *TEST, ATTACK, bounds=(0, 255))
     assert (lying.attacked != lying.clean).any()
-    measured = robint_tf.gradient_measures(model, TEST[0], train=TRAIN[0], bounds=(0, 255))
+    measured = robint_tf.gradient_measures(model, TEST[0], train=bright(400, 2)[0], bounds=(0, 255))
     assert set(measured.values) == {"sparseness", "smoothness", "rare_share"}
     assert before is None or fingerprint(model) == before, "the explained network was changed"
 

@@ -60,7 +60,7 @@ def gradients(plan: Plan, options: RunOptions, place: OwnDataOptions) -> None:
     from robint_tf.networks import classifiers
     from robint_tf.networks.files import vae_gans
     from robint_tf.study.given import from_file
-    from robint_tf.study.gradients import MOST_VALUES, measures_of
+    from robint_tf.study.gradients import measures_of, no_rare_share
 
     test = loaded.test.take(min(plan.n_test or MOST, len(loaded.test.y)))
     saved = vae_gans.load(plan.vae_gan, x_shape=loaded.test.x.shape[1:]) if plan.vae_gan else None
@@ -68,13 +68,13 @@ def gradients(plan: Plan, options: RunOptions, place: OwnDataOptions) -> None:
         refuse_one_image(test, loaded)
     network = from_file(plan.model, loaded, plan.bounds)
     accuracy = evaluation.accuracy(network, test.x, test.y)
-    fits = loaded.train.x[0].size <= MOST_VALUES
+    reason = no_rare_share(loaded.train.x)
     run.display.begin(f"gradients of {plan.model.name} at {len(test.y)} images")
     found = measures_of(
         network,
         test.x,
         vae_gan=saved.model if saved else None,
-        train=loaded.train.x if fits else None,
+        train=None if reason else loaded.train.x,
         variant=variant,  # type: ignore[arg-type]
         seed=plan.seed,
         store=run.store,
@@ -89,7 +89,7 @@ def gradients(plan: Plan, options: RunOptions, place: OwnDataOptions) -> None:
         "bounds": plan.bounds or (-1, 1),
         "dataset": loaded.name,
         "data_source": loaded.source,
-        "train_data": loaded.train.fingerprint.as_json() if fits else None,
+        "train_data": None if reason else loaded.train.fingerprint.as_json(),
         "test_data": test.fingerprint.as_json(),
         "accuracy": accuracy.value,
         "seed": plan.seed,
@@ -106,13 +106,8 @@ def gradients(plan: Plan, options: RunOptions, place: OwnDataOptions) -> None:
             click.echo(told, err=True)
         print_health(health)
     print_table(found)
-    if not fits:
-        click.echo(
-            wrapped(
-                f"no rare share: an image has {loaded.train.x[0].size} values, directions of least variance are "
-                f"found for up to {MOST_VALUES}"
-            )
-        )
+    if reason:
+        click.echo(wrapped(f"no rare share: {reason}"))
     paths = run.save(f"gradient_measures_{plan.model.stem}", {**about, **found.content()}, figure=found.figure)
     click.echo("wrote " + ", ".join(map(str, paths)))
 
