@@ -179,7 +179,7 @@ def _without(network: Network) -> str:
     """A line of code by which a network loses what `_end` names; empty where none is sure."""
     network = network.network if isinstance(network, Bounded) else network
     last, _ = _end(network)
-    if last is not network.layers[-1] or not hasattr(last, "activation"):
+    if not hasattr(last, "activation") or last is not network.layers[-1]:
         return ""
     return ": network.layers[-1].activation = keras.activations.linear"
 
@@ -238,7 +238,7 @@ def rescales(network: Network) -> bool:
         is_sum = type(part).__name__ in SCALING and not isinstance(part, layers.Layer)
         if is_sum or isinstance(part, layers.Rescaling | layers.Normalization):
             return True
-        if isinstance(part, Bounded) or getattr(part, "trainable_variables", ()):
+        if isinstance(part, Bounded) or getattr(part, "trainable_variables", False):
             return False
     return False
 
