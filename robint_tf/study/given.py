@@ -60,8 +60,9 @@ def network_of(model: Network, bounds: Bounds | None) -> Network:
 def from_file(path: Path | str, dataset: Dataset, bounds: Bounds | None) -> Network:
     """The network in the `.keras` file `path`, see `models.load`, as one of images in [-1, 1] that fits a data set.
 
-    bounds: what it takes, None for [-1, 1]. Of an `AdversarialClassifier` that was saved whole it is the network that
-    this trains. `ValueError` as there, and for other bounds than such a one was made for.
+    dataset: whose images and classes it takes; bounds: of the images that it takes, None for [-1, 1]. Of an
+    `AdversarialClassifier` that was saved whole it is the network that this trains. `ValueError` as there, and for
+    other bounds than such a one was made for.
     """
     shape, n_classes = dataset.test.x.shape[1:], len(dataset.class_names)
     network = models.load(path, x_shape=shape, n_classes=n_classes, bounds=bounds)

@@ -144,7 +144,7 @@ def gradient_measures(
 
 
 def no_rare_share(train: np.ndarray) -> str:
-    """Why directions of least variance are not found of images (M, H, W, C); empty where they are."""
+    """Why directions of least variance are not found of images train (M, H, W, C); empty where they are."""
     n, size = len(train), train[0].size
     if size > MOST_VALUES:
         return f"an image has {size} values, directions of least variance are found for up to {MOST_VALUES}"

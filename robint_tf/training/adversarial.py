@@ -77,6 +77,7 @@ class AdversarialClassifier(keras.Model):
     def fit(self, x: Any = None, y: Any = None, *args: Any, **options: Any) -> Any:
         """As Keras' own, after arrays x (N, ...) and y (N,), or a `tf.data.Dataset`'s first batch, have been checked.
 
+        args, options: of Keras' own, the batch size and so on.
         `ValueError` for images, labels or networks that `inputs` refuses.
         """
         if y is not None:
