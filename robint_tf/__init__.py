@@ -18,9 +18,9 @@
     labels              names as people read them
     intervals, checks, errors    what all of these share
 
-Folders and modules are imported by name (`from robint_tf import attacks`); importing the package alone loads neither
-TensorFlow nor Keras, so that command lines and completions answer at once. The functions of `robint_tf.study` are also
-at hand as `robint_tf.roar` and so on.
+Folders and modules are loaded when they are asked for (`from robint_tf import attacks`, or `robint_tf.attacks`);
+importing the package alone loads neither TensorFlow nor Keras, so that command lines and completions answer at once.
+The functions of `robint_tf.study` are also at hand as `robint_tf.roar` and so on.
 """
 
 from importlib import import_module
@@ -57,7 +57,9 @@ _OF_THE_STUDY = ("attribute", "gradient_measures", "manifold_distance", "road", 
 
 
 def __getattr__(name: str) -> Any:
-    """The functions of the study, loaded when they are asked for."""
-    if name not in _OF_THE_STUDY:
+    """Folders, modules, and the functions of the study, loaded when they are asked for."""
+    if name in _OF_THE_STUDY:
+        return getattr(import_module(f"{__name__}.study"), name)
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.study"), name)
+    return import_module(f"{__name__}.{name}")

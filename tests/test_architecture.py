@@ -172,6 +172,18 @@ def test_help_does_not_import_tensorflow(args):
     assert done.stdout
 
 
+def test_folders_and_modules_are_at_hand_in_a_fresh_process():
+    """As documents write them: robint_tf.study.load, robint_tf.catalogue.ATTRIBUTIONS."""
+    code = (
+        "import sys, robint_tf\n"
+        "assert robint_tf.study.load and 'deeplift' in robint_tf.catalogue.ATTRIBUTIONS\n"
+        "try: robint_tf.nothing\nexcept AttributeError: pass\nelse: sys.exit(1)\n"
+        "assert set(robint_tf.__all__) >= {'store', 'labels'} and robint_tf.store and robint_tf.labels"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_every_listed_command_exists():
     from robint_experiments.cli import COMMANDS, main
 

@@ -364,6 +364,25 @@ def branched():
     return keras.Model(image, layers.Dense(3)(layers.Flatten()(layers.Add(name="sum")([image, side]))))
 
 
+def functional(after=lambda y: y, before=lambda image: image):
+    """With operations that are no layers after its convolution, or before it."""
+
+    def make():
+        image = keras.Input((6, 6, 3))
+        y = after(layers.Conv2D(4, 3)(before(image)))
+        return weights(keras.Model(image, layers.Dense(3)(layers.Flatten()(y))))
+
+    return make
+
+
+def replaced():
+    """A layer that does more than its kind says, which nothing but its outputs tells."""
+    network = weights(keras.Sequential([layers.Input((6, 6, 3)), *stack()]))
+    call = network.layers[0].call
+    network.layers[0].call = lambda *args, **options: keras.ops.tanh(call(*args, **options))
+    return network
+
+
 class Subclassed(keras.Model):
     def __init__(self):
         super().__init__(name="mine")
@@ -381,6 +400,11 @@ REFUSED = {
     ),
     "capped": (with_layer(lambda: layers.ReLU(6.0, name="six")), r"layer 'six' \(ReLU\)"),
     "branches": (branched, r"layer 'sum' of 'functional\w*' is not fed by the layer before it alone"),
+    "a relu": (functional(keras.ops.relu), r"operation 'relu\w*' \(Relu\) has no rule .* such as ReLU or Rescaling"),
+    "an activation": (functional(keras.activations.relu), r"operation '\w+' \(Re[lL][uU]\) has no rule"),
+    "a product": (functional(lambda y: y * 2 - 1), r"operation 'multiply\w*' \(Multiply\) has no rule"),
+    "a quotient": (functional(before=lambda image: image / 255), r"operation '\w+' \(TrueDivide\) has no rule"),
+    "a call of its own": (replaced, "one after the other, give other logits than the network itself"),
     "subclassed": (Subclassed, r"the network 'mine' is of the class Subclassed"),
 }
 
@@ -395,7 +419,18 @@ def test_layers_without_a_rule_are_named_in_one_line_and_gradients_explain_them(
         assert "\n" not in str(error.value)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", message="the network begins by scaling")
         assert attributions.attribute(network, x, "integrated_gradients:steps=2").any()
+
+
+def test_a_network_of_fewer_digits_is_not_taken_for_another(x):
+    """It computes in bfloat16, its stages in float32."""
+    made = [layers.Conv2D(8, 3, dtype="mixed_bfloat16"), layers.BatchNormalization(dtype="mixed_bfloat16")]
+    network = weights(
+        keras.Sequential([layers.Input((6, 6, 3)), *made, layers.ReLU(), layers.Flatten(), layers.Dense(3)])
+    )
+    network.layers[1].moving_variance.assign(np.full(8, 0.5))
+    assert attributions.attribute(network, x, "deeplift").any()
 
 
 def test_the_code_of_the_document_runs(capsys):

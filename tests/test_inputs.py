@@ -1,5 +1,6 @@
 """What is attacked, trained and explained: any Keras model of logits, arrays of every usual kind, or one sentence."""
 
+import re
 from dataclasses import replace
 
 import keras
@@ -12,6 +13,7 @@ from robint_tf.attacks import pgd as attacks
 from robint_tf.attacks.named import fgsm
 from robint_tf.interpretability import attributions
 from robint_tf.networks import classifiers, inputs
+from robint_tf.networks.bounds import Bounded
 from robint_tf.networks.files import models
 from robint_tf.specs import PGD, Training
 from robint_tf.training.adversarial import AdversarialClassifier
@@ -178,6 +180,14 @@ def after(*layers):
     return lambda: keras.Sequential([L.Input((3, 3, 1)), L.Flatten(), *(layer() for layer in layers)])
 
 
+def squashed(operation):
+    def make():
+        image = L.Input((3, 3, 1))
+        return keras.Model(image, operation(L.Dense(3)(L.Flatten()(image))))
+
+    return make
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -187,7 +197,8 @@ def after(*layers):
         (two_outputs, "returns 2 outputs"),
         (after(lambda: L.Dense(3, "softmax")), "returns probabilities"),
         (after(lambda: L.Dense(3, "softmax", dtype="bfloat16")), "returns probabilities"),
-        (after(lambda: L.Dense(3, "sigmoid")), "ends in a sigmoid; remove it"),
+        (after(lambda: L.Dense(3, "sigmoid")), r"ends in a sigmoid, .* remove it: network\.layers\[-1\]\.activation ="),
+        (squashed(keras.ops.sigmoid), r"ends in a sigmoid, .* remove it\.$"),
         (after(Rounded, lambda: L.Dense(3)), "has no gradient"),
         (
             lambda: keras.Sequential([L.Dense(3), L.Conv2D(3, 7)]),
@@ -202,6 +213,7 @@ def after(*layers):
         "probabilities",
         "bfloat16",
         "sigmoid",
+        "operation",
         "no gradient",
         "other images",
     ],
@@ -220,6 +232,28 @@ def test_networks_that_do_not_return_logits_are_refused_by_keras_fit_too(images,
     network.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     with pytest.raises(ValueError, match="attacks need logits"):
         network.fit(*images, verbose=0)
+
+
+@pytest.mark.parametrize("change", [lambda n: n, lambda n: Bounded(n, bounds=(0, 255))], ids=["plain", "bounded"])
+def test_the_line_that_a_refused_softmax_comes_with_makes_it_a_network_of_logits(images, change):
+    network = after(lambda: L.Dense(3, "softmax"))()
+    with pytest.raises(ValueError, match="returns probabilities") as refusal:
+        attacks.attack_dataset(change(network), *images, ATTACK)
+    line = re.search(r"network\.layers.*(?=\.$)", str(refusal.value))[0]
+    exec(line, {"network": network, "keras": keras})
+    kernel, bias = network.get_weights()
+    x = change(network).rescale(images[0]).numpy() if change(network) is not network else images[0]
+    found = attacks.attack_dataset(change(network), *images, ATTACK).clean_logits
+    np.testing.assert_allclose(found, x.reshape(len(x), -1) @ kernel + bias, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("scale", "n_warnings"), [(lambda image: image / 255, 1), (lambda image: 2 * image, 1), (keras.ops.relu, 0)]
+)
+def test_a_functional_network_that_scales_its_images_is_asked_for_its_bounds(images, recwarn, scale, n_warnings):
+    image = L.Input((3, 3, 1))
+    attacks.attack_dataset(keras.Model(image, L.Dense(3)(L.Flatten()(scale(image)))), *images, ATTACK)
+    assert sum("begins by scaling" in str(w.message) for w in recwarn) == n_warnings
 
 
 @pytest.mark.parametrize(

@@ -1,20 +1,26 @@
 """`--data`: evaluate, train, roar and road on one's own images, with a network that has BatchNorm and takes bytes."""
 
+import inspect
 import json
 import shlex
 
 import keras
 import numpy as np
+import processes
 import pytest
 
+from robint_experiments.cli import main
+from robint_experiments.own.options import OWN_VARIANT
 from robint_tf import data, study
 from robint_tf.networks import Bounded
 from robint_tf.networks.files import cards
 from robint_tf.paper.figures import plots
 from robint_tf.specs import PGD, Training
 from robint_tf.store import results
+from robint_tf.store.artifacts import default_root
 from robint_tf.study import given
-from robint_tf.training import fit_classifier
+from robint_tf.study.retraining import Retrainings
+from robint_tf.training import AdversarialClassifier, fit_classifier
 
 SHAPE, N_CLASSES = (8, 8, 3), 3
 
@@ -84,6 +90,50 @@ def test_a_network_is_trained_attacked_and_explained_on_own_images(robint, place
     (place / "r.png").unlink()
     robint("redraw", "r.json")
     assert (place / "r.png").exists()
+    assert "explained: robust.keras, variant corrected, accuracy" in said
+    images = data.load_own(str(place / "own.npz"), bounds=(0, 255))
+    training = Training(epochs=1, batch_size=10, shuffle=True)
+    methods = ["gradient", "gradient_x_input"]
+    network = Bounded(saved, (0, 255))
+    with Retrainings(
+        network, images.train, images.test, methods, fractions=[0.5], seeds=1, training=training, store=default_root()
+    ) as work:
+        assert all(work.has(cell) for cell in work.cells), "the functions ask another question"
+
+
+@pytest.fixture
+def whole(place):
+    """The network, in a file with what trained it."""
+    network = keras.saving.load_model(place / "own.keras")
+    attack = PGD(norm="linf", eps=0.1, step_size=0.1, n_steps=1)
+    AdversarialClassifier(network, attack, bounds=(0, 255)).save(place / "whole.keras")
+    return place
+
+
+def test_a_classifier_that_was_saved_whole_is_the_network_that_it_trains(robint, whole):
+    few = (*OWN, "--n-test", "10", "--fractions", "0.5", "--attribution", "deeplift")
+    areas = []
+    for name in ("whole", "own"):
+        robint("road", f"{name}.keras", *few)
+        areas.append(results.read(whole / "figures" / f"road_{name}.json")["attributions"])
+    assert areas[0] == areas[1]
+    assert "give bounds 0,255" in " ".join(robint("road", "whole.keras", "--data", "own.npz", code=2).split())
+
+
+def test_it_is_read_by_a_process_that_has_not_trained_it(whole):
+    """Whose Keras has not heard of its class."""
+    process = processes.start(whole, "evaluate", "whole.keras", *OWN, "--n-test", "10")
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    assert "clean: " in out
+
+
+@pytest.mark.parametrize("command", ["roar", "road"])
+def test_ones_own_networks_are_explained_by_the_variant_of_the_functions(command, robint):
+    of_functions = inspect.signature(getattr(study, command)).parameters["variant"].default
+    (option,) = (p for p in main.get_command(None, command).params if p.name == "variant")
+    assert option.default == of_functions == OWN_VARIANT
+    assert f"default: {of_functions}]" in " ".join(robint(command, "--help").split())
 
 
 def test_the_precision_is_that_of_the_layers(robint, place):
@@ -148,7 +198,7 @@ def test_road_of_own_images(robint, place):
     assert "own.keras, own.npz, 20 images" in plots.FIGURES["road"](found).axes[0].get_title()
     network = keras.saving.load_model(place / "own.keras")
     test = data.load_own(str(place / "own.npz"), n_test=20).test
-    by_array = study.road(Bounded(network, (0, 255)), test, method, fractions=(0.3, 0.6), variant="authors")
+    by_array = study.road(Bounded(network, (0, 255)), test, method, fractions=(0.3, 0.6))
     (name,) = by_array.areas
     (row,) = found["attributions"]
     assert (row["area"], *row["interval"]) == pytest.approx(by_array.areas[name])

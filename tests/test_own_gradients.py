@@ -30,7 +30,7 @@ def pictures(n, seed):
     return x.astype(np.uint8), y
 
 
-(X_TRAIN, Y_TRAIN), (X, Y) = pictures(40, 0), pictures(30, 1)
+(X_TRAIN, Y_TRAIN), (X, Y) = pictures(400, 0), pictures(30, 1)
 
 
 @pytest.fixture(scope="module")
@@ -112,9 +112,7 @@ def test_gradients_are_measured_along_the_manifold_of_a_vae_gan(robint, tmp_path
     assert robint("compare", path, path).count(warning) == 2
     network = keras.saving.load_model(tmp_path / "two.keras")
     with pytest.warns(UserWarning, match="the VAE-GAN cannot stand for the manifold"):
-        by_array = study.gradient_measures(
-            network, x, vae_gan=model.model, train=digits.train.x, seed=3, store=tmp_path / "store"
-        )
+        by_array = study.gradient_measures(network, x, vae_gan=model.model, seed=3, store=tmp_path / "store")
     assert len(list((tmp_path / "store" / "OwnGradientSpec").glob("*/manifest.json"))) == 1  # one recipe on both sides
     loaded = study.load(path)
     for name, values in by_array.values.items():
@@ -165,7 +163,7 @@ def test_an_interrupted_measurement_goes_on(robint, place, monkeypatch):
 def test_other_loss_images_and_directions_are_other_recipes(place, network):
     store, settings = Store(place / "store"), {"bounds": (0, 255), "store": place / "store"}
     seen = []
-    for change in ({}, {"variant": "authors"}, {"train": X_TRAIN}, {"train": X_TRAIN[:30]}, {"seed": 1}, {}):
+    for change in ({}, {"variant": "authors"}, {"train": X_TRAIN}, {"train": X_TRAIN[:390]}, {"seed": 1}, {}):
         study.gradient_measures(network, X[:10], **settings, **change)
         seen.append(len(list((store.root / "OwnGradientSpec").rglob("manifest.json"))))
     assert seen == [1, 2, 3, 4, 5, 5]
@@ -206,6 +204,18 @@ def test_large_images_have_no_rare_share(robint, place, network, monkeypatch):
     found = json.loads((place / "figures" / "gradient_measures_own.json").read_text())
     assert found["values"].keys() == {"sparseness", "smoothness"}
     assert found["train_data"] is None
+
+
+def test_fewer_images_than_their_values_ask_have_no_rare_share(robint, place, network):
+    """Three quarters of the directions would be rare because forty images do not vary along them."""
+    assert manifold.gradients.rare_directions(X_TRAIN[:40].astype(float)).shape[1] > 192 * 3 / 4
+    message = "there are 40 training images of 192 values, directions of least variance need at least 384 images"
+    with pytest.raises(InputError, match=message):
+        study.gradient_measures(network, X, train=X_TRAIN[:40], bounds=(0, 255))
+    np.savez(place / "own.npz", x_train=X_TRAIN[:40], y_train=Y_TRAIN[:40], x_test=X, y_test=Y)
+    assert f"no rare share: {message}" in " ".join(robint(*COMMAND, "--n-test", "10").split())
+    found = json.loads((place / "figures" / "gradient_measures_own.json").read_text())
+    assert found["values"].keys() == {"sparseness", "smoothness"}
 
 
 @pytest.mark.parametrize(

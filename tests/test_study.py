@@ -106,7 +106,7 @@ def test_every_kind_of_network_goes_through_all_of_it(model, tmp_path):
     assert len(removed.table()) == 4
     lying = robint_tf.manifold_distance(model, lambda x: 0.5 * x, *TEST, ATTACK, bounds=(0, 255))
     assert (lying.attacked != lying.clean).any()
-    measured = robint_tf.gradient_measures(model, TEST[0], train=TRAIN[0], bounds=(0, 255))
+    measured = robint_tf.gradient_measures(model, TEST[0], train=bright(400, 2)[0], bounds=(0, 255))
     assert set(measured.values) == {"sparseness", "smoothness", "rare_share"}
     assert before is None or fingerprint(model) == before, "the explained network was changed"
 
@@ -145,6 +145,15 @@ def test_a_network_that_knows_its_bounds_is_taken_by_them(network):
         study.attribute(model, TEST[0] / 255.0, bounds=(0, 1))
 
 
+@pytest.mark.parametrize("bounds", [None, (0, 255)])
+def test_an_adversarial_classifier_is_the_network_that_it_trains(network, bounds):
+    """To rules that go from layer to layer, and in a store, too."""
+    whole = AdversarialClassifier(network, ATTACK, bounds=(0, 255))
+    found = study.attribute(whole, TEST[0], "deeplift", bounds=bounds).values
+    np.testing.assert_array_equal(found, study.attribute(network, TEST[0], "deeplift", bounds=(0, 255)).values)
+    assert fingerprint(given.network_of(whole, bounds)) == fingerprint(given.network_of(network, (0, 255)))
+
+
 def test_images_that_hardly_fill_their_bounds_are_spoken_of(network):
     with pytest.warns(UserWarning, match=r"pixels range over \[0.0, 1.0\] only, and the bounds are 0 and 255"):
         study.attribute(network, TEST[0] / TEST[0].max(), bounds=(0, 255))
@@ -159,8 +168,9 @@ def test_floats_and_bytes_are_the_same_images():
 
 
 @pytest.mark.parametrize("batched", [True, False])
-def test_a_dataset_of_tensorflow_is_the_arrays_in_it(batched):
-    stream = tf.data.Dataset.from_tensor_slices(TRAIN)
+@pytest.mark.parametrize("shape", [(-1,), (-1, 1)], ids=["flat", "as Keras gives them"])
+def test_a_dataset_of_tensorflow_is_the_arrays_in_it(batched, shape):
+    stream = tf.data.Dataset.from_tensor_slices((TRAIN[0], TRAIN[1].reshape(shape)))
     stream = stream.batch(7) if batched else stream
     assert given.split_of(stream, (0, 255), "train").fingerprint == given.split_of(TRAIN, (0, 255), "t").fingerprint
 

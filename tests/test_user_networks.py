@@ -12,6 +12,7 @@ from keras.src.backend.common.variables import register_uninitialized_variable
 from robint_tf import attacks, data, recipes
 from robint_tf.errors import InputError
 from robint_tf.networks import classifiers, inputs
+from robint_tf.networks.optimizers import adam
 from robint_tf.specs import PGD, ClassifierSpec, Training
 from robint_tf.store.artifacts import Store
 from robint_tf.training import AdversarialClassifier, fit_classifier
@@ -147,6 +148,48 @@ def test_predictions_follow_a_number_that_is_set_on_a_network():
     np.testing.assert_allclose(attacks.predict(network, X), before / 5, rtol=1e-5)
 
 
+def normalising():
+    layer = keras.layers.Normalization()
+    layer.adapt(X)
+    return layer
+
+
+@pytest.mark.parametrize(
+    ("make", "change"),
+    [
+        (lambda: keras.layers.LeakyReLU(0.3), lambda layer: setattr(layer, "negative_slope", 0.9)),
+        (lambda: keras.layers.ReLU(0.5), lambda layer: setattr(layer, "max_value", None)),
+        (keras.layers.BatchNormalization, lambda layer: setattr(layer, "epsilon", 0.9)),
+        (lambda: keras.layers.Rescaling([0.5, 2.0]), lambda layer: layer.scale.__setitem__(0, 3.0)),
+        (lambda: keras.layers.Dense(2, "relu"), lambda layer: setattr(layer, "dtype_policy", "mixed_bfloat16")),
+        (normalising, lambda layer: layer.adapt(X + 5)),
+    ],
+    ids=["slope", "none", "epsilon", "list", "precision", "statistics"],
+)
+def test_predictions_follow_what_is_set_on_a_layer_of_keras(make, change):
+    network = small(make())
+    before = attacks.predict(network, X)
+    change(network.layers[0])
+    found = attacks.predict(network, X)
+    assert np.abs(found - before).max() > 1e-4
+    np.testing.assert_allclose(found, np.asarray(network(X)), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("layer", "name"), [(lambda: keras.layers.Dropout(0.5), "rate"), (keras.layers.BatchNormalization, "momentum")]
+)
+def test_trainings_follow_a_number_that_is_set_on_a_layer_of_keras(layer, name):
+    networks = small(keras.layers.Dense(4), layer()), small(keras.layers.Dense(4), layer())
+    training = Training(epochs=1, batch_size=50)
+    fit_classifier(networks[0], X, Y, training, initialise=True)
+    for network in networks:
+        setattr(network.layers[1], name, 0.1)
+        keras.utils.set_random_seed(0)
+        fit_classifier(network, X, Y, training, initialise=True)
+    first, second = (attacks.predict(network, X) for network in networks)
+    np.testing.assert_allclose(first, second, atol=1e-5)
+
+
 def test_variables_without_an_initialiser_of_their_own_are_refused():
     network = small(keras.layers.SpectralNormalization(keras.layers.Dense(4)))
     with pytest.raises(InputError, match="does not say how its variable"):
@@ -180,11 +223,36 @@ def test_the_mean_of_an_epoch_is_over_examples():
     assert history.accuracy[0] == pytest.approx(right.mean(), abs=1e-6)
 
 
-@pytest.mark.parametrize("where", ["kernel_regularizer", "activity_regularizer"])
-def test_losses_that_would_be_left_out_are_refused(where):
-    network = small(keras.layers.Dense(4, **{where: keras.regularizers.L2(1.0)}))
+class Losing(keras.layers.Layer):
+    def call(self, x):
+        self.add_loss(tf.reduce_mean(x))
+        return x
+
+
+@pytest.mark.parametrize(
+    "layer", [Losing, lambda: keras.layers.Dense(4, activity_regularizer="l2")], ids=["add_loss", "activities"]
+)
+def test_losses_that_would_be_left_out_are_refused(layer):
     with pytest.raises(InputError, match="losses of its own"):
-        fit_classifier(network, X, Y, Training(epochs=1), initialise=True)
+        fit_classifier(small(layer()), X, Y, Training(epochs=1), initialise=True)
+
+
+@pytest.mark.parametrize(("attack", "trades"), [(None, None), (PGD(norm="l2", eps=0.1, step_size=0.1, n_steps=1), 2.0)])
+def test_regularisers_of_weights_are_a_part_of_the_loss_as_in_keras(attack, trades):
+    layer = keras.layers.Dense(4, kernel_regularizer=keras.regularizers.L2(0.5), bias_regularizer="l1")
+    network = small(layer)
+    classifiers.initialise(network, 0)
+    model = AdversarialClassifier(keras.models.clone_model(network), attack, trades=trades)
+    model.network.set_weights(network.get_weights())
+    model.compile(adam(), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    losses = model.fit(X, Y, 50, 3, shuffle=False, verbose=0).history["loss"]
+    history = fit_classifier(network, X, Y, Training(epochs=3, batch_size=50), attack, trades=trades, initialise=True)
+    assert history.loss == pytest.approx(losses, rel=1e-4)
+    for ours, theirs in zip(network.get_weights(), model.network.get_weights(), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    layer.kernel_regularizer.l2 = 0.0
+    again = fit_classifier(network, X, Y, Training(epochs=3, batch_size=50), attack, trades=trades, initialise=True)
+    assert again.loss[0] < history.loss[0] - 0.1
 
 
 def test_fit_of_keras_checks_arrays_too():

@@ -8,8 +8,8 @@ import click
 from robint_tf.specs import VARIANTS
 
 from ..options import RunOptions, bounds_option, out_option, preset_option, run_options
-from ..own.gradients import MOST, VARIANT, Plan, gradients, refuse
-from ..own.options import OwnDataOptions, own_data_options
+from ..own.gradients import MOST, Plan, gradients, refuse
+from ..own.options import OWN_VARIANT, OwnDataOptions, own_data_options
 from ..parameters import Place, Seed
 from ..parsing import parsed, read
 from ..run import begin
@@ -63,7 +63,7 @@ class Options:
 @click.option(
     "--variant",
     type=click.Choice(VARIANTS, case_sensitive=False),
-    help=f"Of section-2-1's networks, or of the loss of MODEL.  [default: authors; with MODEL {VARIANT}]",
+    help=f"Of section-2-1's networks, or of the loss of MODEL.  [default: authors; with MODEL {OWN_VARIANT}]",
 )
 @out_option("figures")
 @run_options

@@ -9,8 +9,8 @@ import click
 from robint_tf import labels
 from robint_tf.specs import FRACTIONS, ORDERS
 
-from ..options import RunOptions, bounds_option, out_option, run_options, variant_option
-from ..own.options import OwnDataOptions, own_data_options
+from ..options import RunOptions, bounds_option, out_option, run_options
+from ..own.options import OwnDataOptions, own_data_options, own_variant_option
 from ..parameters import Method, Place, Seed, Share
 from ..parsing import parsed
 from ..run import Run, begin, sha256, today
@@ -62,7 +62,7 @@ class Options:
     "--n-test", type=click.IntRange(2), default=MOST, show_default=True, help="Test on the first images, or on all."
 )
 @click.option("--seed", type=Seed(), default=0, show_default=True, help="Of the noise, and of what breaks ties.")
-@variant_option
+@own_variant_option
 @out_option("figures")
 @run_options
 @own_data_options("mnist, fashion-mnist, cifar10, or a sample.", default="cifar10")
@@ -80,11 +80,10 @@ def command(options: Options) -> None:
     loaded = options.data.read(bounds=options.bounds)
     from robint_tf.attacks import evaluation
     from robint_tf.networks import classifiers
-    from robint_tf.networks.files import models
+    from robint_tf.study.given import from_file
     from robint_tf.study.imputation import Imputations
 
-    n_classes = len(loaded.class_names)
-    network = models.load(options.model, x_shape=loaded.test.x.shape[1:], n_classes=n_classes, bounds=options.bounds)
+    network = from_file(options.model, loaded, options.bounds)
     test = loaded.test.take(min(options.n_test, len(loaded.test.y)))
     clean = evaluation.accuracy(network, test.x, test.y)
     work = Imputations(
@@ -107,7 +106,7 @@ def command(options: Options) -> None:
         "bounds": options.bounds or (-1, 1),
         "dataset": loaded.name,
         "data_source": loaded.source,
-        "n_classes": n_classes,
+        "n_classes": len(loaded.class_names),
         "test_data": test.fingerprint.as_json(),
         "clean": {"accuracy": clean.value, "interval_95": clean.interval, "n": clean.n},
         "seed": options.seed,
@@ -115,7 +114,7 @@ def command(options: Options) -> None:
         "attributions": _rows(found),
     }
     paths = run.save(f"road_{options.model.stem}", content, figure="road")
-    print_table(content)
+    print_table(content, options.variant)
     click.echo("wrote " + ", ".join(map(str, paths)))
 
 
@@ -140,11 +139,12 @@ def _rows(found: "Imputed") -> list[dict[str, Any]]:
     return rows
 
 
-def print_table(content: dict[str, Any]) -> None:
-    """Print accuracies by share of imputed pixels, and the areas."""
+def print_table(content: dict[str, Any], variant: str) -> None:
+    """Print accuracies by share of imputed pixels, and the areas; variant: of what is explained."""
     clean = content["clean"]
     click.echo(
-        f"\n{content['model']} on {clean['n']} images: accuracy {clean['accuracy']:.2%}; by share of imputed pixels"
+        f"\n{content['model']} on {clean['n']} images, variant {variant}: accuracy {clean['accuracy']:.2%}; "
+        "by share of imputed pixels"
     )
     width = max(22, *(1 + len(labels.ATTRIBUTIONS[row["attribution"]]) for row in content["attributions"]))
     click.echo(

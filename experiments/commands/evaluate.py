@@ -56,11 +56,11 @@ def command(options: Options) -> None:
     bounds, model = options.bounds, options.model
     loaded = options.data.read(n_test=options.n_test, bounds=bounds)
     from robint_tf.attacks import evaluation
-    from robint_tf.networks.files import models
     from robint_tf.store import results
+    from robint_tf.study.given import from_file
 
     x, y = loaded.test.x, loaded.test.y
-    network = models.load(model, x_shape=x.shape[1:], n_classes=len(loaded.class_names), bounds=bounds)
+    network = from_file(model, loaded, bounds)
     rows = []
     for attack in (None, *attacks):
         run.display.begin("evaluating on clean images" if attack is None else f"evaluating under {attack}")

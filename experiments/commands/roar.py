@@ -11,8 +11,8 @@ from robint_tf.specs import Training, as_dict
 
 from ..beyond.controls import print_shapes
 from ..beyond.trial import print_completeness, tried
-from ..options import RunOptions, bounds_option, run_options, variant_option
-from ..own.options import OwnDataOptions, own_data_options
+from ..options import RunOptions, bounds_option, run_options
+from ..own.options import OwnDataOptions, own_data_options, own_variant_option
 from ..own.retraining import Plan, roar
 from ..parameters import Method, NewFile, Place, Share
 from ..parsing import parsed, read
@@ -89,7 +89,7 @@ class Options:
 @click.option("--n-train", type=click.IntRange(1), help="Train on the first images only.  [default: all]")
 @click.option("--n-test", type=click.IntRange(1), help="Test on the first images only.  [default: all]")
 @click.option("--json", "json_path", type=NewFile(".json"), help="Also write the numbers to this file.")
-@variant_option
+@own_variant_option
 @run_options
 @own_data_options("mnist, fashion-mnist, cifar10, or a sample.", default="cifar10")
 @parsed(Options)
@@ -97,24 +97,23 @@ def command(options: Options) -> None:
     """How well attributions of the classifier in the file MODEL tell which pixels matter: ROAR and KAR.
 
     Any Keras 3 classifier of Keras' own layers that returns logits for float32 images will do; unless they are in
-    [-1, 1], give --bounds. It is explained, not trained: the networks that are trained, on images without the pixels
-    that matter most or with these alone, have the data set's own architecture; on your own --data, that of MODEL.
-    A score is the area between the accuracies of random pixels and of the attribution, over the fractions from 0 to 1:
-    positive where the attribution finds pixels that matter more than random ones.
+    [-1, 1], give --bounds. It is explained, not trained: what is trained, on images without the pixels that matter most
+    or with these alone, has the data set's own architecture and training; on your own --data, that of MODEL, and a new
+    order of the images every epoch. A score is the area between the accuracies of random pixels and of the attribution,
+    over the fractions from 0 to 1: positive where the attribution finds pixels that matter more than random ones.
     """
     if options.data.own is not None:
         roar(read(Plan, vars(options)), options.run, options.data)
         return
     study = options.study()
     run = begin(options.run, variant=options.variant, computes=False)
-    from robint_tf.networks.files import models
     from robint_tf.store import results
+    from robint_tf.study import given
 
     from ..studies.grid import Grid
 
     def own(dataset: "Dataset") -> "Network":
-        shape, n_classes = dataset.train.x.shape[1:], len(dataset.class_names)
-        return models.load(options.model, x_shape=shape, n_classes=n_classes, bounds=options.bounds)
+        return given.from_file(options.model, dataset, options.bounds)
 
     grid = Grid(study, run, data_dir=options.data.data_dir, offline=options.data.offline, own=own)
     explained, completeness = grid.own, tried(grid)
@@ -126,6 +125,7 @@ def command(options: Options) -> None:
     run.display.end()
     tests = scores_of(study.fractions, study.methods, cells, baseline)
     diff_roar = diff_roar_of(study.fractions, study.methods, cells)
+    click.echo(f"explained: {options.model.name}, variant {options.variant}")
     print_retrainings(study.fractions, tests, diff_roar)
     print_completeness(completeness)
     print_shapes(controls)

@@ -78,16 +78,13 @@ def command(options: Options) -> None:
     run = begin(options.run)
     loaded = options.data.read(bounds=options.bounds)
     from robint_tf import manifold
-    from robint_tf.networks.files import models, vae_gans
+    from robint_tf.networks.files import vae_gans
+    from robint_tf.study.given import from_file
 
     test = loaded.test.take(options.n_test)
     refuse_one_image(test, loaded)
-    shape, n_classes = test.x.shape[1:], len(loaded.class_names)
-    saved = vae_gans.load(options.vae_gan, x_shape=shape)
-    networks = {
-        name: models.load(path, x_shape=shape, n_classes=n_classes, bounds=options.bounds)
-        for name, path in files.items()
-    }
+    saved = vae_gans.load(options.vae_gan, x_shape=test.x.shape[1:])
+    networks = {name: from_file(path, loaded, options.bounds) for name, path in files.items()}
     other_data = trained_on_others(saved.train_data, loaded, saved.spec.n_train)
     project = manifold.Projector(saved.model, z="mean")
     health = manifold.health(test.x, project, saved.discriminator_loss, batch_size=options.batch_size)

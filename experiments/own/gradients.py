@@ -11,14 +11,12 @@ from ..parsing import was_given
 from ..progress import wrapped
 from ..run import begin, sha256, today
 from .distance import trained_on_others
-from .options import OwnDataOptions
+from .options import OWN_VARIANT, OwnDataOptions
 from .vae_gan import as_json, print_health, refuse_one_image
 
 if TYPE_CHECKING:
     from robint_tf.study.gradients import Gradients
 
-VARIANT = "corrected"
-"""Of J, as for the networks of section 2.1: the same cross entropy, whose gradient survives where they are sure."""
 MOST = 1000
 """Test images unless told otherwise: intervals are narrow enough, and tangent spaces cost a derivative a dimension."""
 CHOICES = {"own": "--data", "vae_gan": "--vae-gan", "bounds": "--bounds", "seed": "--seed"}
@@ -54,29 +52,29 @@ def refuse(model: Path | None) -> None:
 def gradients(plan: Plan, options: RunOptions, place: OwnDataOptions) -> None:
     """Measure what the store lacks, print means and intervals, write results and their figure."""
     _ = place.name_of_images  # refused before TensorFlow starts
-    variant = plan.variant or VARIANT
+    variant = plan.variant or OWN_VARIANT
     run = begin(options, out=plan.out, variant=variant)
     loaded = place.read(bounds=plan.bounds)
     from robint_tf import manifold
     from robint_tf.attacks import evaluation
     from robint_tf.networks import classifiers
-    from robint_tf.networks.files import models, vae_gans
-    from robint_tf.study.gradients import MOST_VALUES, measures_of
+    from robint_tf.networks.files import vae_gans
+    from robint_tf.study.given import from_file
+    from robint_tf.study.gradients import measures_of, no_rare_share
 
-    shape, n_classes = loaded.test.x.shape[1:], len(loaded.class_names)
     test = loaded.test.take(min(plan.n_test or MOST, len(loaded.test.y)))
-    saved = vae_gans.load(plan.vae_gan, x_shape=shape) if plan.vae_gan else None
+    saved = vae_gans.load(plan.vae_gan, x_shape=loaded.test.x.shape[1:]) if plan.vae_gan else None
     if saved:
         refuse_one_image(test, loaded)
-    network = models.load(plan.model, x_shape=shape, n_classes=n_classes, bounds=plan.bounds)
+    network = from_file(plan.model, loaded, plan.bounds)
     accuracy = evaluation.accuracy(network, test.x, test.y)
-    fits = loaded.train.x[0].size <= MOST_VALUES
+    reason = no_rare_share(loaded.train.x)
     run.display.begin(f"gradients of {plan.model.name} at {len(test.y)} images")
     found = measures_of(
         network,
         test.x,
         vae_gan=saved.model if saved else None,
-        train=loaded.train.x if fits else None,
+        train=None if reason else loaded.train.x,
         variant=variant,  # type: ignore[arg-type]
         seed=plan.seed,
         store=run.store,
@@ -91,7 +89,7 @@ def gradients(plan: Plan, options: RunOptions, place: OwnDataOptions) -> None:
         "bounds": plan.bounds or (-1, 1),
         "dataset": loaded.name,
         "data_source": loaded.source,
-        "train_data": loaded.train.fingerprint.as_json() if fits else None,
+        "train_data": None if reason else loaded.train.fingerprint.as_json(),
         "test_data": test.fingerprint.as_json(),
         "accuracy": accuracy.value,
         "seed": plan.seed,
@@ -108,13 +106,8 @@ def gradients(plan: Plan, options: RunOptions, place: OwnDataOptions) -> None:
             click.echo(told, err=True)
         print_health(health)
     print_table(found)
-    if not fits:
-        click.echo(
-            wrapped(
-                f"no rare share: an image has {loaded.train.x[0].size} values, directions of least variance are "
-                f"found for up to {MOST_VALUES}"
-            )
-        )
+    if reason:
+        click.echo(wrapped(f"no rare share: {reason}"))
     paths = run.save(f"gradient_measures_{plan.model.stem}", {**about, **found.content()}, figure=found.figure)
     click.echo("wrote " + ", ".join(map(str, paths)))
 

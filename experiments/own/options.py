@@ -1,4 +1,4 @@
-"""Where data are that may be the user's own: what --dataset and --data say, for every command that takes both."""
+"""What commands on one's own network take: where the data are, --dataset and --data, and what is explained."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from robint_tf.catalogue import DATASETS, OWN
+from robint_tf.specs import VARIANTS
 
 from ..options import DataOptions, data_options
 from ..parameters import DatasetName
@@ -14,6 +15,19 @@ from ..parsing import chain
 
 if TYPE_CHECKING:
     from robint_tf.data.datasets import Dataset
+
+OWN_VARIANT = "corrected"
+"""Of one's own networks, as of the functions of `robint_tf.study`: what is explained is the same cross entropy, whose
+gradient survives where they are sure."""
+
+own_variant_option = click.option(
+    "--variant",
+    type=click.Choice(VARIANTS, case_sensitive=False),
+    default=OWN_VARIANT,
+    show_default=True,
+    help="What is explained: corrected, a loss whose gradient does not round to 0 where the network is sure, as in "
+    "Python; or what the paper's sections explain, following the authors' code or the paper's text.",
+)
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ class Plan:
         """Of each network. `UsageError` without epochs, which nobody knows for the user's own data."""
         if self.epochs is None:
             raise click.UsageError("nobody knows for how many epochs to train on your data; give --epochs.")
-        return Training(epochs=self.epochs, batch_size=self.batch_size)
+        return Training(epochs=self.epochs, batch_size=self.batch_size, shuffle=True)
 
 
 def roar(plan: Plan, options: RunOptions, place: OwnDataOptions) -> None:
@@ -51,12 +51,10 @@ def roar(plan: Plan, options: RunOptions, place: OwnDataOptions) -> None:
     training, _ = plan.training, place.name  # refused before TensorFlow starts
     run = begin(options, variant=plan.variant)
     dataset = place.read(n_train=plan.n_train, n_test=plan.n_test, bounds=plan.bounds)
-    from robint_tf.networks.files import models
-    from robint_tf.study.given import precision_of
+    from robint_tf.study.given import from_file, precision_of
     from robint_tf.study.retraining import Retrainings
 
-    shape, n_classes = dataset.train.x.shape[1:], len(dataset.class_names)
-    network = models.load(plan.model, x_shape=shape, n_classes=n_classes, bounds=plan.bounds)
+    network = from_file(plan.model, dataset, plan.bounds)
     training = replace(training, precision=precision_of(network))
     with Retrainings(
         network,
@@ -79,7 +77,10 @@ def roar(plan: Plan, options: RunOptions, place: OwnDataOptions) -> None:
         )
         found = _made(work, run)
         tests, diff_roar = _tested(found)
-        click.echo(f"accuracy of the explained network: {found.accuracy:.2%} of {found.n_test} test images")
+        click.echo(
+            f"explained: {plan.model.name}, variant {plan.variant}, accuracy {found.accuracy:.2%} of {found.n_test} "
+            "test images"
+        )
         print_retrainings(found.fractions, tests, diff_roar)
         print_completeness(completeness)
         print_shapes(found.controls)

@@ -39,12 +39,9 @@ def fresh(
     `ValueError` if the spec's precision is not that of the network's layers.
     """
     from robint_tf.networks import classifiers
-    from robint_tf.networks.files import models
-    from robint_tf.study.given import check_precision, untrained
+    from robint_tf.study.given import check_precision, from_file, untrained
 
-    shape, n_classes = dataset.train.x.shape[1:], len(dataset.class_names)
-    like = models.load(model, x_shape=shape, n_classes=n_classes, bounds=bounds)
-    network = untrained(like, None, None, dataset.train.x)
+    network = untrained(from_file(model, dataset, bounds), None, None, dataset.train.x)
     check_precision(network, spec.training.precision)
     return network, replace(spec, architecture=classifiers.architecture_of(network))
 

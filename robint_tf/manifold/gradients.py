@@ -198,7 +198,8 @@ def sensitivity(
 def rare_directions(x: np.ndarray, *, share: float = RARE) -> np.ndarray:
     """Principal directions of images x (N, H, W, C) that together hold the last `share` of their variance, (d, m).
 
-    From the eigenvectors of the covariance in float64: d of 3,072 takes a minute of a CPU.
+    From the eigenvectors of the covariance in float64: d of 3,072 takes a minute of a CPU. Of fewer than about 2 d
+    images many of the directions are there for want of images: none of so few happens to vary along them.
     """
     flat = x.reshape(len(x), -1)
     mean = flat.mean(axis=0, dtype=np.float64)

@@ -146,10 +146,13 @@ def check_network(network: Network, x: np.ndarray, y: np.ndarray | None = None) 
     check_finite(logits)
     # The logits of a single image may add up to 1 by chance, not those of its negative as well.
     if _are_probabilities(logits) and _are_probabilities(called(network, 0.5 * (1 - x[:EXAMINED]))):
-        raise InputError("the network returns probabilities (rows sum to 1); remove its softmax, attacks need logits.")
-    if logits.min() >= 0 and logits.max() <= 1 and _last_activation(network) in SQUASHING:
         raise InputError(
-            f"the network ends in a {_last_activation(network)}; remove it, attacks need logits, one a class."
+            "the network returns probabilities (rows sum to 1), attacks need logits; remove its softmax"
+            f"{_without(network)}."
+        )
+    if logits.min() >= 0 and logits.max() <= 1 and (name := _end(network)[1]) in SQUASHING:
+        raise InputError(
+            f"the network ends in a {name}, attacks need logits, one a class; remove it{_without(network)}."
         )
     n_classes = logits.shape[-1]
     if y is not None and (y.min() < 0 or y.max() >= n_classes):
@@ -162,18 +165,23 @@ def _are_probabilities(values: np.ndarray) -> bool:
     return bool(values.min() >= 0 and np.allclose(values.sum(axis=-1), 1, atol=5e-3))
 
 
-SQUASHING = ("sigmoid", "hard_sigmoid", "softmax")
-"""Activations that a last layer may not have."""
+SQUASHING = ("sigmoid", "hard_sigmoid", "hardsigmoid", "softmax")
+"""Activations that a last layer may not have, or be."""
 
 
-def _last_activation(network: Network) -> str:
-    """The name of the activation of the last layer; empty if it has none, or layers are not known."""
-    last: Any = network.network if isinstance(network, Bounded) else network
-    while isinstance(last, keras.Model):
-        if not last.layers:
-            return ""
-        last = last.layers[-1]
-    return str(getattr(getattr(last, "activation", None), "__name__", ""))
+def _end(network: Network) -> tuple[Any, str]:
+    """The last layer or operation, and the name of its activation, or of what it is."""
+    *_, last = None, *_in_order(network.network if isinstance(network, Bounded) else network)
+    return last, str(getattr(getattr(last, "activation", None), "__name__", type(last).__name__)).lower()
+
+
+def _without(network: Network) -> str:
+    """A line of code by which a network loses what `_end` names; empty where none is sure."""
+    network = network.network if isinstance(network, Bounded) else network
+    last, _ = _end(network)
+    if not hasattr(last, "activation") or last is not network.layers[-1]:
+        return ""
+    return ": network.layers[-1].activation = keras.activations.linear"
 
 
 def called(network: Network, x: np.ndarray) -> np.ndarray:
@@ -226,24 +234,29 @@ def check_finite(values: np.ndarray, first: int = 0, what: str = "logits") -> No
 
 def rescales(network: Network) -> bool:
     """Whether a network scales its images before its first weights, and nobody has said in which bounds they are."""
-    for layer in _in_order(network):
-        if isinstance(layer, layers.Rescaling | layers.Normalization):
+    for part in _in_order(network):
+        is_sum = type(part).__name__ in SCALING and not isinstance(part, layers.Layer)
+        if is_sum or isinstance(part, layers.Rescaling | layers.Normalization):
             return True
-        if isinstance(layer, Bounded) or layer.trainable_variables:
+        if isinstance(part, Bounded) or getattr(part, "trainable_variables", False):
             return False
     return False
 
 
-def _in_order(network: Network) -> Iterator[layers.Layer]:
-    """The layers of a network, those of networks within it in their place; a `Bounded` one as a whole."""
+SCALING = ("Add", "Subtract", "Multiply", "Divide", "TrueDivide")
+"""Operations of images and numbers, as where a functional model is made of image / 255."""
+
+
+def _in_order(network: Network) -> Iterator[Any]:
+    """The layers of a network and its operations that are none; of networks within it, a `Bounded` one as a whole."""
     if isinstance(network, Bounded):
         yield network
         return
-    for layer in network.layers:
-        if isinstance(layer, keras.Model):
-            yield from _in_order(layer)
+    for part in network.operations if isinstance(network, keras.Function) else network.layers:
+        if isinstance(part, keras.Model):
+            yield from _in_order(part)
         else:
-            yield layer
+            yield part
 
 
 _SAID: "weakref.WeakKeyDictionary[Network, set[str]]" = weakref.WeakKeyDictionary()

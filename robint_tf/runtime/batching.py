@@ -3,9 +3,11 @@
 import warnings
 import weakref
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any, TypeVar
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from robint_tf.errors import InputError
@@ -58,9 +60,9 @@ Compiled = TypeVar("Compiled")
 def per_network(network: keras.Model, key: object, make: Callable[[Any], Compiled]) -> Compiled:
     """What make(network) compiles for a network, made once per key, which dies with its network.
 
-    It is compiled again when layers of the network were added, removed, frozen or given another activation since, when
-    a number or text was changed that is a public attribute of an own layer, and after `device.configure` chose
-    otherwise between XLA and none.
+    It is compiled again when layers of the network were added, removed, frozen or given another activation or precision
+    since, when a number, a text, a function or a tensor was changed that is a public attribute of a layer, or in one
+    that is a list, such as the rate of a Dropout, and after `device.configure` chose otherwise between XLA and none.
     """
     functions = _COMPILED.setdefault(network, {})
     key = key, device.jit_compile(), device.training_block(), device.tf32(), _structure(network)
@@ -71,9 +73,20 @@ def per_network(network: keras.Model, key: object, make: Callable[[Any], Compile
 
 def _structure(network: keras.Model) -> tuple:
     """What of a network is laid down when it is compiled: its layers, which are trained, and how they compute."""
-    return tuple(
-        (weakref.ref(layer), layer.trainable, _reference(getattr(layer, "activation", None)), _settings(layer))
-        for layer in network._flatten_layers()
+    layers = network._flatten_layers()
+    operations = [
+        part
+        for layer in layers
+        if isinstance(layer, keras.Function)
+        for part in layer.operations
+        if not isinstance(part, keras.layers.Layer)
+    ]
+    return (
+        *(
+            (layer.trainable, layer.dtype_policy.name, _reference(getattr(layer, "activation", None)))
+            for layer in layers
+        ),
+        *((weakref.ref(part), _settings(part)) for part in (*layers, *operations)),
     )
 
 
@@ -81,12 +94,30 @@ PROGRESS = ("built", "compiled", "stop_training", "stop_evaluating", "stop_predi
 """Attributes by which Keras says what it has done with a network."""
 
 
-def _settings(layer: keras.layers.Layer) -> tuple:
-    """Numbers and texts that are public attributes of a layer of an own class."""
-    if type(layer).__module__.split(".")[0] in ("keras", "robint_tf"):
-        return ()
-    public = {name: value for name, value in vars(layer).items() if name[0] != "_" and name not in PROGRESS}
-    return tuple((name, value) for name, value in public.items() if isinstance(value, bool | int | float | str))
+def _settings(part: Any) -> tuple:
+    """The public attributes of a layer, or of what it consists of, as far as `_laid_down` knows them."""
+    found: list[Any] = []
+    for name, value in vars(part).items():
+        if name[0] != "_" and name not in PROGRESS and (laid := _laid_down(value)) is not None:
+            found += name, laid
+    return tuple(found)
+
+
+def _laid_down(value: Any) -> Any:
+    """Something that differs where a program made with a value would; nothing for values of other kinds."""
+    if value is None or type(value) in (bool, int, float, str):  # most are; the rest takes longer to tell
+        return value
+    if isinstance(value, FunctionType):
+        return weakref.ref(value)
+    if isinstance(value, tuple | list):
+        return tuple(map(_laid_down, value))
+    if isinstance(value, int | float | str):
+        return value
+    if isinstance(value, keras.regularizers.Regularizer | keras.constraints.Constraint):
+        return _settings(value)
+    if isinstance(value, np.ndarray | tf.Tensor):
+        return id(value)  # the program that uses it keeps it
+    return None
 
 
 def _reference(value: Any) -> Any:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import is_dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import keras
@@ -17,6 +18,7 @@ from robint_tf.data.datasets import Dataset, Split
 from robint_tf.errors import InputError
 from robint_tf.networks.bounds import Bounded
 from robint_tf.networks.classifiers import Network
+from robint_tf.networks.files import models
 from robint_tf.networks.inputs import called
 from robint_tf.specs import PRECISIONS, Precision
 from robint_tf.training.adversarial import AdversarialClassifier
@@ -36,20 +38,43 @@ Method: TypeAlias = "str | Explainer | tuple[np.ndarray, np.ndarray]"
 def network_of(model: Network, bounds: Bounds | None) -> Network:
     """The model as one of images in [-1, 1]. bounds: what it takes; None: [-1, 1], as of any `Bounded` one.
 
-    An `AdversarialClassifier` knows its own. `ValueError` for what is not a Keras model, and for other bounds than
-    those.
+    Of an `AdversarialClassifier` it is the network that this trains, with the bounds that it knows. `ValueError` for
+    what is not a Keras model, and for other bounds than those.
     """
     if not isinstance(model, keras.Model):
         raise InputError(f"the network is {type(model).__name__}; give a Keras model from images to logits.")
-    stated = model.bounds if isinstance(model, AdversarialClassifier) else None
-    if stated is not None and bounds is not None and tuple(bounds) != tuple(stated):
-        (low, high), (lowest, highest) = stated, bounds
-        raise InputError(
-            f"the network was made for images in [{low:g}, {high:g}], and the bounds are {lowest:g} and {highest:g}."
-        )
-    if isinstance(model, Bounded) or (bounds is None and stated is None):
+    if isinstance(model, AdversarialClassifier):
+        stated = model.bounds
+        if stated is not None and bounds is not None and tuple(bounds) != tuple(stated):
+            (low, high), (lowest, highest) = stated, bounds
+            raise InputError(
+                f"the network was made for images in [{low:g}, {high:g}], and the bounds are {lowest:g} and "
+                f"{highest:g}."
+            )
+        return network_of(model.network, bounds or stated)
+    if isinstance(model, Bounded) or bounds is None:
         return model
-    return Bounded(model, checks.bounds(bounds or stated))
+    return Bounded(model, checks.bounds(bounds))
+
+
+def from_file(path: Path | str, dataset: Dataset, bounds: Bounds | None) -> Network:
+    """The network in the `.keras` file `path`, see `models.load`, as one of images in [-1, 1] that fits a data set.
+
+    dataset: whose images and classes it takes; bounds: of the images that it takes, None for [-1, 1]. Of an
+    `AdversarialClassifier` that was saved whole it is the network that this trains. `ValueError` as there, and for
+    other bounds than such a one was made for.
+    """
+    shape, n_classes = dataset.test.x.shape[1:], len(dataset.class_names)
+    network = models.load(path, x_shape=shape, n_classes=n_classes, bounds=bounds)
+    inner = network.network if isinstance(network, Bounded) else network
+    if not isinstance(inner, AdversarialClassifier):
+        return network
+    if inner.bounds is not None and tuple(inner.bounds) != tuple(bounds or (-1, 1)):
+        low, high = inner.bounds
+        raise InputError(
+            f"{path} says that it takes images in [{low:g}, {high:g}]; give bounds {low:g},{high:g}.", argument="bounds"
+        )
+    return network_of(inner, bounds)
 
 
 def split_of(data: Data, bounds: Bounds | None, what: str) -> Split:
@@ -83,8 +108,9 @@ def _collected(data: tf.data.Dataset, what: str) -> tuple[np.ndarray, np.ndarray
     parts = list(zip(*data.as_numpy_iterator(), strict=True))
     if not parts:
         raise InputError(f"{what} is a tf.data.Dataset without examples.")
-    join = np.stack if np.ndim(parts[1][0]) == 0 else np.concatenate
-    x, y = (join(part) for part in parts)
+    images, labels = parts[0][0], parts[1][0]  # the label of a single image may have the shape (1,), as Keras gives it
+    in_batches = np.ndim(labels) > 0 and len(images) == len(labels)
+    x, y = ((np.concatenate if in_batches else np.stack)(part) for part in parts)
     return x, y
 
 

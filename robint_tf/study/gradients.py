@@ -31,6 +31,8 @@ from robint_tf.study.outcomes import Outcome
 
 MOST_VALUES = 4096
 """Values of an image up to which the directions of least variance are found: their covariance takes the square."""
+IMAGES_PER_VALUE = 2
+"""Fewer images vary along fewer directions than there are, and most directions would be rare whatever the network."""
 BLOCK = 100
 """Images that are measured together; an interruption loses the work on one block."""
 
@@ -120,19 +122,16 @@ def gradient_measures(
     See `manifold.gradients`. bounds: the pixel range of images and model, see `robint_tf.study`. store: folder, or
     `Store`, that keeps the measures of each `BLOCK` of images, so that a call that was interrupted goes on where it
     was; None keeps nothing. progress: told how many images are done, of those that the store lacks. Warns where the
-    VAE-GAN is too poor to stand for the manifold. `ValueError` for whatever cannot be used, and for `train` with images
-    of more than `MOST_VALUES` values.
+    VAE-GAN is too poor to stand for the manifold. `ValueError` for whatever cannot be used, and for `train` of which
+    `no_rare_share` says so.
     """
     network, x = network_of(model, bounds), arrays.scaled(inputs.images(x), bounds=bounds)
     if train is not None:
         train = arrays.scaled(inputs.images(train), bounds=bounds, what="train: ")
         if train.shape[1:] != x.shape[1:]:
             raise InputError(f"train has images of shape {train.shape[1:]}, x of {x.shape[1:]}; give one shape.")
-        if train[0].size > MOST_VALUES:
-            raise InputError(
-                f"an image has {train[0].size} values; directions of least variance are found for up to "
-                f"{MOST_VALUES}, leave train out, or give smaller images."
-            )
+        if reason := no_rare_share(train):
+            raise InputError(f"{reason}; leave train out.")
     problems: tuple[str, ...] = ()
     if vae_gan is not None and len(x) > 1:  # of one alone nobody can tell
         problems = tuple(manifold.health(x, Projector(vae_gan, z="mean"), batch_size=batch_size).problems)
@@ -150,6 +149,19 @@ def gradient_measures(
         progress=progress,
     )
     return replace(found, problems=problems)
+
+
+def no_rare_share(train: np.ndarray) -> str:
+    """Why directions of least variance are not found of images train (M, H, W, C); empty where they are."""
+    n, size = len(train), train[0].size
+    if size > MOST_VALUES:
+        return f"an image has {size} values, directions of least variance are found for up to {MOST_VALUES}"
+    if n < IMAGES_PER_VALUE * size:
+        return (
+            f"there are {n} training images of {size} values, directions of least variance need at least "
+            f"{IMAGES_PER_VALUE * size} images"
+        )
+    return ""
 
 
 def measures_of(

@@ -74,9 +74,10 @@ class AdversarialClassifier(keras.Model):
         network = keras.saving.deserialize_keras_object(config["network"])
         return cls(**config | {"network": network, "attack": attack})
 
-    def fit(self, x: Any = None, y: Any = None, **options: Any) -> Any:
+    def fit(self, x: Any = None, y: Any = None, *args: Any, **options: Any) -> Any:
         """As Keras' own, after arrays x (N, ...) and y (N,), or a `tf.data.Dataset`'s first batch, have been checked.
 
+        args, options: of Keras' own, the batch size and so on.
         `ValueError` for images, labels or networks that `inputs` refuses.
         """
         if y is not None:
@@ -86,7 +87,7 @@ class AdversarialClassifier(keras.Model):
             for batch in x.take(1):
                 images, labels, _ = keras.utils.unpack_x_y_sample_weight(batch)
                 self._check(inputs.images(images), inputs.labels(labels))
-        return super().fit(x, y, **options)
+        return super().fit(x, y, *args, **options)
 
     def _check(self, x: np.ndarray, y: np.ndarray) -> None:
         images = x if self.bounds is None else arrays.scaled(x, bounds=self.bounds)

@@ -65,7 +65,8 @@ def fit_classifier(
     x: (N, ...) float32 in [-1, 1]; y: integer labels (N,) or (N, 1); NumPy or TensorFlow. training: how; attack: the
     adversary, None for standard training. progress: called about twice a second with how far it is. `ValueError` for
     images, labels and networks that `inputs` refuses. trades: beta of TRADES, see `training.trades`; the loss of a
-    batch is then that of TRADES, its accuracy the one on adversarial images. The last batch of an epoch may be smaller.
+    batch is then that of TRADES, its accuracy the one on adversarial images. Regularisers of weights add to the loss;
+    networks with other losses of their own are refused. The last batch of an epoch may be smaller.
     initialise: True begins from the initial weights that belong to `training.seed`, whatever the network holds; False
     goes on from its own weights, with a new optimiser. It may be left out for a network as `classifiers.build` made it,
     which begins from those of the seed; for any other, `ValueError`, since weights would be lost or kept unasked.
@@ -130,13 +131,18 @@ def fit_classifier(
 
 
 def _refuse_losses(network: Network) -> None:
-    """`ValueError` for a network with regularisers, whose losses the step would leave out."""
+    """`ValueError` for a network with losses other than those of `_penalties`, which the step would leave out."""
     active = any(getattr(layer, "activity_regularizer", None) is not None for layer in network._flatten_layers())
-    if network.losses or active:
+    if active or len(network.losses) > len(_penalties(network.trainable_variables)):
         raise InputError(
-            f"the network {network.name!r} has losses of its own (regularisers), which this training leaves out; "
-            "remove them, or train it by Model.fit of AdversarialClassifier."
+            f"the network {network.name!r} has losses of its own (of activities, or by add_loss), which this training "
+            "leaves out; remove them, or train it by Model.fit of AdversarialClassifier."
         )
+
+
+def _penalties(variables: list[keras.Variable]) -> list[tf.Tensor]:
+    """The losses of the regularisers of weights, scalars."""
+    return [v.regularizer(v) for v in variables if v.regularizer is not None]
 
 
 def _order(n: int, training: Training, epoch: int) -> tf.Tensor:
@@ -176,7 +182,7 @@ def _trades_step(network: Network, optimizer: keras.Optimizer, kind: Kind) -> Ca
         forward = for_training(network)
         with tf.GradientTape() as tape:
             clean, attacked = (tf.cast(forward(images), tf.float32) for images in (x, x_adv))
-            loss = tf.reduce_mean(trades_step.loss(clean, attacked, y, beta))
+            loss = sum(_penalties(variables), tf.reduce_mean(trades_step.loss(clean, attacked, y, beta)))
         optimizer.apply(tape.gradient(loss, variables), variables)
         hits = tf.equal(tf.argmax(attacked, axis=-1, output_type=tf.int32), y)
         return tf.stack([tf.reduce_mean(tf.cast(hits, tf.float32)), loss])
@@ -194,7 +200,7 @@ def _step(network: Network, optimizer: keras.Optimizer, kind: Kind | None) -> Ca
         forward = for_training(network)
         with tf.GradientTape() as tape:
             logits = tf.cast(forward(x), tf.float32)
-            loss = tf.reduce_mean(xent(logits, y))
+            loss = sum(_penalties(variables), tf.reduce_mean(xent(logits, y)))
         optimizer.apply(tape.gradient(loss, variables), variables)
         hits = tf.equal(tf.argmax(logits, axis=-1, output_type=tf.int32), y)
         return tf.stack([tf.reduce_mean(tf.cast(hits, tf.float32)), loss])

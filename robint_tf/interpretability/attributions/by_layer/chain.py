@@ -10,12 +10,15 @@ from functools import partial
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import layers
 
 from robint_tf.errors import InputError
 from robint_tf.networks.bounds import Bounded
 from robint_tf.networks.classifiers import Network
+from robint_tf.networks.inputs import PIXEL_MAX, PIXEL_MIN
+from robint_tf.runtime import device
 
 INSTEAD = "Choose one that needs gradients only, such as integrated_gradients."
 
@@ -92,20 +95,29 @@ def pulled(function: Callable[[tf.Tensor], tf.Tensor], x: tf.Tensor, weights: tf
     return tape.gradient(out, x, output_gradients=weights, unconnected_gradients="zero")
 
 
-def chain(network: Network) -> list[Stage]:
+def chain(network: Network, x_shape: tuple[int, ...]) -> list[Stage]:
     """The stages of a network at inference, with the weights that it has now; call it where a graph is built.
 
-    `ValueError` that names the first layer that is of no known kind, and for networks whose layers do not follow one
-    another: subclassed ones, and functional ones with branches.
+    x_shape: of an image (H, W, C). `ValueError` that names the first layer or operation that is of no known kind; for
+    networks whose layers do not follow one another: subclassed ones, and functional ones with branches; and where the
+    stages give other logits than the network.
     """
+    with tf.init_scope():  # once for a graph, and not as a part of it
+        _check_logits(network, _stages(network), x_shape)
+    return _stages(network)
+
+
+def _stages(network: Network) -> list[Stage]:
     stages: list[Stage] = []
     for layer in _in_order(network):
         make = STAGES.get(type(layer))
         made = make(layer) if make else None
         if made is None:
+            kind = "layer" if isinstance(layer, layers.Layer) else "operation"
+            instead = "" if kind == "layer" else "Use a layer in its place, such as ReLU or Rescaling. "
             raise InputError(
-                f"layer {layer.name!r} ({type(layer).__name__}) has no rule in this attribution; it takes networks of "
-                f"Dense, Conv2D, ReLU, poolings, Flatten, Dropout and BatchNormalization. {INSTEAD}"
+                f"{kind} {layer.name!r} ({type(layer).__name__}) has no rule in this attribution; it takes networks of "
+                f"Dense, Conv2D, ReLU, poolings, Flatten, Dropout and BatchNormalization. {instead}{INSTEAD}"
             )
         before = stages[-1] if stages else None
         if isinstance(layer, layers.BatchNormalization) and isinstance(before, Weighted):
@@ -113,6 +125,27 @@ def chain(network: Network) -> list[Stage]:
         else:
             stages += made
     return stages
+
+
+TOLERANCE, COARSE = 1e-3, 0.1
+"""Of logits, as a share of the largest: in float32, and where a network computes in fewer digits than the stages."""
+
+
+def _check_logits(network: Network, stages: list[Stage], x_shape: tuple[int, ...]) -> None:
+    """`ValueError` unless the stages compute what the network does on a few images, of noise and of one colour."""
+    rng = np.random.default_rng(0)
+    noise, colours = (rng.uniform(PIXEL_MIN, PIXEL_MAX, (3, *shape)) for shape in (x_shape, (1, 1, x_shape[-1])))
+    x = tf.constant(np.concatenate([noise, np.broadcast_to(colours, noise.shape)]), tf.float32)
+    expected = tf.cast(network(x, training=False), tf.float32).numpy()
+    for stage in stages:
+        x = stage(x)
+    is_exact = all(layer.compute_dtype == "float32" for layer in network._flatten_layers()) and not device.tf32()
+    allowed = (TOLERANCE if is_exact else COARSE) * np.abs(expected).max()
+    if np.isfinite(expected).all() and not np.allclose(x.numpy(), expected, rtol=0, atol=allowed):
+        raise InputError(
+            f"the layers of the network {network.name!r}, one after the other, give other logits than the network "
+            f"itself, so this attribution would explain another network. {INSTEAD}"
+        )
 
 
 def bounds_at(stages: list[Stage], low: tf.Tensor, high: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -123,8 +156,8 @@ def bounds_at(stages: list[Stage], low: tf.Tensor, high: tf.Tensor) -> tuple[tf.
     return low, high
 
 
-def _in_order(network: Network) -> Iterator[layers.Layer]:
-    """The layers of a network and of those within it, each fed by the one before."""
+def _in_order(network: Network) -> Iterator[Any]:
+    """The layers of a network and of those within it, and operations that are none, each fed by the one before."""
     if isinstance(network, Bounded):
         yield network.rescale
         yield from _in_order(network.network)
@@ -135,9 +168,11 @@ def _in_order(network: Network) -> Iterator[layers.Layer]:
             f"the network {network.name!r} is of the class {kind.__name__}, whose layers may be called in any way; "
             f"this attribution takes Sequential and functional networks. {INSTEAD}"
         )
+    parts = network.layers
     if kind is not keras.Sequential:
         _check_unbranched(network)
-    for layer in network.layers:
+        parts = network.operations  # `layers` leaves out those of `keras.ops`, such as a sum or a ReLU
+    for layer in parts:
         if isinstance(layer, keras.Model):
             yield from _in_order(layer)
         else:

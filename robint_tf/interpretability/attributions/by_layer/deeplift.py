@@ -29,7 +29,7 @@ def deeplift(
     hands the difference of its outputs to where the greater of both has its maximum. So the sum over an image is
     logit(x) - logit(b): see `completeness`. baseline: b, (H, W, C). Networks as in `chain`.
     """
-    stages = chain(network)
+    stages = chain(network, x.shape[1:])
     start = (tf.zeros_like(baseline) if settings.baseline == "zero" else baseline)[None]
     at_baseline = [start]
     for stage in stages:

@@ -16,7 +16,7 @@ def guided_backpropagation(network: Network, x: tf.Tensor, variant: str = "autho
     (Adebayo et al., 2018), and come near to a reconstruction of the image (Nie et al., 2018). A measure of
     interpretability that prefers them measures something else. Networks as in `chain`.
     """
-    stages = chain(network)
+    stages = chain(network, x.shape[1:])
 
     def logits(x: tf.Tensor) -> tf.Tensor:
         for stage in stages:

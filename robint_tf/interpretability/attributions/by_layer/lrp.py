@@ -42,7 +42,9 @@ def lrp_epsilon(
     goes to 0 (Ancona et al., 2018), so it says nothing that `gradient_x_input` does not; it is here as a check, and
     because it is asked for. Networks as in `chain`.
     """
-    return _relevance(x, [(stage, _epsilon_or_passed(stage, settings.epsilon)) for stage in chain(network)])
+    return _relevance(
+        x, [(stage, _epsilon_or_passed(stage, settings.epsilon)) for stage in chain(network, x.shape[1:])]
+    )
 
 
 def lrp_composite(
@@ -58,7 +60,7 @@ def lrp_composite(
     10.1; there the first layer of a network of images). Networks as in `chain`; gamma is meant for convolutions of
     inputs that are not negative, which those behind a ReLU are.
     """
-    stages = chain(network)
+    stages = chain(network, x.shape[1:])
     first = next((i for i, stage in enumerate(stages) if isinstance(stage, Weighted)), len(stages))
     epsilon, gamma = settings.epsilon, settings.gamma
     rules: list[tuple[Stage, Rule]] = []
