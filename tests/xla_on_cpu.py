@@ -12,6 +12,7 @@ import os
 import re
 import signal
 import time
+import warnings
 from functools import partial
 
 import keras
@@ -25,12 +26,12 @@ from robint_tf.attacks.pgd import Kind, Numbers, attack_dataset
 from robint_tf.data import datasets
 from robint_tf.interpretability import attributions
 from robint_tf.networks import classifiers, vae_gan
-from robint_tf.runtime import device
+from robint_tf.runtime import device, xla
 from robint_tf.runtime.interrupts import Interrupted
 from robint_tf.specs import PGD, Training
 from robint_tf.store.checkpoints import Checkpoint
+from robint_tf.training import AdversarialClassifier, loop
 from robint_tf.training import classifier as training
-from robint_tf.training import loop
 from robint_tf.training.classifier import fit_classifier
 from robint_tf.training.vae_gan import fit_vae_gan
 
@@ -273,6 +274,81 @@ def test_a_vae_gan_trains_in_blocks(like_a_gpu, tmp_path, monkeypatch):
     assert steps.numpy() == 12  # round(13 / 2) = 6 batches an epoch
     np.testing.assert_allclose(history.losses["encoder"], [x[:12].sum() / 6] * 2, rtol=1e-6)
     np.testing.assert_allclose(history.losses["discriminator"], [3.5, 9.5])
+
+
+def own_network(*layers):
+    """A small network with layers of one's own choice, and images and labels for it."""
+    stages = [keras.layers.Input(SHAPE), *layers, keras.layers.Flatten(), keras.layers.Dense(3)]
+    return keras.Sequential(stages), photos(10)
+
+
+def test_keras_own_loop_is_compiled_as_the_package_chooses(like_a_gpu, tmp_path):
+    """Keras itself compiles by XLA wherever a GPU exists, whatever is known of it."""
+    x, y = photos(10)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+    def compiled(**options):
+        model = AdversarialClassifier(small_network(), L2)
+        model.compile("adam", loss, metrics=["accuracy"], **options)
+        return model
+
+    plain = compiled()
+    assert plain.jit_compile is False
+    assert compiled(jit_compile=True).jit_compile is True
+    like_a_gpu()
+    by_xla = compiled()
+    assert by_xla.jit_compile is True
+    assert compiled(jit_compile=False).jit_compile is False
+    assert compiled(run_eagerly=True).jit_compile is False
+    for model in (plain, by_xla):
+        model.fit(x, y, batch_size=5, shuffle=False, verbose=0)
+    for a, b in zip(by_xla.get_weights(), plain.get_weights(), strict=True):
+        assert np.abs(a - b).mean() < 1e-5
+    by_xla.save(tmp_path / "trained.keras")
+    device.configure("cpu", jit="off")
+    loaded = keras.saving.load_model(tmp_path / "trained.keras")
+    assert loaded.jit_compile is False
+    assert loaded.optimizer.iterations == by_xla.optimizer.iterations
+    loaded.fit(x, y, batch_size=5, verbose=0)
+
+
+def test_a_network_that_xla_refuses_is_trained_without_it(like_a_gpu):
+    """Whether its layer says so itself, or XLA is the first to say it."""
+    settings = Training(epochs=2, batch_size=5)
+    quiet, (x, y) = own_network(keras.layers.RandomRotation(0.1))
+    honest, _ = own_network(keras.layers.RandomZoom(0.1))
+    quiet.layers[0].supports_jit = True
+    like_a_gpu()
+    with pytest.warns(UserWarning, match="cannot compile the operation ImageProjectiveTransformV3; going on without"):
+        found = fit_classifier(quiet, x, y, settings, initialise=True)
+    with pytest.warns(UserWarning, match=r"\(RandomZoom\) .* cannot be compiled by XLA; the network runs without it"):
+        other = fit_classifier(honest, x, y, settings, L2, initialise=True)
+    assert np.isfinite([found.loss, other.loss]).all()
+    assert device.jit_compile()
+
+
+def test_another_error_of_a_compiled_function_is_its_own(like_a_gpu):
+    like_a_gpu()
+    run = xla.compiled(autograph=False)(lambda x: tf.reshape(x, [3]))
+    with pytest.raises((tf.errors.InvalidArgumentError, ValueError), match=r"(?i)reshape"):
+        run(tf.zeros([4]))
+    asks = xla.compiled(autograph=False)(lambda x: tf.numpy_function(np.sort, [x], tf.float32))
+    with pytest.warns(UserWarning, match="operation PyFunc"):
+        np.testing.assert_array_equal(asks(tf.constant([2.0, 1.0])), [1, 2])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        asks(tf.constant([2.0, 1.0]))
+
+
+def test_an_epoch_of_fewer_batches_than_a_block_is_one_block(like_a_gpu):
+    (x, y), settings = photos(9), Training(epochs=1, batch_size=4)
+    like_a_gpu()
+    network, seen = small_network(), []
+    fit_classifier(network, x, y, settings, initialise=False, progress=lambda p: seen.append(p.batch))
+    program = programs_of(network, SHAPE, None)
+    assert seen == [3]
+    assert (program.cache_info().currsize, program.cache_info().misses) == (2, 2)  # two batches of four, one of one
+    assert program(2, 4).experimental_get_tracing_count() == 1
 
 
 def test_tensorfloat_32_is_off_unless_it_is_chosen(like_a_gpu):

@@ -22,7 +22,7 @@ from robint_tf.attacks.pgd import predict
 from robint_tf.intervals import LEVEL, Interval
 from robint_tf.networks.classifiers import Network
 from robint_tf.networks.vae_gan import VAEGAN
-from robint_tf.runtime import device
+from robint_tf.runtime import xla
 from robint_tf.runtime.batching import per_network
 
 SENSITIVITY_EPS = tuple((2 * np.logspace(-3, 2, 20)[12:16]).tolist())
@@ -87,9 +87,8 @@ def _jacobian(vae_gan: VAEGAN) -> Callable[[tf.Tensor], tf.Tensor]:
     def make(model: VAEGAN) -> Callable:
         k = vae_gan.latent_dim
 
-        @tf.function(
+        @xla.compiled(
             input_signature=[tf.TensorSpec([None, *vae_gan.encoder.example_shape], tf.float32)],
-            jit_compile=device.jit_compile(),
             autograph=False,
         )
         def run(x: tf.Tensor) -> tf.Tensor:
