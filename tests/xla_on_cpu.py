@@ -25,12 +25,13 @@ from robint_tf.attacks import pgd
 from robint_tf.attacks.pgd import Kind, Numbers, attack_dataset
 from robint_tf.data import datasets
 from robint_tf.interpretability import attributions
+from robint_tf.manifold import distance, gradients
 from robint_tf.networks import classifiers, vae_gan
 from robint_tf.runtime import device, xla
 from robint_tf.runtime.interrupts import Interrupted
 from robint_tf.specs import PGD, Training
 from robint_tf.store.checkpoints import Checkpoint
-from robint_tf.training import AdversarialClassifier, loop
+from robint_tf.training import AdversarialClassifier, loop, trades
 from robint_tf.training import classifier as training
 from robint_tf.training.classifier import fit_classifier
 from robint_tf.training.vae_gan import fit_vae_gan
@@ -218,6 +219,69 @@ def test_attributions_agree(like_a_gpu, method):
     np.testing.assert_allclose(attributions.attribute(network, x, method), expected, rtol=1e-4, atol=1e-6)
     again = processor_seconds(attributions.attribute, network, x, method)
     assert processor_seconds(attributions.attribute, network, photos(11, seed=2)[0], method) < 10 * again + 0.1
+
+
+@pytest.mark.parametrize(
+    "method",
+    ["integrated_gradients:steps=3", "guided_backpropagation", "deeplift", "lrp_composite"],
+)
+def test_attributions_through_a_max_pooling_agree(like_a_gpu, method):
+    network, (x, _) = small_network(), photos(4)
+    expected = attributions.attribute(network, x, method, reduction="signed")
+    like_a_gpu()
+    found = attributions.attribute(network, x, method, reduction="signed")
+    np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
+
+
+def test_trades_agrees(like_a_gpu, monkeypatch):
+    """From a start that is not random: XLA draws other numbers from the same seed."""
+    monkeypatch.setattr(trades, "start", lambda x, *_: 1e-3 * tf.sin(50 * x))
+    (x, y), settings = photos(15), Training(epochs=1, batch_size=5)
+    on_cpu = small_network()
+    expected = fit_classifier(on_cpu, x, y, settings, LINF, trades=6.0, initialise=False)
+    like_a_gpu()
+    network = small_network()
+    found = fit_classifier(network, x, y, settings, LINF, trades=6.0, initialise=False)
+    np.testing.assert_allclose(found.loss, expected.loss, rtol=1e-3)
+    for a, b in zip(network.get_weights(), on_cpu.get_weights(), strict=True):
+        assert np.abs(a - b).mean() < 1e-3
+
+
+def test_statistics_are_trained_in_a_block(like_a_gpu):
+    (x, y), settings = photos(15), Training(epochs=2, batch_size=5, seed=3)
+
+    def trained():
+        network, _ = own_network(keras.layers.BatchNormalization())
+        return network, fit_classifier(network, x, y, settings, initialise=True).loss
+
+    on_cpu, expected = trained()
+    like_a_gpu()
+    network, found = trained()
+    np.testing.assert_allclose(found, expected, rtol=1e-3)
+    for a, b in zip(network.variables, on_cpu.variables, strict=True):
+        assert np.abs(a.numpy() - b.numpy()).mean() < 1e-3, a.path
+
+
+def test_the_state_of_a_dropout_moves_on_within_a_block(like_a_gpu, monkeypatch):
+    """To what single batches make of it, by XLA, too, which draws other numbers from it than TensorFlow does."""
+    like_a_gpu()
+    (x, y), settings, losses = photos(15), Training(epochs=2, batch_size=5, seed=3), []
+    for block in (BLOCK, 1):
+        monkeypatch.setattr(device, "TRAINING_BLOCK", block)
+        network, _ = own_network(keras.layers.Dropout(0.5))
+        losses.append(fit_classifier(network, x, y, settings, initialise=True).loss)
+    np.testing.assert_allclose(*losses, rtol=1e-4)
+
+
+def test_projections_and_their_derivatives_agree(like_a_gpu):
+    x = np.random.default_rng(0).uniform(-1, 1, (5, 4, 4, 1)).astype("float32")
+    found = []
+    for choose in (lambda: None, like_a_gpu):
+        choose()
+        model = small_vae_gan()
+        found.append((distance.Projector(model)(x), gradients._jacobian(model)(tf.constant(x))))
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
 
 
 def all_weights(model):
