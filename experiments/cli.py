@@ -30,6 +30,7 @@ COMMANDS = {
     "section-3-3": ("sections.section_3_3", "Figure 5: interpretability against test accuracy."),
     "roar": ("commands.roar", "ROAR and KAR of your own classifier."),
     "road": ("beyond.road", "What gradients of your own classifier are worth, without retraining: a minute."),
+    "methods": ("beyond.methods", "Other attributions than the paper's, of a standard and the most robust networks."),
     "gradients": ("beyond.gradients", "How loss gradients lie to the image manifold, against attack strength."),
     "vae-gan": ("own.vae_gan", "Train a VAE-GAN, which stands for the manifold of your own images."),
     "distance": ("own.distance", "Distance of adversarial examples of your own classifiers to that manifold."),

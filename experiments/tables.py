@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from robint_tf import labels
 from robint_tf.errors import InputError
 from robint_tf.paper import published, report_markdown
 from robint_tf.paper.beyond import tables as beyond
@@ -194,6 +195,27 @@ def beyond_scores(loss: str, collection: Collection) -> str:
     return _not_run(f"robint section-3-2 --preset paper --losses {loss}") if found is None else beyond.scores(found)
 
 
+def methods(collection: Collection) -> str:
+    """Beyond the paper: scores by network and method; DiffROAR and ROAD are areas, ROAD's with its interval."""
+    found = collection.content.get("methods")
+    if found is None:
+        return _not_run("robint methods --preset quick")
+    heads = ["network", "method", "ROAR", "KAR", "DiffROAR", "ROAD"]
+    rows = []
+    for network in found["networks"]:
+        for i, row in enumerate(network["maps"]):
+            cells = [row["remove"]["score"], row["keep"]["score"], row["diff_roar"] and row["diff_roar"]["area"]]
+            rows.append(
+                [
+                    text(network["name"]) if i == 0 else "",
+                    text(labels.ATTRIBUTIONS[row["attribution"]]),
+                    *(_number(cell, "{:.4f}") for cell in cells),
+                    _with_interval(row["road"]["area"], row["road"]["interval"], form="{:.3f}"),
+                ]
+            )
+    return table(heads, rows)
+
+
 def authors_quick(collection: Collection) -> str:
     """What the authors' code gives at the scale of `quick`, beside our results of that preset."""
     found = collection.content.get("section_3_2_xent")
@@ -221,6 +243,7 @@ RESULTS: dict[str, Callable[[Collection], str]] = {
     "networks_xent": partial(grid_networks, "xent"),
     "attack_steps": attack_steps,
     "scores_xent": partial(beyond_scores, "xent"),
+    "methods": methods,
     "authors_quick": authors_quick,
 }
 """Tables of our own numbers by the name in their marks."""

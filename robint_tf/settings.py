@@ -49,6 +49,11 @@ class Settings:
         return cls(**found)
 
     @property
+    def gradients(self) -> int:
+        """How many gradients a map takes."""
+        return 1
+
+    @property
     def told(self) -> str:
         """The settings that are not the defaults, as people read them: "steps 20", or nothing."""
         differ = [field.name for field in fields(self) if getattr(self, field.name) != field.default]
@@ -67,6 +72,11 @@ class IntegratedGradients(Settings):
         checks.count(self, "steps", 1)
         checks.choice(self, "baseline", BASELINES)
 
+    @property
+    def gradients(self) -> int:
+        """One at each step."""
+        return self.steps
+
 
 @dataclass(frozen=True, kw_only=True)
 class SmoothGrad(Settings):
@@ -81,6 +91,11 @@ class SmoothGrad(Settings):
         checks.count(self, "samples", 1)
         checks.number(self, "noise", positive=True)
         checks.seed(self, "seed")
+
+    @property
+    def gradients(self) -> int:
+        """One of each sample."""
+        return self.samples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,3 +172,13 @@ def settings_of(name: str) -> Settings | None:
     if found is None or kind is None:
         return None
     return kind.of(found[2] or found[3] or "")
+
+
+def gradients_of(name: str) -> int:
+    """How many gradients a map of an attribution takes.
+
+    >>> gradients_of("gradient"), gradients_of("integrated_gradients:steps=20")
+    (1, 20)
+    """
+    settings = settings_of(name)
+    return 1 if settings is None else settings.gradients

@@ -2,6 +2,7 @@
 
 import os
 import random
+import resource
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as `robint` does: two processes share two cores
@@ -41,6 +42,33 @@ def pytest_collection_modifyitems(items):
     """Files that take longest come first, so that no process is left with one of them at the end."""
     rank = {f"test_{name}.py": i for i, name in enumerate(LONGEST)}
     items.sort(key=lambda item: rank.get(item.path.name, len(rank)))
+
+
+SPENT = pytest.StashKey[list]()
+
+
+def pytest_configure(config):
+    config.stash[SPENT] = []
+
+
+def pytest_sessionfinish(session):
+    """Of each process of pytest: CPU seconds of its own, and of the processes that its tests started."""
+    own, started = (sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["spent"] = own, started
+    elif not session.config.stash[SPENT]:
+        session.config.stash[SPENT].append((own, started))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    if "spent" in getattr(node, "workeroutput", {}):
+        node.config.stash[SPENT].append(node.workeroutput["spent"])
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    own, started = (sum(seconds) for seconds in zip(*config.stash[SPENT], strict=True))
+    terminalreporter.write_line(f"CPU: {own:.0f} s in the tests' own processes, {started:.0f} s in those they started")
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -1,14 +1,15 @@
 """What the paper does not have: schedules, controls beside the scores, power, and the commands road and gradients."""
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 from types import SimpleNamespace
 
 import keras
 import numpy as np
 import pytest
 
-from robint_experiments.beyond import controls, gradient_study, power, schedules
+from robint_experiments import tables
+from robint_experiments.beyond import controls, gradient_study, methods, power, schedules
 from robint_experiments.studies import grid_results, pictures
 from robint_experiments.studies.presets import ATTRIBUTIONS, SECTION_2_1, SECTION_3_2, SMOOTHED, UNAWARE
 from robint_tf.data import datasets as data
@@ -81,7 +82,7 @@ class KnownGrid:
         found = {}
         for cell in self.study.cells(source):
             found.setdefault((cell.attribution, cell.occlusion), []).append(self.hits(cell)[-1] / N_TEST)
-        return {key: np.array(values).reshape(2, 2) for key, values in found.items()}
+        return {key: np.array(values).reshape(2, -1) for key, values in found.items()}
 
     def measured(self):
         accuracy = SimpleNamespace(value=0.5, interval=(0.4, 0.6), n=N_TEST)
@@ -119,6 +120,38 @@ def test_scores_by_schedule_are_those_of_the_accuracies_of_these_epochs(axis, tm
     assert mean["correlation"] == pytest.approx(np.corrcoef(x, y)[0, 1])
     schedules.print_table(content | block)
     assert "after 3 of 4" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("part", "epochs", "left"),
+    [
+        (slice(19, 20), 20, slice(19, 20)),
+        (slice(15, 20), 20, slice(15, 19)),
+        (slice(0, 2), 2, slice(0, 1)),
+        (slice(9, 10), 20, slice(9, 10)),
+    ],
+)
+def test_the_last_epoch_is_not_compared_with_a_mean_that_contains_it(part, epochs, left):
+    assert schedules.without_last(part, epochs) == left
+
+
+def test_the_order_of_a_mean_is_compared_without_the_last_epoch():
+    """Scores whose last epoch turns the order round: a mean with it would follow it."""
+
+    class Turning(KnownGrid):
+        def hits(self, cell):
+            start = 40 if cell.attribution == RANDOM else 20
+            tenths = 0 if cell.source is None or cell.source.attack is None else round(10 * cell.source.attack.eps)
+            return np.array([start + tenths, start + tenths, start + tenths, start + 100 - 5 * tenths])
+
+    grid = Turning()
+    measured = grid.measured()
+    content = grid_results.figure(STUDY, measured, "xent", "strength")
+    found = schedules.compared(grid, measured, content)["schedules"]
+    _, mean, *_ = found["series"][0]["readings"]
+    assert mean["reading"] == "mean of the last 4"
+    assert mean["rank_correlation"] > 0  # ROAR: fewer hits, a higher score
+    assert mean["rank_agreement"] == pytest.approx(-1)
 
 
 def test_networks_whose_epochs_are_unknown_have_scores_all_the_same():
@@ -215,14 +248,47 @@ def test_powered_finds_the_authors_slopes_and_no_smaller_design_does():
     assert least(POWERED) >= 0.8
     assert least(replace(POWERED, n_explained=POWERED.n_explained - 1)) < 0.8
     assert least(PAPER) < 0.8
-    assert len(POWERED.networks()) == 88
-    assert len({e.spec for e in POWERED.networks() if e.norm is None}) >= inference.LEAST_STANDARD
+    assert len(POWERED.networks()) == 143
+    assert len({e.spec for e in POWERED.networks() if e.norm is None}) >= inference.LEAST_OF_EACH
     cells = [c for source in (None, *(e.spec for e in POWERED.networks())) for c in POWERED.cells(source)]
-    assert len(cells) == 88 * 20 + 10
+    assert len(cells) == 143 * 20 + 50
     assert {e.spec.attack.n_steps for e in POWERED.networks() if e.norm} == {7}
-    assert {(c.n_train, c.training) for c in cells} <= {(c.n_train, c.training) for c in PAPER.cells(None)}
+    assert {(c.n_train, replace(c.training, seed=0)) for c in cells} == {(PAPER.n_train, PAPER.retraining)}
     for norm, radii in POWERED.eps.items():
         assert set(radii) < set(PAPER.eps[norm])
+
+
+def test_found_is_what_the_report_calls_so():
+    """The slope with the least power, found with 80% by the test of the report: the other series tell nothing."""
+    row = min(power.powers(POWERED), key=lambda row: row["power"])
+    x = np.repeat([0.0, *(eps / published.STRONGEST["l2"] for eps in POWERED.eps["l2"])], POWERED.n_explained)
+    rng, found = np.random.default_rng(0), []
+    for _ in range(400):
+        fit = inference.slope(x, row["authors_slope"] * x + rng.normal(0, row["sd"], len(x)))
+        found.append(inference.holm([fit.p] + [1.0] * 7)[0] < 0.05)
+    assert np.mean(found) == pytest.approx(row["power"], abs=0.06)
+
+
+def test_every_network_is_retrained_from_seeds_of_its_own():
+    """With one seed for all, what it makes of smooth maps would go with attack strength in every network."""
+    for study in (SECTION_3_2["quick"], POWERED, PAPER):
+        seeds = {e.spec: {c.training.seed for c in study.cells(e.spec)} for e in study.networks()}
+        assert all(len(own) == study.n_seeds for own in seeds.values())
+        assert len(set().union(*seeds.values())) == study.n_seeds * len(study.networks())
+    same = {
+        SECTION_3_2["quick"].networks()[1].spec,
+        replace(SECTION_3_2["quick"], eps={"l2": (0.16,)}).networks()[1].spec,
+    }
+    assert len(same) == 1  # a part of the grid has the seeds of the whole
+
+
+def test_ten_draws_of_random_pixels_are_the_baseline():
+    cells = PAPER.cells(None)
+    for occlusion in OCCLUSIONS:
+        for fraction in PAPER.fractions:
+            drawn = [c for c in cells if (c.occlusion, c.fraction) == (occlusion, fraction)]
+            assert len({c.mask_seed for c in drawn}) == len({c.training.seed for c in drawn}) == len(drawn) == 5
+    assert len(replace(PAPER, n_seeds=7).cells(None)) == 7 * 10  # never fewer than of a map
 
 
 def test_more_retrainings_and_fractions_narrow_the_spread():
@@ -342,6 +408,12 @@ def test_gradients_are_measured_once_and_drawn(robint, tiny_2_1, tmp_path, monke
     assert nearest["rare_share"]["mean"] < found["chance"]["rare_share"]  # images do not differ where they do not vary
     measured = {p: p.stat().st_mtime_ns for p in (tmp_path / "store" / "GradientSpec").rglob("manifest.json")}
     assert len(measured) == 2 * 4  # blocks; three networks and the nearest image
+    alone = robint("gradients", "--dataset", "mnist", "--preset", "smoke", "--n-test", "1", "--out", "one")
+    assert alone.count("(no interval)") == 4  # the share in rare directions; the others are not valid
+    for network in results.read(tmp_path / "one" / "gradients_mnist.json")["networks"]:
+        assert [network[m]["interval"] for m in ("tangent_share", "sensitivity", "rare_share")] == [None] * 3
+    assert (tmp_path / "one" / "gradients_mnist.png").exists()
+    measured = {p: p.stat().st_mtime_ns for p in (tmp_path / "store" / "GradientSpec").rglob("manifest.json")}
     monkeypatch.setattr(gradient_study.GradientRunner, "_make", None)
     robint("gradients", "--dataset", "mnist", "--preset", "smoke", "--n-test", "6")
     assert {p: p.stat().st_mtime_ns for p in measured} == measured
@@ -365,3 +437,51 @@ def test_the_nearest_image_is_of_the_same_class():
         of_class = digits.train.x[digits.train.y == y]
         distances = np.linalg.norm((of_class - x).reshape(len(of_class), -1), axis=1)
         np.testing.assert_allclose(image, of_class[distances.argmin()], atol=1e-6)
+
+
+def test_other_methods_are_cells_of_the_same_grid():
+    options = {f.name: None for f in fields(methods.Options)} | {
+        "preset": "quick",
+        "strongest": 2,
+        "variant": "authors",
+    }
+    study = methods.Options(**options | {"attributions": (), "norms": (), "fractions": ()}).study()
+    quick = SECTION_3_2["quick"]
+    assert [str(e) for e in study.networks()] == [
+        "standard", *(f"{norm} xent eps {eps:g}" for norm, radii in quick.eps.items() for eps in radii[-2:])
+    ]  # fmt: skip
+    for explained in study.networks():
+        cells = study.cells(explained.spec)
+        assert set(quick.cells(explained.spec)) == {c for c in cells if c.attribution in ATTRIBUTIONS}
+        assert len(cells) == len(methods.METHODS) * 2 * 3
+    assert study.cells(None) == quick.cells(None)
+    assert "integrated_gradients(steps=50,baseline=fill)" in study.methods
+
+
+def test_methods_are_scored_drawn_and_made_once(robint, tmp_path):
+    grid = ["--preset", "smoke", "--norms", "l2", "--fractions", "0.5", "--strongest", "1", "--n-road", "20"]
+    args = ["methods", *grid, "--attribution", "gradient", "--attribution", "vargrad:samples=2"]
+    text = robint(*args)
+    made = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("manifest.json")}
+    found = results.read(tmp_path / "figures" / "methods.json")
+    fractions, baseline = np.array(found["fractions"]), found["baseline"]
+    assert [network["name"] for network in found["networks"]] == ["standard", "l2 xent eps 1.6"]
+    for network in found["networks"]:
+        gradient, vargrad = network["maps"]
+        assert (gradient["attribution"], vargrad["attribution"][:18]) == ("gradient", "vargrad(samples=2,")
+        for test, score in scores.SCORES.items():
+            for row in (gradient, vargrad):
+                expected = score(fractions, np.mean(row[test]["accuracies"], 1), np.mean(baseline[test], 1))
+                assert row[test]["score"] == pytest.approx(float(expected))
+        low, high = vargrad["road"]["interval"]
+        assert low <= vargrad["road"]["area"] <= high
+        assert f"{vargrad['road']['area']:.4f}" in text
+        assert 0 < gradient["gini"] < 1
+    assert robint(*args).splitlines()[-1] == text.splitlines()[-1]
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("manifest.json")} == made
+    robint("redraw", "figures/methods.json", "--out", "again")
+    assert (tmp_path / "again" / "methods.png").read_bytes() == (tmp_path / "figures" / "methods.png").read_bytes()
+    shown = tables.methods(comparison.collect(tmp_path / "figures"))
+    assert "| standard | G |" in shown
+    assert shown.count("VarGrad") == 2
+    assert "robint methods" in tables.methods(comparison.collect(tmp_path / "again"))

@@ -79,7 +79,9 @@ def test_what_the_authors_own_numbers_support():
     assert of_the_authors("strength") == {"holds": 15, "inconclusive": 1}
     low, high = CLAIMS["strength.cw.linf.keep.gradient"].authors().interval
     assert (round(low, 2), round(high, 2)) == (-0.20, 0.62)
-    assert of_the_authors("figure_1.order") == {"holds": 11}  # one of the 12 panels shows another's networks
+    read = {"holds": 2, "holds as far as visible": 6, "inconclusive": 3}
+    assert of_the_authors("figure_1.order") == read  # one of the 12 panels shows another's networks
+    assert of_the_authors("resistance") == {"holds": 4, "inconclusive": 4}
     assert of_the_authors("gx_above_g") == {"holds": 8}
     assert CLAIMS["figure_3.order"].authors().outcome == "holds"
 
@@ -202,8 +204,27 @@ def test_norms_are_compared_at_equal_accuracy():
     found = grid.l2_above_linf("remove", "gradient", points)
     assert found.outcome == "holds"
     assert found.value == pytest.approx(0.01, abs=0.001)
+    standard = points[KEY]._replace(score=np.append(points[KEY].score[0] + 1, points[KEY].score[1:]))
+    assert grid.l2_above_linf("remove", "gradient", {**points, KEY: standard}) == found  # which is of neither norm
     apart = {**points, ("linf", "remove", "gradient"): Points(eps, accuracy + 0.5, eps, None)}
     assert grid.l2_above_linf("remove", "gradient", apart).outcome == "inconclusive"
+
+
+def test_the_gap_of_two_lines_is_covered_as_often_as_its_interval_says():
+    """Six networks of each norm, the standard one among them, of unlike scatter; parallel lines, so no gap."""
+    rng, eps = np.random.default_rng(1), np.linspace(0, 1, 6)
+    accuracy = {"l2": 0.7 - eps / 10, "linf": 0.7 - eps / 4}
+    outcomes = Counter()
+    for _ in range(800):
+        common = rng.normal(0, 0.002)
+        points = {}
+        for norm, sd in (("l2", 0.001), ("linf", 0.002)):
+            score = 0.5 - accuracy[norm] / 2 + np.append(common, rng.normal(0, sd, 5))
+            points[norm, "remove", "gradient"] = Points(eps, accuracy[norm], score, None)
+        outcomes[grid.l2_above_linf("remove", "gradient", points).outcome] += 1
+    assert 0.03 <= 1 - outcomes["inconclusive"] / 800 <= 0.07
+    few = {key: Points(p.eps[:3], p.accuracy[:3], p.score[:3], None) for key, p in points.items()}
+    assert "too few robust networks" in grid.l2_above_linf("remove", "gradient", few).text
 
 
 def panel(shares, probability=0.99, holds=True, trained_with="xent", reversal=0.0):
@@ -373,8 +394,8 @@ def test_data_that_are_not_verified_decide_nothing_and_it_is_said():
     assert not protocols.decides(silent)
     assert "the file does not say whether" in CLAIMS["accuracy.mnist"].evaluate(silent).text
     section = panel([0.7] * 3) | provenance("paper") | {"test_data": {}}
-    assert not protocols.decides(section | {"test_data_verified": False})
-    assert protocols.decides(section | {"test_data_verified": True})
+    assert protocols.standing(section | {"test_data_verified": False}) == "data"
+    assert protocols.standing(section | {"test_data_verified": True}) == "networks"
     assert protocols.verdict("fails", "data") == "differs on these data"
 
 
@@ -436,7 +457,7 @@ def test_one_rule_judges_a_group_and_is_named():
         assert len({c.authors_rule or c.rule for c in members if c.authors}) <= 1
     modes, means = (CLAIMS[f"figure_1.{kind}.mnist.l2.xent"] for kind in ("order", "means"))
     assert modes.rule == means.rule == claims.ORDER_RULE
-    assert modes.authors_rule == claims.POINTS
+    assert modes.authors_rule == claims.MODES_READ
     assert CLAIMS["strength.xent.l2.remove.gradient"].authors_rule == ""  # the same as for ours
     assert CLAIMS["criterion.xent.l2.remove.gradient"].authors_rule == claims.POINTS
 
@@ -507,6 +528,19 @@ def test_another_scale_agrees_or_differs_and_reproduces_nothing():
     words = {outcome: protocols.verdict(outcome, "scale") for outcome in ("holds", "fails", "inconclusive", "not run")}
     assert list(words.values()) == ["agrees at this scale", "differs at this scale", "inconclusive", "not run"]
     assert set(words.values()) <= set(protocols.VERDICTS)
+
+
+def test_one_network_of_each_kind_decides_nothing_about_training():
+    """Section 2.1's intervals are over images: at whatever scale, what they find is of these networks."""
+    found = panel([0.7] * 3) | provenance("paper")
+    assert protocols.standing(found) == "networks"
+    assert not protocols.decides(found)
+    assert protocols.scale(found) == "paper"
+    assert protocols.standing(panel([0.7] * 3) | provenance("quick")) == "scale"
+    words = [protocols.verdict(outcome, "networks") for outcome in ("holds", "fails", "inconclusive")]
+    assert words == ["agrees for these networks", "differs for these networks", "inconclusive"]
+    for key in ("order", "means", "nearer"):
+        assert "how trainings differ" in CLAIMS[f"figure_1.{key}.mnist.l2.xent"].rule
 
 
 def test_a_part_of_the_grid_or_of_the_panels_decides_its_part_only():

@@ -15,6 +15,7 @@ def test_moran_by_hand():
     checkers = np.indices((8, 8)).sum(axis=0)[None] % 2
     assert controls.moran(checkers) == pytest.approx([-1])
     assert np.isnan(controls.moran(np.ones((1, 4, 4)))).all()
+    assert np.isnan(controls.moran(np.full((1, 32, 32), 0.1))).all()  # whose mean is not 0.1 to the last bit
 
 
 def test_moran_of_a_mask_is_the_formula_for_masks():

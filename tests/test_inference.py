@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from robint_tf.interpretability import inference, scores
+from robint_tf.interpretability import inference, scores, welch
 from robint_tf.paper import published
 
 
@@ -62,6 +62,7 @@ def test_the_quadratic_terms_p_is_that_of_the_f_test():
     line, parabola = (np.sum(np.square(y - np.polyval(np.polyfit(x, y, d), x))) for d in (1, 2))
     f = (line - parabola) / (parabola / 18)
     assert inference.curvature_p(x, y) == pytest.approx(stats.f.sf(f, 1, 18), rel=1e-6)
+    assert inference.curvature_p(x, np.full(21, 0.1)) is None
 
 
 def test_the_authors_roar_scores_saturate_in_every_series():
@@ -94,8 +95,11 @@ def test_every_eps_must_exceed_the_standard_networks():
     eps = np.repeat([0.0, 1.0, 2.0, 3.0], 6)
     clear = rng.normal(0, 0.1, 24) + eps
     found = inference.above_standard(eps, clear)
-    by_hand = [stats.ttest_ind(clear[eps == e], clear[eps == 0], alternative="greater").pvalue for e in (1.0, 2.0, 3.0)]
-    assert found.p == pytest.approx(max(by_hand), abs=1e-4)
+    own = {"equal_var": False, "alternative": "greater"}
+    by_hand = [stats.ttest_ind(clear[eps == e], clear[eps == 0], **own) for e in (1.0, 2.0, 3.0)]
+    worst = max(by_hand, key=lambda test: test.pvalue)
+    assert found.p == pytest.approx(worst.pvalue)
+    assert found.interval.low == pytest.approx(worst.confidence_interval().low)
     assert found.p < 0.001
     assert found.interval.low > 0
     one_is_not = np.where(eps == 2, clear - 2, clear)
@@ -103,12 +107,43 @@ def test_every_eps_must_exceed_the_standard_networks():
     assert inference.above_standard(eps[2:], clear[2:]) is None  # four standard networks
 
 
-def test_the_intersection_union_test_keeps_its_level():
-    """One eps equal to standard, all others far above: the largest p is uniform."""
-    rng, eps, wrong = np.random.default_rng(4), np.repeat([0.0, 1.0, 2.0], [5, 2, 2]), 0
-    for _ in range(1000):
-        wrong += inference.above_standard(eps, rng.normal(0, 1, 9) + np.where(eps == 2, 50, 0)).p < 0.05
-    assert 0.03 <= wrong / 1000 <= 0.075
+@pytest.mark.parametrize("sd", [0.25, 1.0, 4.0])
+def test_the_tests_against_standard_networks_keep_their_level(sd):
+    """However standard networks vary: one eps equal to them and the others far above, or all of them equal to them."""
+    rng, eps = np.random.default_rng(4), np.repeat([0.0, 1.0, 2.0, 3.0], [5, 5, 7, 7])
+    above = below = 0
+    for _ in range(600):
+        score = rng.normal(0, np.where(eps == 0, sd, 1), len(eps))
+        above += inference.above_standard(eps, score + np.where(eps > 1, 50, 0)).p < 0.05
+        below += inference.below_standard(eps, score) < 0.05
+    assert 0.025 <= above / 600 <= 0.075
+    assert below / 600 <= 0.075
+
+
+def test_how_networks_vary_is_not_taken_from_those_of_another_eps():
+    eps = np.array([0, 0, 0, 0, 0, 1.0])
+    score = np.array([0.0100, 0.0101, 0.0099, 0.01005, 0.00995, 0.0125])
+    for found in (inference.above_standard(eps, score), inference.below_standard(eps, score)):
+        assert found is None
+    assert inference.unanswered(eps) == "needs 5 networks of every eps, there is 1 of eps 1"
+    assert inference.unanswered(eps[1:]) == "needs 5 standard networks, there are 4"
+    assert inference.unanswered(np.zeros(5)) == "there is no robust network"
+    assert inference.unanswered(np.repeat([0.0, 1.0], 5)) == ""
+
+
+def test_scores_that_do_not_vary_are_compared_as_they_are():
+    eps = np.repeat([0.0, 1.0], 5)
+    assert inference.above_standard(eps, eps).p == 0
+    assert inference.above_standard(eps, -eps).p == inference.below_standard(eps, eps) == 1
+    assert inference.above_standard(eps, np.ones(10)).p == inference.below_standard(eps, np.ones(10)) == 1
+
+
+def test_the_height_of_a_line_has_the_error_of_its_regression():
+    """The prediction of the mean at 2 for y = 1, 2, 4 on 0, 1, 2: 23/6, variance 1/6 (1/3 + 1/2)."""
+    found = welch.line_at(np.arange(3), np.array([1, 2, 4]), 2)
+    assert (found.value, found.error, found.freedom) == pytest.approx((23 / 6, np.sqrt(5 / 36), 1))
+    assert welch.line_at(np.arange(2), np.arange(2), 1) is None
+    assert welch.line_at(np.ones(4), np.arange(4), 1) is None
 
 
 def test_holm_by_hand():

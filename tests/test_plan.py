@@ -109,6 +109,22 @@ def test_a_plan_of_section_2_1_counts_the_vae_gan_and_as_a_file_holds_the_printe
     assert study["unit_seconds"] is None
 
 
+def test_a_plan_of_other_methods_counts_the_gradients_of_their_maps(robint, tmp_path):
+    args = ("--device-rate", "1", "--preset", "smoke", "--norms", "l2", "--strongest", "1", "--fractions", "0.5")
+
+    def retrainings(*methods):
+        given = [word for method in methods for word in ("--attribution", method)]
+        robint("plan", "methods", *args, *given, "--json", tmp_path / "p.json")
+        (study,) = results.read(tmp_path / "p.json")["studies"]
+        assert study["power"] == []  # slopes of the paper's maps are another question
+        (load,) = (load for load in study["loads"] if load["name"] == "retrainings")
+        return load
+
+    one, two = retrainings("gradient"), retrainings("gradient", "integrated_gradients:steps=7")
+    assert two["missing"] - one["missing"] == 2 * 2  # networks, tests
+    assert two["attack_steps"] == 8 * one["attack_steps"] == 8 * 2 * (100 + 50)
+
+
 def test_what_is_done_is_not_planned(robint, monkeypatch):
     robint("section-2-2", "--preset", "smoke", "--seeds", "1")
     text = robint("plan", "--calibrate", "0", "section-2-2", "--preset", "smoke", "--seeds", "2")

@@ -54,17 +54,35 @@ def test_every_mode_that_is_not_hidden_lies_on_the_published_axis():
     ]
 
 
+CLOSE = [("cifar10", "l2", "cw"), ("cifar10", "linf", "xent"), ("cifar10", "linf", "cw")]
+
+
 @pytest.mark.parametrize("panel", PANELS, ids="-".join)
 def test_the_order_of_a_published_panel_is_read_from_its_modes(panel, monkeypatch):
-    """Any two neighbouring curves exchanged, it would not be the paper's."""
+    """Any two neighbouring curves exchanged that are farther apart than the reading error, it would not be the paper's.
+
+    The whole order is supported only where the whole order is seen.
+    """
     dataset, norm, loss = panel
     modes = published.FIGURE_1_MODES[dataset][norm, loss]
-    assert verdicts.authors_manifold_order(*panel).outcome == "holds"
+    error = published.FIGURE_1_READING_ERROR[dataset]
+    found = verdicts.authors_manifold_order(*panel)
+    expected = "inconclusive" if panel in CLOSE else "holds as far as visible" if None in modes else "holds"
+    assert found.outcome == expected
+    assert ("hidden" in found.text) == (None in modes)
+    assert ("within the reading error" in found.text) == (panel in CLOSE)
     known = [i for i, mode in enumerate(modes) if mode is not None]
     for i, j in pairwise(known):
         changed = list(modes)
         changed[i], changed[j] = modes[j], modes[i]
+        close = i > 0 and abs(modes[i] - modes[j]) <= error
         if i == 0:  # the test images' curve belongs below the strongest network's, which comes last
-            changed = [modes[-1] + 0.001, *modes[1:]]
+            changed = [modes[-1] + 2 * error, *modes[1:]]
         monkeypatch.setitem(published.FIGURE_1_MODES[dataset], (norm, loss), tuple(changed))
-        assert verdicts.authors_manifold_order(*panel).outcome == "fails"
+        outcome = verdicts.authors_manifold_order(*panel).outcome
+        assert outcome == ("inconclusive" if close else "fails")
+
+
+def test_an_order_that_contradicts_somewhere_is_not_saved_by_what_is_unsure_elsewhere(monkeypatch):
+    monkeypatch.setitem(published.FIGURE_1_MODES["cifar10"], ("l2", "cw"), (0.088, 0.1402, 0.1396, 0.11, 0.1176))
+    assert verdicts.authors_manifold_order("cifar10", "l2", "cw").outcome == "fails"

@@ -13,7 +13,7 @@ import pytest
 
 from robint_experiments import tables as result_tables
 from robint_experiments.commands import report as command
-from robint_tf.paper import claims, comparison, glossary, report, report_markdown, report_page
+from robint_tf.paper import claims, comparison, glossary, protocols, report, report_markdown, report_page
 from robint_tf.store import results
 
 ROOT = Path(__file__).parents[1]
@@ -176,6 +176,28 @@ def test_the_totals_are_those_of_the_verdicts(committed_page):
     assert int(theirs[1]) == sum(row["authors"] is not None for row in found["claims"])
     decided = sum(verdicts.count(v) for v in ("reproduced", "not reproduced", "yes", "no"))
     assert report.sentence(found).startswith(f"{decided} of {len(verdicts)} claims are decided")
+
+
+def test_one_network_of_each_kind_agrees_for_these_networks_at_whatever_scale(tmp_path):
+    path = tmp_path / "section_2_1_mnist_xent.json"
+    shutil.copy(COMMITTED / path.name, path)
+    change(path, preset="paper")
+    found = comparison.compare(comparison.collect(tmp_path))
+    ours = {row["key"]: row for row in found["claims"]}["figure_1.nearer.mnist.l2.xent"]
+    assert (ours["ours"]["verdict"], ours["decides"], ours["preset"]) == ("agrees for these networks", False, "paper")
+    totals = {name: (n, words) for name, n, words in report.totals(found)}
+    n, words = totals["at the authors' protocol, of one network of each kind"]
+    assert n == 12
+    assert set(words) == {"agrees for these networks", "inconclusive"}
+    assert totals["at smaller scale"][0] == totals["at the authors' protocol"][0] == 0
+    assert report.sentence(found).startswith("0 of ")
+    assert sum(n for _, n, _ in report.totals(found)[:-1]) == len(found["claims"])
+    assert "agrees for these networks" in report.html(found, {}, [])
+
+
+def test_every_verdict_of_a_statement_has_a_sign():
+    words = {word for of in protocols.WORDS.values() for word in of.values()}
+    assert set(report.MARKS) == words | {"inconclusive", "not run"}
 
 
 def test_the_glossary_explains_the_words_of_the_page(committed_page):
@@ -376,7 +398,7 @@ def test_the_rules_for_ours_and_for_theirs_are_told_apart():
     found = comparison.compare(comparison.collect(COMMITTED), allow_mixed=True)
     by_group = {row["group"]: report.judged_by(row) for row in found["groups"]}
     assert by_group["Figure 1, MNIST: order of the modes"] == (
-        f"ours: {claims.ORDER_RULE}; the authors': {claims.POINTS}"
+        f"ours: {claims.ORDER_RULE}; the authors': {claims.MODES_READ}"
     )
     assert by_group["Figure 1, MNIST: order of the mean distances"] == claims.ORDER_RULE  # nothing is published
     assert by_group["Figure 4: correlation with attack strength, ROAR"] == f"both: {claims.CORRELATION_RULE}"

@@ -1,9 +1,10 @@
 """Are "remove f at random" and "keep 1 - f at random" one distribution? Accuracies of both from a pack, side by side.
 
-usage: python tools/random_baseline.py figures/cells/random_baseline_quick.json
+usage: python tools/random_baseline.py figures/cells/random_baseline_quick.json [GAP]
 
 By definition they are: each replaces every pixel with the probability f. The table shows the accuracy after the last
-epoch of each retraining, how far the epochs before it lie apart, and Welch's t-test between the two.
+epoch of each retraining, how far the epochs before it lie apart, and Welch's t-test between the two; then how far two
+single cells lie apart by chance, and with GAP how often they lie that far apart.
 """
 
 import sys
@@ -50,6 +51,14 @@ def main() -> None:
         low, high = test.confidence_interval()
         gap = last["remove"].mean() - last["keep"].mean()
         print(f"  remove minus keep {gap:.4f} (95% interval {low:.4f} to {high:.4f}), p = {test.pvalue:.2f}")
+        freedom = sum(len(values) - 1 for values in last.values())
+        pooled = np.sqrt(sum((len(values) - 1) * values.var(ddof=1) for values in last.values()) / freedom)
+        apart = pooled * np.sqrt(2)
+        print(f"  two single cells: standard deviation of their difference {apart:.4f}, ", end="")
+        print(f"95% of them within {stats.t.ppf(0.975, freedom) * apart:.4f}")
+        if len(sys.argv) > 2:
+            given = float(sys.argv[2])
+            print(f"  {given} or more apart: p = {2 * stats.t.sf(given / apart, freedom):.3f}")
 
 
 if __name__ == "__main__":

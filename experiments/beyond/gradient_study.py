@@ -156,7 +156,7 @@ class GradientRunner(ManifoldRunner):
 
 
 def _summary(blocks: "list[Arrays]") -> dict[str, Any]:
-    """Means over images with intervals; None for a measure that no image has."""
+    """Means over images with intervals, None for one image; None for a measure that no image has."""
     import numpy as np
 
     from robint_tf.manifold.gradients import Measure, Sensitivity
@@ -166,20 +166,23 @@ def _summary(blocks: "list[Arrays]") -> dict[str, Any]:
     if "on" not in arrays:
         return row | {"sensitivity": None}
     ratio = Sensitivity(arrays["on"], arrays["off"]).of_means()
+    ends = list(ratio[1]) if ratio and len(arrays["on"]) > 1 else None
     means = {"on": float(arrays["on"].mean()), "off": float(arrays["off"].mean())}
-    return row | {"sensitivity": ratio and {"mean": ratio[0], "interval": list(ratio[1]), **means}}
+    return row | {"sensitivity": ratio and {"mean": ratio[0], "interval": ends, **means}}
 
 
 def _of_measure(measure: "Measure") -> dict[str, Any] | None:
     import numpy as np
 
     n = int(np.isfinite(measure.values).sum())
-    return {"mean": measure.mean, "interval": list(measure.interval()), "n": n} if n else None
+    return {"mean": measure.mean, "interval": list(measure.interval()) if n > 1 else None, "n": n} if n else None
 
 
 def print_table(results: dict[str, Any]) -> None:
     """Print the measures, and what they would be by chance."""
-    click.echo(f"\n{results['dataset']}: loss gradients at {results['n_images']} test images, 95% intervals")
+    n = results["n_images"]
+    images = f"{n} test images, 95% intervals" if n > 1 else "one test image, which gives no interval"
+    click.echo(f"\n{results['dataset']}: loss gradients at {images}")
     for problem in results["problems"]:
         click.echo(f"  this VAE-GAN cannot stand for the manifold: {problem}")
     click.echo(f"{'network':24}{'tangent share':>26}{'change off / on':>26}{'in rare directions':>26}")
@@ -202,5 +205,7 @@ def print_table(results: dict[str, Any]) -> None:
 def _cell(found: dict[str, Any] | None) -> str:
     if found is None:
         return "-"
+    if found["interval"] is None:
+        return f"{found['mean']:.3f} (no interval)"
     low, high = found["interval"]
     return f"{found['mean']:.3f} ({low:.3f} to {high:.3f})"

@@ -46,7 +46,7 @@ def hits_of(grid: "Grid", source: Any) -> Hits:
     for spec in study.cells(source):
         if spec.attribution in ("random", *ATTRIBUTIONS):
             found.setdefault((spec.attribution, spec.occlusion), []).append(grid.hits(spec))
-    shape = (len(study.fractions), study.n_seeds, study.retraining.epochs)
+    shape = (len(study.fractions), -1, study.retraining.epochs)
     return {key: np.array(rows).reshape(shape) for key, rows in found.items()}
 
 
@@ -54,7 +54,9 @@ def compared(grid: "Grid", measured: dict[str, Any], content: dict[str, Any]) ->
     """What a results file holds of accuracies by epoch, and of scores by reading.
 
     content: the figure, whose networks these are, and whose axis decides what the correlations are with. Accuracies of
-    the explained networks are on all test images; None where the store does not know them.
+    the explained networks are on all test images; None where the store does not know them. rank_agreement: the rank
+    correlation with the scores of the last epoch; a mean that contains it is taken without it there, as everything
+    agrees with a part of itself.
     """
     study = grid.study
     n_test = len(grid.dataset.test.take(study.n_test).y)
@@ -65,22 +67,28 @@ def compared(grid: "Grid", measured: dict[str, Any], content: dict[str, Any]) ->
         if str(explained) in shown:
             curve = grid.curve(explained.spec)
             rows.append((explained, None if curve is None else curve.tolist(), hits_of(grid, explained.spec)))
-    ways = readings(study.retraining.epochs)
+    epochs = study.retraining.epochs
+    ways = readings(epochs)
+    apart = {way: without_last(part, epochs) for way, part in ways.items()}
+
+    def read(hits: Hits, parts: dict[str, slice]) -> dict[str, dict[str, dict[str, float]]]:
+        return {
+            a: {
+                o: {
+                    way: score(study, hits[a, o], baseline["random", o], o, part, n_test) for way, part in parts.items()
+                }
+                for o in labels.TESTS
+            }
+            for a in ATTRIBUTIONS
+        }
+
+    others = {str(explained): read(hits, apart) for explained, _, hits in rows}
     scored = [
         {
             "name": str(explained),
             "accuracy_by_epoch": curve,
             "hits_by_epoch": {a: {o: hits[a, o].tolist() for o in labels.TESTS} for a in ATTRIBUTIONS},
-            "scores": {
-                a: {
-                    o: {
-                        way: score(study, hits[a, o], baseline["random", o], o, part, n_test)
-                        for way, part in ways.items()
-                    }
-                    for o in labels.TESTS
-                }
-                for a in ATTRIBUTIONS
-            },
+            "scores": read(hits, ways),
         }
         for explained, curve, hits in rows
     ]
@@ -92,13 +100,18 @@ def compared(grid: "Grid", measured: dict[str, Any], content: dict[str, Any]) ->
             "baseline_hits_by_epoch": {o: baseline["random", o].tolist() for o in labels.TESTS},
             "networks": scored,
             "series": [
-                _series(scored, xs, norm, attribution, occlusion, list(ways))
+                _series(scored, others, xs, norm, attribution, occlusion, list(ways))
                 for occlusion in labels.TESTS
                 for attribution in ATTRIBUTIONS
                 for norm in study.eps
             ],
         }
     }
+
+
+def without_last(part: slice, epochs: int) -> slice:
+    """A part of the epochs without the last one; that itself, if it is all."""
+    return slice(part.start, epochs - 1) if part.start < epochs - 1 and part.stop == epochs else part
 
 
 def score(
@@ -121,8 +134,15 @@ def _x(explained: Any, curve: list[float] | None, study: InterpretabilityStudy, 
 
 
 def _series(
-    scored: list[dict[str, Any]], xs: dict[str, Any], norm: str, attribution: str, occlusion: str, ways: list[str]
+    scored: list[dict[str, Any]],
+    others: dict[str, Any],
+    xs: dict[str, Any],
+    norm: str,
+    attribution: str,
+    occlusion: str,
+    ways: list[str],
 ) -> dict[str, Any]:
+    """A series by reading; others: by network, its scores from other epochs than the last."""
     import numpy as np
 
     from robint_tf.interpretability import scores
@@ -135,7 +155,8 @@ def _series(
         with_axis = None
         if all(place is not None for place in places):
             with_axis = scores.correlation(np.array([place[way] for place in places]), y[way])
-        with_last = scores.correlation(y[LAST], y[way])
+        apart = np.array([others[row["name"]][attribution][occlusion][way] for row in rows])
+        with_last = scores.correlation(y[LAST], apart)
         found.append(
             {
                 "reading": way,
@@ -169,6 +190,9 @@ def print_table(content: dict[str, Any]) -> None:
                 f"{row['mean_difference']:17.4f}{row['mean_absolute_difference']:10.4f}"
             )
             name = ""
+    click.echo(
+        "order as last: rank correlation with the last epoch, which a mean that contains it is then taken without"
+    )
 
 
 def _cell(value: float | None) -> str:

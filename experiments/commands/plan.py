@@ -20,6 +20,7 @@ SECTIONS = {
     "section-2-2": "sections.section_2_2",
     "section-3-2": "sections.interpretability",
     "section-3-3": "sections.interpretability",
+    "methods": "beyond.methods",
 }
 """By section, the module that has its `Options`, and `planned(options)`, which gives its studies."""
 
@@ -75,7 +76,7 @@ class PlanCommand(click.Command):
 def command(
     device_rate: float | None, calibrate: float, json_path: Path | None, section: str, options: tuple[str, ...]
 ) -> None:
-    """What a section costs before it is run: section-2-1, section-2-2, section-3-2 or section-3-3. Trains nothing.
+    """What a section costs before it is run: section-2-1, 2-2, 3-2 or 3-3, or methods. Trains nothing.
 
     Give the section's own options, too, e.g. robint plan section-3-2 --preset paper --losses xent; robint section-3-2
     --help lists them. Work that the store holds is not counted. Prints gradient passes (images times PGD steps),

@@ -55,6 +55,7 @@ class Options:
             methods=tuple(dict.fromkeys(self.attributions)) or paper.methods,
             fractions=tuple(sorted(set(self.fractions))) or paper.fractions,
             n_seeds=self.n_seeds,
+            n_baseline=self.n_seeds,
             n_train=self.n_train,
             n_test=self.n_test,
             variant=self.variant,  # type: ignore[arg-type]

@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from robint_tf.errors import InputError
+from robint_tf.settings import gradients_of
 from robint_tf.specs import AccuracySpec, ClassifierSpec, ControlSpec, CurveSpec, RetrainSpec, SavedNetwork
 
 from ..run import Run
 from .estimate import Costs, Work, Workload, classifier_flops, classifier_seconds, training_work, workload
-from .presets import ExplainedNetwork, InterpretabilityStudy
+from .presets import ATTRIBUTIONS, ExplainedNetwork, InterpretabilityStudy
 from .runner import Artifact, ImageRunner
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     import numpy as np
 
     from robint_tf.attacks.evaluation import Accuracy
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
     from robint_tf.networks.classifiers import Network
 
 Cells = dict[tuple[str, str], "np.ndarray"]
-"""By attribution and occlusion: accuracies, (fractions, seeds) float64."""
+"""By attribution and occlusion: accuracies, (fractions, seeds) float64; random pixels may have more seeds."""
 
 
 class Grid(ImageRunner):
@@ -81,16 +84,18 @@ class Grid(ImageRunner):
             AccuracySpec(classifier=spec, attack=study.robust_attack, n_test=study.n_attacked or study.n_test),
         )
 
+    def lent(self, spec: ClassifierSpec) -> "AbstractContextManager[Network]":
+        """An explained network while the context lasts, trained if the store lacks it."""
+        return self._networks.lend(spec)
+
     def cells(self, source: "ClassifierSpec | SavedNetwork | None") -> Cells:
         """Retrained accuracies for one explained network, or for what knows none (None)."""
         import numpy as np
 
         accuracies: dict[tuple[str, str], list[float]] = {}
-        specs = self.study.cells(source)
-        for spec in specs:
+        for spec in self.study.cells(source):
             accuracies.setdefault((spec.attribution, spec.occlusion), []).append(self.cell(spec))
-        shape = (len(self.study.fractions), self.study.n_seeds)
-        return {key: np.array(values).reshape(shape) for key, values in accuracies.items()}
+        return {key: np.array(values).reshape(len(self.study.fractions), -1) for key, values in accuracies.items()}
 
     def cell(self, spec: RetrainSpec) -> float:
         """One retrained accuracy."""
@@ -242,14 +247,14 @@ class Grid(ImageRunner):
                 lambda specs: all(map(self.has, specs)),
                 lambda specs: Work(attack_steps=n_attacked * study.robust_attack.n_steps, size=CELL_BYTES),
             ),
-            replace(retrainings, attack_steps=len(maps) * (n_train + n_test)),  # the maps
+            replace(retrainings, attack_steps=sum(gradients_of(name) for _, name in maps) * (n_train + n_test)),
         ]
 
     def powers(self) -> list[dict[str, Any]]:
-        """Which slopes of KAR with attack strength the grid would find."""
+        """Which slopes of KAR with attack strength the grid would find; none of other attributions than the paper's."""
         from ..beyond import power
 
-        return power.powers(self.study)
+        return power.powers(self.study) if set(ATTRIBUTIONS) == set(self.study.methods) else []
 
     def seconds(self, budget: float = 0.0) -> Costs:
         """What a unit of work takes on this device, measured for `budget` seconds, at least once."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from robint_tf.catalogue import origin
+from robint_tf.settings import gradients_of
 from robint_tf.specs import (
     PGD,
     AccuracySpec,
@@ -69,7 +70,7 @@ class Runner:
             return (spec.n_test or len(self.dataset.test.y)) * attack_passes(spec.attack)
         n_train = spec.n_train or len(self.dataset.train.y)
         if isinstance(spec, ControlSpec):
-            return 3 * (n_train + (spec.n_test or len(self.dataset.test.y)))
+            return 3 * gradients_of(spec.attribution) * (n_train + (spec.n_test or len(self.dataset.test.y)))
         images = n_train * _epochs(spec)
         if isinstance(spec, VAEGANSpec):
             return images * VAE_GAN_PASSES[origin(spec.dataset)]

@@ -8,6 +8,7 @@ Modules:
     road          accuracy without these pixels and without retraining (ROAD)
     scores        areas between curves, correlations, lines
     inference     statistics with the network as the unit of replication
+    welch         differences of means and of lines whose variances are not the same
     controls      what scores owe to the shape of a map
 
 batch_size: images at a time, halved where memory runs out. progress: called with the number of images that are done,

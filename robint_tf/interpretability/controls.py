@@ -22,14 +22,15 @@ def moran(maps: Maps) -> np.ndarray:
     The mean product of deviations over neighbouring pairs, divided by the variance (Moran, 1950); for a mask in which a
     share p is set that is sum (b_i - p)(b_j - p) / (n_pairs p (1 - p)). NaN for a constant map.
     """
-    z = np.asarray(maps, float)
-    z = z - z.mean(axis=(1, 2), keepdims=True)
+    maps = np.asarray(maps, float)
+    z = maps - maps.mean(axis=(1, 2), keepdims=True)
     beside, below = z[:, :, 1:] * z[:, :, :-1], z[:, 1:] * z[:, :-1]
     pairs = beside[0].size + below[0].size
     variance = np.square(z).mean(axis=(1, 2))
     with np.errstate(invalid="ignore", divide="ignore"):
         found = (beside.sum(axis=(1, 2)) + below.sum(axis=(1, 2))) / pairs / variance
-    return np.where(variance > 0, found, np.nan)
+    varied = maps.min(axis=(1, 2)) < maps.max(axis=(1, 2))  # the mean of equal values may be another by its last bit
+    return np.where(varied & (variance > 0), found, np.nan)
 
 
 def gini(maps: Maps) -> np.ndarray:

@@ -205,6 +205,7 @@ def _row(claim: Claim, finding: Finding, collection: Collection, commands: Mappi
         "results": collection.paths.get(claim.needs),
         "command": found[0]["provenance"]["command"] if found else commands.get(claim.needs),
         "preset": None if weakest is None else protocols.scale(weakest),
+        "standing": standing,
         "decides": weakest is not None and standing == "decides",
         "ours": _worded(finding, standing, claim.question),
         "authors": None if authors is None else _worded(authors, "authors", claim.question),

@@ -17,6 +17,8 @@ from robint_tf.paper.report_page import Picture, contents, figures, heading, pag
 MARKS = {
     "reproduced": "✔ ",
     "not reproduced": "✘ ",
+    "agrees for these networks": "≈ ",
+    "differs for these networks": "≠ ",
     "agrees at this scale": "≈ ",
     "differs at this scale": "≠ ",
     "agrees on these data": "≈ ",
@@ -24,6 +26,7 @@ MARKS = {
     "inconclusive": "? ",
     "not run": "– ",
     "supported": "✔ ",
+    "supported as far as visible": "≈ ",
     "contradicted": "✘ ",
 }
 """Signs before the verdicts of statements; answers to the paper's questions have none."""
@@ -39,9 +42,11 @@ RULE = (
     "Each kind of claim is judged by the rule that the summary names. Only results of the authors' protocol (preset "
     "paper, full trainings) decide, on images that are known to be the published ones: a claim is reproduced if the "
     "rule's 95% interval excludes the contrary, not reproduced if it excludes the claim. Results of other presets "
-    "agree or differ at their scale, those on other data on these, by the same rule. "
-    "Anything else is inconclusive. Beside ours stands whether the authors' own published numbers support the claim, "
-    "by the rule named for them. What the paper asks without asserting it is answered yes or no."
+    "agree or differ at their scale, those on other data on these, by the same rule. Section 2.1 attacks one network "
+    "of each kind, and its intervals are over images: how other trainings would differ is not in them, so its claims "
+    "agree or differ for these networks and are not decided. Anything else is inconclusive. Beside ours stands whether "
+    "the authors' own published numbers support the claim, by the rule named for them. What the paper asks without "
+    "asserting it is answered yes or no."
 )
 BEYOND = (
     "What follows is not in the paper: other statistics of the same networks, ours and the authors'. The explained "
@@ -99,15 +104,18 @@ def pairs(found: dict[str, Any]) -> str:
 def totals(comparison: dict[str, Any]) -> list[tuple[str, int, dict[str, int]]]:
     """What was run at the authors' protocol, what at smaller scale or on other data, and what not; the authors' own.
 
-    Each with how many claims, and how many of them have which verdict.
+    Each with how many claims, and how many of them have which verdict. What was run at the protocol with one network of
+    each kind stands apart, where there is any.
     """
     claims = comparison["claims"]
     run = [row for row in claims if row["ours"]["verdict"] != "not run"]
-    smaller = [row for row in run if not row["decides"]]
+    alone = [row["ours"] for row in run if row["standing"] == "networks"]
+    smaller = [row for row in run if row["standing"] in ("scale", "data")]
     presets = ", ".join(sorted({row["preset"] for row in smaller if row["preset"]}))
     other = ", or on data not known to be the published ones" if protocols.UNVERIFIED in presets else ""
     parts = {
         "at the authors' protocol": [row["ours"] for row in run if row["decides"]],
+        **({"at the authors' protocol, of one network of each kind": alone} if alone else {}),
         "at smaller scale" + other + (f" (preset {presets})" if presets else ""): [row["ours"] for row in smaller],
         "not run": [row["ours"] for row in claims if row["ours"]["verdict"] == "not run"],
         "the authors' own numbers, where they were published": [row["authors"] for row in claims if row["authors"]],

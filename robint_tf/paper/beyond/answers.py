@@ -11,7 +11,7 @@ from robint_tf.intervals import LEVEL
 from robint_tf.labels import ATTRIBUTIONS, LOSSES, NORMS
 from robint_tf.paper import protocols
 from robint_tf.paper.beyond import cells
-from robint_tf.paper.beyond.questions import Question, Result, all_questions
+from robint_tf.paper.beyond.questions import ALIKE, Question, Result, all_questions
 from robint_tf.paper.verdicts import Outcome, Results
 from robint_tf.paper.verdicts_interpretability import Key, Points
 from robint_tf.store.results import printable
@@ -122,7 +122,7 @@ def _tested(question: Question, series: Mapping[Key, Points] | str, key: Key) ->
         return "these networks, or the fractions that it takes, are not among the results"
     found = question.answer(key[0], series[key])
     numbers = () if found.estimate is None else (found.estimate.value, found.estimate.p)
-    return found if all(map(math.isfinite, numbers)) else "its scores are all alike"
+    return found if all(map(math.isfinite, numbers)) else Result(ALIKE, None)
 
 
 def _answer(

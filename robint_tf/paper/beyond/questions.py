@@ -25,7 +25,7 @@ STRONG_FROM = 0.5
 
 @dataclass(frozen=True)
 class Result:
-    """What a test says of a series. text: the same in words; estimate: None where there are too few networks.
+    """What a test says of a series. text: the same in words; estimate: None where there is none, and the text says why.
 
     against: the p-value of the contrary, where it is another than the estimate's; a two-sided test needs none.
     """
@@ -65,7 +65,7 @@ class Question:
 def slope(norm: str, p: Points) -> Result:
     """Least-squares slope of the score over attack strength 0 to 1."""
     found = inference.slope(strength(norm, p.eps), p.score)
-    return _told("slope {:.4f}", found, len(p.eps))
+    return _told("slope {:.4f}", found, p.score)
 
 
 def strong_slope(norm: str, p: Points) -> Result:
@@ -73,13 +73,13 @@ def strong_slope(norm: str, p: Points) -> Result:
     x = strength(norm, p.eps)
     strong = x >= STRONG_FROM - 1e-9
     found = inference.slope(x[strong], p.score[strong])
-    return _told(f"slope from strength {STRONG_FROM:g} on {{:.4f}}", found, int(strong.sum()))
+    return _told(f"slope from strength {STRONG_FROM:g} on {{:.4f}}", found, p.score[strong])
 
 
 def rank(norm: str, p: Points) -> Result:
     """Spearman's rank correlation of the score with attack strength; beside it, whether the trend is curved."""
     x = strength(norm, p.eps)
-    told = _told("rank {:.2f}", inference.rank_trend(x, p.score), len(p.eps))
+    told = _told("rank {:.2f}", inference.rank_trend(x, p.score), p.score)
     curved = inference.curvature_p(x, p.score)
     return Result(told.text + ("" if curved is None else f", quadratic term p = {curved:.1g}"), told.estimate)
 
@@ -88,22 +88,29 @@ def above_standard(norm: str, p: Points) -> Result:
     """The criterion of section 3.2 as an intersection-union test against several standard networks."""
     found = inference.above_standard(p.eps, p.score)
     if found is None:
-        n = int(np.sum(p.eps == 0))
-        verb = "is" if n == 1 else "are"
-        return Result(f"needs {inference.LEAST_STANDARD} standard networks, there {verb} {n}", None)
+        return Result(inference.unanswered(p.eps), None)
     text = f"least difference of means {found.value:.4f}, {found.n} networks"
     return Result(text, found, inference.below_standard(p.eps, p.score))
 
 
 def partial(norm: str, p: Points) -> Result:
     """Correlation of score and test accuracy at fixed attack strength, beside the plain one."""
+    if len(p.eps) > 2 and np.ptp(p.accuracy) == 0:
+        return Result("its accuracies are all alike", None)
     plain = correlation(p.accuracy, p.score, n_resamples=0)
     found = inference.partial_correlation(p.accuracy, p.score, strength(norm, p.eps))
     text = "" if plain is None else f"plain {plain.pearson:.2f}, "
-    return _told(text + "at fixed strength {:.2f}", found, len(p.eps), few=text)
+    return _told(text + "at fixed strength {:.2f}", found, p.score, few=text)
 
 
-def _told(text: str, found: Estimate | None, n: int, *, few: str = "") -> Result:
+ALIKE = "its scores are all alike"
+
+
+def _told(text: str, found: Estimate | None, score: np.ndarray, *, few: str = "") -> Result:
+    """An estimate from scores (n,) in words, or why there is none."""
+    n = len(score)
+    if n > 2 and np.ptp(score) == 0:
+        return Result(few + ALIKE, None)
     if found is None:
         return Result(f"{few}{n} networks are too few", None)
     return Result(f"{text.format(found.value)}, {found.n} networks", found)
@@ -116,8 +123,8 @@ RANK_RULE = (
     f"Wright; {HOLM}"
 )
 ABOVE_RULE = (
-    "intersection-union test: one-sided t-tests of each eps against at least 5 standard networks, the largest p; "
-    f"{HOLM}"
+    "intersection-union test: Welch's one-sided t-tests of each eps against the standard networks, at least "
+    f"{inference.LEAST_OF_EACH} networks of each, the largest p; {HOLM}"
 )
 PARTIAL_RULE = f"linear correlation after a cubic in eps is taken out of both, Fisher's interval; {HOLM}"
 

@@ -8,6 +8,7 @@ Modules:
     plots_manifold              Figures 1, 2 and 6, and what a VAE-GAN makes of images
     plots_interpretability      Figures 4 and 5, and DiffROAR
     plots_beyond                ROAD, measures of gradients
+    plots_methods               scores of many attributions
     series                      the numbers of a series in these, ours and the authors'
 
 results: the content of the results file that a figure is drawn from; look: how it is to look, a `looks.Look`; formats:

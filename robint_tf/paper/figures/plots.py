@@ -8,7 +8,14 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from robint_tf.paper.figures import looks, plots_beyond, plots_interpretability, plots_manifold, plots_toy
+from robint_tf.paper.figures import (
+    looks,
+    plots_beyond,
+    plots_interpretability,
+    plots_manifold,
+    plots_methods,
+    plots_toy,
+)
 from robint_tf.paper.figures.looks import Look
 from robint_tf.paper.figures.series import diff_roar_panel
 from robint_tf.store.folders import atomic_path
@@ -56,6 +63,7 @@ FIGURES: dict[str, Callable[..., Figure]] = {
     "interpretability": plots_interpretability.interpretability,
     "road": plots_beyond.road,
     "gradients": plots_beyond.gradients,
+    "methods": plots_methods.methods,
     "section_2_2": plots_toy.toy_boundaries,
     "section_2_2_sketch": plots_toy.tilting_sketch,
     **{name: _of_any_look(draw) for name, draw in DRAWN.items()},

@@ -86,13 +86,17 @@ def gradients(results: dict[str, Any], look: Look = looks.REPORT) -> Figure:
         fontsize="small",
         gid=looks.REPORT_TEXT,
     )
-    heading = f"{DATASETS[origin(results['dataset'])]}: {results['n_images']} test images, 95% intervals over images"
+    heading = f"{DATASETS[origin(results['dataset'])]}: {_images(results['n_images'])}"
     if results["problems"]:
         heading += "\nThe VAE-GAN cannot stand for the manifold (left and middle): " + "; ".join(results["problems"])
     figure.suptitle(
         "\n".join(part for line in heading.splitlines() for part in textwrap.wrap(line, 190)), fontsize="medium"
     )
     return figure
+
+
+def _images(n: int) -> str:
+    return f"{n} test images, 95% intervals over images" if n > 1 else "one test image, which gives no interval"
 
 
 def _measure(axes: Axes, results: dict[str, Any], measure: str) -> None:
@@ -109,7 +113,7 @@ def _measure(axes: Axes, results: dict[str, Any], measure: str) -> None:
         colour, marker, line = STYLES.get(key, ("0.4", ".", ":"))
         x = np.array([row["strength"] for row in rows]) + 0.012 * (i - (len(series) - 1) / 2)
         y = np.array([row[measure]["mean"] for row in rows])
-        ends = np.array([row[measure]["interval"] for row in rows]).T
+        ends = np.array([row[measure]["interval"] or 2 * [np.nan] for row in rows]).T  # one image has none
         errors = np.abs(ends - y)
         label = f"{NORMS[key[0]]} {LOSSES[key[1]]}"
         axes.errorbar(x, y, errors, color=colour, marker=marker, linestyle=line, capsize=2, markersize=5, label=label)
