@@ -127,13 +127,16 @@ def measured(
             timer = threading.Timer(seconds, lambda late=late, process=process: (late.set(), process.kill()))
             timer.start()
             assert process.stdout is not None
-            for line in process.stdout:
-                if line.startswith(gpu_measures.MARK):
-                    name, value = json.loads(line.removeprefix(gpu_measures.MARK))
-                    keep(value, name)
-                    names.remove(name)
-            process.wait()
-            timer.cancel()
+            try:
+                for line in process.stdout:
+                    if line.startswith(gpu_measures.MARK):
+                        name, value = json.loads(line.removeprefix(gpu_measures.MARK))
+                        keep(value, name)
+                        names.remove(name)
+                process.wait()
+            finally:  # also after Ctrl-C
+                timer.cancel()
+                process.kill()
             log.seek(0)
             said = log.read()
         if names and not late.is_set():

@@ -12,6 +12,10 @@ import sys
 import time
 from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from robint_tf.specs import Precision
 
 SECONDS = 600
 """For one process: drivers compile kernels at the first use, which may take minutes."""
@@ -134,7 +138,7 @@ def _attack(device_name: str, jit: str) -> None:
         raise ArithmeticError(f"an attack of radius 1 moved the images by {lengths.min():.3g} to {lengths.max():.3g}")
 
 
-def _training(device_name: str, precision: str) -> None:
+def _training(device_name: str, precision: "Precision") -> None:
     """Three batches of adversarial training in one call, of the CIFAR-10 network with batch normalisation, by XLA.
 
     What an attack does not need: gradients to kernels, biases and statistics, Adam, and a loop in a loop.

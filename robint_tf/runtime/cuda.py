@@ -59,7 +59,7 @@ def xla_aborts(tensorflow: str, cudnn: str | None) -> bool:
 
 
 def xla_unknown(tensorflow: str, cudnn: str | None) -> bool:
-    """Whether it may, with a version of cudnn that is close to those with which it does."""
+    """Whether XLA of tensorflow may abort with cudnn, a version close to those with which it does."""
     return _within(XLA_UNKNOWN, tensorflow, cudnn)
 
 

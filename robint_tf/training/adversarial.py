@@ -79,7 +79,10 @@ class AdversarialClassifier(keras.Model):
         return cls(**config | {"network": network, "attack": attack})
 
     def compile(self, *args: Any, **options: Any) -> None:
-        """As Keras' own; by XLA, where nothing else is said, if `device.jit_compile` and all layers allow it."""
+        """As Keras' own, with its args and options.
+
+        Where these do not choose, XLA compiles if `device.jit_compile` and all layers allow it.
+        """
         given = inspect.signature(super().compile).bind(*args, **options).arguments
         self._xla_chosen_here = given.get("jit_compile", "auto") == "auto"
         if self._xla_chosen_here:
@@ -92,7 +95,7 @@ class AdversarialClassifier(keras.Model):
         return config | {"jit_compile": "auto"} if config and self._xla_chosen_here else config
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
-        """As Keras' own."""
+        """As Keras' own; config: by `get_compile_config`."""
         self.compile(**keras.saving.deserialize_keras_object(config))
         if self.built and self.optimizer is not None:
             self.optimizer.build(self.trainable_variables)
