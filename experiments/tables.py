@@ -4,12 +4,13 @@ A table whose results files are not there says by which command they are made.
 """
 
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from robint_tf import labels
 from robint_tf.errors import InputError
 from robint_tf.paper import published, report_markdown
+from robint_tf.paper.beyond import measures
 from robint_tf.paper.beyond import tables as beyond
 from robint_tf.paper.claims import DATASETS, TESTS
 from robint_tf.paper.comparison import ODD, Collection
@@ -131,6 +132,12 @@ def orders(collection: Collection) -> str:
     return table(heads, rows)
 
 
+def _widest(name: str, collection: Collection) -> dict[str, Any] | None:
+    """Of the files of a grid that with the most networks, the nearest to the authors' protocol among equals."""
+    files = [content for _, content in collection.files_of(name)]
+    return max(files, key=lambda content: len(content["networks"]), default=None)
+
+
 AXES = {"section_3_2": "attack strength", "section_3_3": "test accuracy"}
 
 
@@ -139,7 +146,7 @@ def correlations(loss: str, collection: Collection) -> str:
     heads = ["series"]
     rows: dict[str, list[str]] = {}
     for section, axis in AXES.items():
-        found = collection.content.get(f"{section}_{loss}")
+        found = _widest(f"{section}_{loss}", collection)
         if found is None:
             return _not_run(f"robint {section.replace('_', '-')} --preset paper --losses {loss}")
         for panel in found["panels"]:
@@ -147,14 +154,17 @@ def correlations(loss: str, collection: Collection) -> str:
             for series in panel["series"]:
                 ours, authors = series["correlation"], series["authors"]
                 cells = rows.setdefault(series["name"], [text(series["name"])])
-                cells.append(_with_interval(ours["pearson"], ours["pearson_interval"], form="{:.2f}"))
+                shown = (
+                    NONE if ours is None else _with_interval(ours["pearson"], ours["pearson_interval"], form="{:.2f}")
+                )
+                cells.append(shown)
                 cells.append(_number(authors and authors["linear"], "{:.2f}"))
     return table(heads, list(rows.values()))
 
 
 def grid_networks(loss: str, collection: Collection) -> str:
     """Sections 3.2 and 3.3: test accuracy of the explained networks, clean and under attack."""
-    found = collection.content.get(f"section_3_2_{loss}")
+    found = _widest(f"section_3_2_{loss}", collection)
     if found is None:
         return _not_run(f"robint section-3-2 --preset paper --losses {loss}")
     heads = ["network", "test accuracy", f"under {text(found['robust_attack'])}"]
@@ -191,37 +201,51 @@ def attack_steps(collection: Collection) -> str:
 
 def beyond_scores(loss: str, collection: Collection) -> str:
     """Beyond the paper: scores of every network against the pooled baseline, and DiffROAR."""
-    found = collection.content.get(f"section_3_2_{loss}")
+    found = _widest(f"section_3_2_{loss}", collection)
     return _not_run(f"robint section-3-2 --preset paper --losses {loss}") if found is None else beyond.scores(found)
 
 
-def methods(collection: Collection) -> str:
-    """Beyond the paper: scores by network and method; DiffROAR and ROAD are areas, ROAD's with its interval."""
-    found = collection.content.get("methods")
+def beside_published(loss: str, found: dict[str, Any]) -> str:
+    """Section 3.2: our test accuracies and scores beside the published ones, one by one."""
+    entries = [entry for entry in found["side_by_side"] if entry["loss"] == loss]
+    if not entries:
+        return _not_run(f"robint section-3-2 --preset paper --losses {loss}")
+    return "\n\n".join(map(report_markdown.beside_published, entries))
+
+
+def of_grid(name: str, loss: str, collection: Collection) -> str:
+    """Beyond the paper: a table of section 3.2's controls or schedules; name: in `measures.OF_GRID`."""
+    found = collection.content.get(f"section_3_2_{loss}")
     if found is None:
-        return _not_run("robint methods --preset quick")
-    heads = ["network", "method", "ROAR", "KAR", "DiffROAR", "ROAD"]
-    rows = []
-    for network in found["networks"]:
-        for i, row in enumerate(network["maps"]):
-            cells = [row["remove"]["score"], row["keep"]["score"], row["diff_roar"] and row["diff_roar"]["area"]]
-            rows.append(
-                [
-                    text(network["name"]) if i == 0 else "",
-                    text(labels.ATTRIBUTIONS[row["attribution"]]),
-                    *(_number(cell, "{:.4f}") for cell in cells),
-                    _with_interval(row["road"]["area"], row["road"]["interval"], form="{:.3f}"),
-                ]
-            )
-    return table(heads, rows)
+        return _not_run(f"robint section-3-2 --preset paper --losses {loss}")
+    made = measures.OF_GRID[name](found)
+    if made is None:
+        return f"These results hold none: repeat {code(found['provenance']['command'])}"
+    return _with_note(made)
+
+
+def road(collection: Collection) -> str:
+    """Beyond the paper: ROAD of every network for which it was measured."""
+    made = measures.roads(measures.files(collection.content, "road"))
+    return _not_run("robint road MODEL.keras --dataset cifar10") if made is None else _with_note(made)
+
+
+def _with_note(made: measures.Table) -> str:
+    return f"{text(made.note)}\n\n{report_markdown.text_table(asdict(made))}"
+
+
+def methods(collection: Collection) -> str:
+    """Beyond the paper: scores of other attributions of the standard and the most robust networks."""
+    made = "methods" in collection.content and measures.methods(collection.content["methods"])
+    return _with_note(made) if made else _not_run("robint methods --preset quick")
 
 
 def authors_quick(collection: Collection) -> str:
     """What the authors' code gives at the scale of `quick`, beside our results of that preset."""
-    found = collection.content.get("section_3_2_xent")
-    if found is None or found["provenance"].get("preset") != "quick":
-        return _not_run("robint section-3-2 --preset quick")
-    return beyond.authors_quick(found)
+    for _, found in collection.files_of("section_3_2_xent"):
+        if found["provenance"].get("preset") == "quick":
+            return beyond.authors_quick(found)
+    return _not_run("robint section-3-2 --preset quick")
 
 
 def authors_epochs(collection: Collection) -> str:
@@ -243,6 +267,8 @@ RESULTS: dict[str, Callable[[Collection], str]] = {
     "networks_xent": partial(grid_networks, "xent"),
     "attack_steps": attack_steps,
     "scores_xent": partial(beyond_scores, "xent"),
+    **{f"{name}_xent": partial(of_grid, name, "xent") for name in measures.OF_GRID},
+    "road": road,
     "methods": methods,
     "authors_quick": authors_quick,
 }
@@ -253,6 +279,7 @@ COMPARISONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "comparison": report_markdown.group_table,
     "sources": report_markdown.source_table,
     "beyond": report_markdown.beyond_table,
+    "published_xent": partial(beside_published, "xent"),
     "trends_xent": partial(beyond.trends, "xent"),
     "partials_xent": partial(beyond.partials, "xent"),
 }
@@ -266,7 +293,7 @@ def all_tables(collection: Collection, found: dict[str, Any]) -> dict[str, Calla
     """
     names = {place: name for name, place in collection.paths.items()}
     reasons = {names[place]: why for place, why in found["left_out"].items() if place in names}
-    taken = collection.without(reasons)
+    taken = collection.without(reasons).without_others(found["left_out"])
     tables: dict[str, Callable[[], str]] = {name: partial(make, found) for name, make in COMPARISONS.items()}
     return tables | {name: partial(_checked, name, make, taken) for name, make in RESULTS.items()}
 

@@ -96,6 +96,7 @@ OTHER = {
     "fraction": 0.25,
     "eps": 0.31,
     "step_size": 1.5,
+    "tolerance": 0.1,
     "learning_rate": 0.1,
     "sha256": "cd",
     "attack": PGD(norm="linf", eps=5, step_size=1),  # where there is none

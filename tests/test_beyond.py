@@ -327,7 +327,7 @@ def test_older_results_files_are_drawn_with_diff_roar(robint, folder):
     assert "diff_roar" not in results.read(QUICK)
     robint("redraw", "figures/section_3_2_xent.json", "--out", "again")
     names = {p.name for p in (folder.parent / "again").iterdir()}
-    stems = ("section_3_2_xent", "section_3_2_diffroar_xent")
+    stems = ("section_3_2_xent", "section_3_2_diffroar_xent", "section_3_2_published_xent")
     assert names == {stem + suffix for stem in stems for suffix in (".png", ".pdf")}
 
 

@@ -16,8 +16,9 @@ from robint_tf.data import datasets as data
 from robint_tf.interpretability import inference, scores
 from robint_tf.interpretability.controls import Controls
 from robint_tf.paper import comparison, published
+from robint_tf.paper.beyond import measures
 from robint_tf.paper.figures import plots
-from robint_tf.specs import RANDOM, Training
+from robint_tf.specs import FRACTIONS, RANDOM, Training
 from robint_tf.store import results
 
 PAPER, POWERED = SECTION_3_2["paper"], SECTION_3_2["powered"]
@@ -192,10 +193,10 @@ def test_the_shape_of_maps_stands_beside_scores_and_explains_them_where_it_does(
     measured = grid.measured()
     content = grid_results.figure(study, measured, "xent", "strength")
     rng = np.random.default_rng(0)
-    shapes = {None: {name: Controls(0.5, 0.4, (0.1, 0.2)) for name in UNAWARE}}
+    shapes = {None: {name: Controls(0.5, 0.4, (0.3,), (0.1, 0.2)) for name in (RANDOM, *UNAWARE)}}
     ys = {s["name"]: s["y"] for s in content["panels"][0]["series"]}["L2 XEnt G"]
     for explained, y in zip(study.networks(), ys, strict=True):
-        shape = Controls(2 * y + 0.01 * float(rng.random()), None, (float(rng.random()),))
+        shape = Controls(2 * y + 0.01 * float(rng.random()), None, (-y,), (float(rng.random()),))
         shapes[str(explained)] = dict.fromkeys(study.attributions(explained.spec), shape)
     block = controls.controls(study, measured, shapes, content)
     results.write(tmp_path / "f.json", content | block)
@@ -208,7 +209,11 @@ def test_the_shape_of_maps_stands_beside_scores_and_explains_them_where_it_does(
     regressor = next(r for r in found["regressors"] if (r["series"], r["occlusion"]) == ("L2 XEnt G", "remove"))
     moran = [row["moran"] for row in found["controls"] if row["attribution"] == "gradient"]
     assert regressor["measures"]["moran"]["correlation"] == pytest.approx(np.corrcoef(moran, ys)[0, 1])
+    assert regressor["measures"]["mean_mask_moran"]["correlation"] == pytest.approx(-1)
     assert "gini" not in regressor["measures"]
+    assert "chance_leakage" not in regressor["measures"]
+    assert [row["chance_leakage"] for row in found["controls"]] == pytest.approx([0.15] * 10)
+    assert found["control_masks"] == {"fractions": list(FRACTIONS), "random_leakage": [0.1, 0.2]}
     x = np.array([e.eps / 1.6 for e in study.networks()])
     partial = inference.partial_correlation(x, np.array(ys), np.array(moran), degree=1)
     assert regressor["measures"]["moran"]["axis_at_equal_measure"]["value"] == pytest.approx(partial.value)
@@ -216,6 +221,7 @@ def test_the_shape_of_maps_stands_beside_scores_and_explains_them_where_it_does(
     text = capsys.readouterr().out
     assert "no network                  edges" in text
     assert "G, 3x3 maximum" in text
+    assert "Random masks give away 0.100 to 0.200" in text
     plots.FIGURES["interpretability"](found | {"dataset": "cifar10", "train_data": {"count": 50_000}})
 
 
@@ -313,7 +319,7 @@ def test_plan_prints_the_power(robint, tmp_path):
 
 def test_columns_stand_below_their_heads_whatever_maps_are_called(capsys):
     long = "integrated_gradients(steps=20,baseline=zero)"
-    controls.print_shapes({name: Controls(0.5, 0.25, (0.1,) * 5).row() for name in ("gradient", long)})
+    controls.print_shapes({name: Controls(0.5, 0.25, (0.1,) * 5, (0.1,) * 5).row() for name in ("gradient", long)})
     *_, head, short, row = capsys.readouterr().out.splitlines()
     assert row.startswith("IG (steps 20, baseline zero) ")
     assert len(head) == len(short) == len(row)
@@ -388,11 +394,12 @@ def tiny_2_1(monkeypatch):
 
 def test_gradients_are_measured_once_and_drawn(robint, tiny_2_1, tmp_path, monkeypatch):
     text = robint("gradients", "--dataset", "mnist", "--preset", "smoke", "--n-test", "6")
-    assert "The tangent share of a random direction is sqrt(k / d), k = 10." in text
+    assert "k the rank of the decoder's Jacobian: 10.0 on average, 10 at least, of 10 latent dimensions." in text
     assert text.count("not valid") == 2 * 4  # of a VAE-GAN of forty images: three networks and the nearest image
     path = tmp_path / "figures" / "gradients_mnist.json"
     found, before = results.read(path), path.read_bytes()
     assert found["n_images"] == 6
+    assert found["rank"] == {"mean": 10, "least": 10}
     assert found["chance"]["tangent_share"] == pytest.approx(np.sqrt(10 / 784))
     assert [n["name"] for n in found["networks"]] == ["Standard", "l2 4 xent", "linf 0.2 xent"]
     assert [n["strength"] for n in found["networks"]] == [0, 1, 1]
@@ -477,6 +484,9 @@ def test_methods_are_scored_drawn_and_made_once(robint, tmp_path):
         assert low <= vargrad["road"]["area"] <= high
         assert f"{vargrad['road']['area']:.4f}" in text
         assert 0 < gradient["gini"] < 1
+        assert 0 <= gradient["chance_leakage"] == vargrad["chance_leakage"] <= 1
+    rows = measures.methods(found).rows
+    assert [row[:2] for row in rows] == [[n, m] for n in ("standard", "l2 xent eps 1.6") for m in ("G", rows[1][1])]
     assert robint(*args).splitlines()[-1] == text.splitlines()[-1]
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("manifest.json")} == made
     robint("redraw", "figures/methods.json", "--out", "again")

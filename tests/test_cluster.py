@@ -140,7 +140,7 @@ def workers(monkeypatch):
 
 def test_the_tasks_are_the_grid_once(grid):
     tasks = [task for _, task, _ in grid.tasks()]
-    everything = [*STUDY.cells(None), *(a for e in STUDY.networks() for a in grid.artifacts(e))]
+    everything = [*grid.of_maps(None), *(a for e in STUDY.networks() for a in grid.artifacts(e))]
     made = [artifact for task in tasks for artifact in task]
     assert len(made) == len(set(made))
     assert set(made) == set(everything)
@@ -161,7 +161,7 @@ def test_a_task_that_fails_stops_only_what_needs_it(grid, config, workers, monke
         cluster.make(grid, config, workers)
     assert "3 of 10 tasks" in caught.value.message  # its training, and what two attributions of it explain
     assert "l2 xent eps 1.6, training: no space left" in caught.value.message
-    everything = {*STUDY.cells(None), *(a for e in STUDY.networks()[:-1] for a in grid.artifacts(e))}
+    everything = {*grid.of_maps(None), *(a for e in STUDY.networks()[:-1] for a in grid.artifacts(e))}
     assert set(made) == everything
 
 

@@ -112,6 +112,16 @@ def test_one_training_mask_tells_its_class_alone():
 
 
 def test_the_row_of_controls_has_the_mean_of_the_leakage():
-    row = controls.Controls(0.5, None, (0.1, 0.3)).row()
-    assert row == {"moran": 0.5, "gini": None, "leakage": (0.1, 0.3), "mean_leakage": pytest.approx(0.2)}
-    assert controls.Controls(0.5, 0.1, ()).row()["mean_leakage"] is None
+    random = controls.Controls(None, None, (0.0, 0.0), (0.05, 0.15))
+    row = controls.Controls(0.5, None, (0.25, None), (0.1, 0.3)).row(random)
+    assert row == {
+        "moran": 0.5,
+        "gini": None,
+        "mask_moran": (0.25, None),
+        "leakage": (0.1, 0.3),
+        "mean_mask_moran": 0.25,
+        "mean_leakage": pytest.approx(0.2),
+        "chance_leakage": pytest.approx(0.1),
+    }
+    large = controls.Controls(0.5, 0.1, (None,), ())
+    assert [large.row(large)[name] for name in ("mean_mask_moran", "mean_leakage", "chance_leakage")] == [None] * 3

@@ -3,9 +3,11 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from robint_tf.data import datasets as data
 from robint_tf.manifold import gradients as gradient_measures
+from robint_tf.manifold import tangent
 from robint_tf.networks import vae_gan
 
 
@@ -20,7 +22,7 @@ def x():
 
 
 def test_a_basis_spans_the_differences_of_the_decoder(model, x):
-    (part, basis), (rest, _) = gradient_measures.tangent_bases(model, x, batch_size=3)
+    (part, basis), (rest, _) = tangent.tangent_bases(model, x, batch_size=3)
     assert (part, rest) == (slice(0, 3), slice(3, 5))
     assert basis.shape == (3, 784, 10)
     np.testing.assert_allclose(basis.transpose(0, 2, 1) @ basis, np.tile(np.eye(10), (3, 1, 1)), atol=1e-4)
@@ -29,16 +31,66 @@ def test_a_basis_spans_the_differences_of_the_decoder(model, x):
         step = np.zeros_like(z)
         step[:, i] = 1e-2
         difference = (model.decoder(z + step) - model.decoder(z - step)).numpy() / 2e-2
-        inside = gradient_measures.project(basis, difference)
+        inside = tangent.project(basis, difference)
         inner, whole = (np.linalg.norm(v.reshape(3, -1), axis=1) for v in (inside, difference))
         assert (inner > 0.95 * whole).all()  # but for the kinks of ReLUs within the step
+
+
+def test_a_basis_is_one_of_the_range_and_of_nothing_else():
+    """Both columns of the first matrix are one direction, of which QR makes a basis of two dimensions."""
+    matrices = np.zeros((3, 4, 2), np.float32)
+    matrices[0, 0] = 1
+    matrices[1, :2] = [[0, 3], [0, 4]]
+    basis = tangent.range_bases(matrices)
+    assert tangent.ranks_of(basis).tolist() == [1, 1, 0]
+    g = np.tile([0.0, 1, 0, 0], (3, 1))
+    np.testing.assert_allclose(gradient_measures.shares_in(basis, g), [0, 0.8, 0], atol=1e-6)
+    directions = gradient_measures.random_directions(basis, (2, 2, 1))
+    np.testing.assert_allclose(np.square(directions.on).sum(axis=(1, 2, 3)), [1, 1, 0], atol=1e-6)
+    np.testing.assert_allclose(np.square(directions.off).sum(axis=(1, 2, 3)), 1, atol=1e-6)
+
+
+def decoder_like(collapsed, size=20):
+    """Jacobians of 64 latent dimensions, of which all but ten do so much less to the image's 784 pixels."""
+    jacobians = np.random.default_rng(7).standard_normal((size, 784, 64)).astype(np.float32)
+    jacobians[:, :, 10:] *= np.float32(collapsed)
+    return jacobians
+
+
+@pytest.mark.parametrize("collapsed", [0, 1e-6])
+def test_latent_dimensions_that_the_decoder_ignores_are_no_tangent_directions(collapsed):
+    jacobians = decoder_like(collapsed)
+    basis = tangent.range_bases(jacobians)
+    assert tangent.ranks_of(basis).tolist() == [10] * 20
+    alive = np.linalg.qr(jacobians[:, :, :10])[0]
+    g = np.random.default_rng(8).standard_normal((20, 784))
+    expected = gradient_measures.shares_in(alive, g)
+    np.testing.assert_allclose(gradient_measures.shares_in(basis, g), expected, atol=1e-5)
+    assert gradient_measures.chance_share(tangent.ranks_of(basis), 784) == pytest.approx(np.sqrt(10 / 784))
+    assert expected.mean() == pytest.approx(np.sqrt(10 / 784), rel=0.15)
+    on_first = np.zeros((20, 784))
+    on_first[:, :100] = 1
+    shares = gradient_measures.shares_in(basis, on_first)
+    np.testing.assert_allclose(shares, gradient_measures.shares_in(alive, on_first), atol=1e-5)
+    assert shares.max() < 0.3
+
+
+def test_the_level_of_chance_is_that_of_every_image_with_its_own_rank():
+    assert gradient_measures.chance_share(np.array([4, 16]), 64) == pytest.approx((0.25 + 0.5) / 2)
+    assert tangent.ranks_of(tangent.range_bases(decoder_like(1, size=2))).tolist() == [64, 64]
+
+
+def test_a_decoder_without_a_derivative_is_refused(model, x, monkeypatch):
+    monkeypatch.setattr(tangent, "_jacobian", lambda _: lambda x: tf.fill([10, len(x), 28, 28, 1], np.nan))
+    with pytest.raises(ValueError, match="no finite derivative"):
+        next(tangent.tangent_bases(model, x[:2]))
 
 
 def test_vectors_in_the_tangent_space_have_share_one_and_random_ones_the_level_of_chance(model, x):
     rng = np.random.default_rng(0)
     inside, random = np.zeros_like(x), rng.standard_normal(x.shape)
-    for part, basis in gradient_measures.tangent_bases(model, x):
-        inside[part] = gradient_measures.project(basis, rng.standard_normal(x[part].shape))
+    for part, basis in tangent.tangent_bases(model, x):
+        inside[part] = tangent.project(basis, rng.standard_normal(x[part].shape))
     found = gradient_measures.tangent_shares(model, x, {"inside": inside, "random": random, "zero": np.zeros_like(x)})
     np.testing.assert_allclose(found["inside"].values, 1, atol=1e-4)
     assert found["random"].mean == pytest.approx(found["random"].chance, rel=0.5)
@@ -48,12 +100,12 @@ def test_vectors_in_the_tangent_space_have_share_one_and_random_ones_the_level_o
 
 def test_a_network_that_sees_the_manifold_only_is_insensitive_off_it(model, x):
     """Linear logits along one tangent direction of the first image: a step normal to all of them changes nothing."""
-    ((_, basis),) = gradient_measures.tangent_bases(model, x[:1])
+    ((_, basis),) = tangent.tangent_bases(model, x[:1])
     network = keras.Sequential([keras.layers.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(2)])
     kernel = np.stack([basis[0, :, 0], -basis[0, :, 0]], axis=1)
     network.set_weights([kernel, np.zeros(2, np.float32)])
     normal = keras.models.clone_model(network)
-    direction = 0.01 * (gradient_measures.project(basis, np.ones((1, 784)))[0] - 1)
+    direction = 0.01 * (tangent.project(basis, np.ones((1, 784)))[0] - 1)
     normal.set_weights([np.stack([direction, -direction], axis=1).astype(np.float32), np.zeros(2, np.float32)])
     found = gradient_measures.sensitivities({"on": network, "off": normal}, model, x[:1], n_draws=3)
     assert found["on"].off.max() < 1e-4 < found["on"].on.min()
@@ -96,7 +148,7 @@ def test_intervals_of_few_images_cover_as_often_as_they_say(n):
 
 
 def test_the_directions_of_an_image_do_not_depend_on_its_block(model, x):
-    ((_, basis),) = gradient_measures.tangent_bases(model, x)
+    ((_, basis),) = tangent.tangent_bases(model, x)
     whole = gradient_measures.random_directions(basis, x.shape[1:], seed=2, first=3)
     part = gradient_measures.random_directions(basis[2:], x.shape[1:], seed=2, first=5)
     for side in ("on", "off"):

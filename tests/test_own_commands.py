@@ -122,7 +122,7 @@ def test_roar_of_own_images_is_told_as_of_the_published_ones(robint, place):
     said = robint(*roar, "--attribution", "integrated_gradients:steps=2", "--n-train", "20", "--n-test", "20")
     assert "IG (steps 2): sums over an image are off by" in said
     found = results.read(place / "r.json")
-    assert "shape of the maps" in said
+    assert "shape of maps and masks" in said
     assert plots.FIGURES["retraining_curves"](found).get_suptitle().startswith("own.keras, own.npz, 20 test images\n")
     assert found["controls"].keys() == found["diff_roar"].keys()
     assert all(0 <= row["mean_leakage"] <= 1 for row in found["controls"].values())

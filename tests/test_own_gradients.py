@@ -120,9 +120,14 @@ def test_gradients_are_measured_along_the_manifold_of_a_vae_gan(robint, tmp_path
     for name, values in by_array.values.items():
         np.testing.assert_array_equal(loaded.values[name], values)
     gradient = study.attribute(network, x, reduction="none").values
-    ((_, basis),) = manifold.gradients.tangent_bases(model.model, x)
+    ((_, basis),) = manifold.tangent.tangent_bases(model.model, x)
     shares = manifold.gradients.shares_in(basis, gradient)
     np.testing.assert_allclose(by_array.values["tangent_share"], shares, rtol=1e-4)
+    ranks = manifold.tangent.ranks_of(basis)
+    np.testing.assert_array_equal(loaded.ranks, ranks)
+    assert found["rank"] == {"mean": ranks.mean(), "least": ranks.min()}
+    assert f"tangent spaces: {ranks.mean():.1f} on average, {ranks.min()} at least" in said
+    assert found["chance"]["tangent_share"] == pytest.approx(np.sqrt(ranks / 784).mean())
     directions = manifold.gradients.random_directions(basis, x.shape[1:], seed=3)
     changes = manifold.gradients.sensitivity(network, x, directions).of_means()
     (row,) = [row for row in by_array.scores() if row["measure"] == "sensitivity_ratio"]

@@ -7,7 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from robint_tf.specs import AccuracySpec, ClassifierSpec, CurveSpec, RetrainSpec, Training
+from robint_tf.specs import (
+    AccuracySpec,
+    ClassifierSpec,
+    ControlSpec,
+    CurveSpec,
+    GradientSpec,
+    OwnGradientSpec,
+    RetrainSpec,
+    SavedNetwork,
+    Training,
+    VAEGANSpec,
+    as_dict,
+)
 from robint_tf.store import artifacts, folders, packs, results
 from robint_tf.store.artifacts import Store
 
@@ -180,6 +192,27 @@ def test_damaged_and_older_entries_stay_behind(store, tmp_path, monkeypatch):
         older.setattr(artifacts, "MATHEMATICS", artifacts.MATHEMATICS - 1)
         store.fetch(CELL, lambda _: (HELD[CELL], {}), "older", made_with=MADE_WITH)
     assert packs.write(tmp_path / "cells.json", store) == len(HELD) - 1
+
+
+@pytest.mark.parametrize(
+    ("spec", "field"),
+    [
+        (ControlSpec(dataset="mnist", source=NETWORK, attribution="gradient"), "fractions"),
+        (GradientSpec(classifier=NETWORK, vae_gan=VAEGANSpec(dataset="mnist", epochs=1)), "tolerance"),
+        (OwnGradientSpec(source=SavedNetwork(sha256="ab"), vae_gan=SavedNetwork(sha256="cd")), "tolerance"),
+    ],
+)
+def test_measures_of_an_older_kind_are_neither_used_nor_packed(store, tmp_path, monkeypatch, spec, field):
+    older = {name: value for name, value in as_dict(spec).items() if name != field}
+    with monkeypatch.context() as then:
+        then.setattr(artifacts, "as_dict", lambda _: older)
+        store.fetch(spec, lambda _: ({"tangent_share": np.ones(3)}, {}), "data", made_with=MADE_WITH)
+        assert store.has(spec, "data")
+    assert not store.has(spec, "data")
+    assert packs.write(tmp_path / "cells.json", store) == len(HELD)
+    store.fetch(spec, lambda _: ({"tangent_share": np.zeros(3)}, {}), "data", made_with=MADE_WITH)
+    assert packs.write(tmp_path / "cells.json", store) == len(HELD) + 1
+    assert packs.unpack(tmp_path / "cells.json", Store(tmp_path / "other")).new == len(HELD) + 1
 
 
 def test_the_commands_pack_and_unpack(store, robint):

@@ -8,8 +8,9 @@ from robint_tf import recipes
 from robint_tf.catalogue import NETWORK_FREE
 from robint_tf.data import datasets as data
 from robint_tf.interpretability import attributions, controls, occlusion, retraining
-from robint_tf.interpretability.retraining import Occluder, measured_controls, retrained_accuracy
+from robint_tf.interpretability.retraining import Occluder, cell_inputs, measured_controls, retrained_accuracy
 from robint_tf.networks import classifiers
+from robint_tf.runtime import device
 from robint_tf.runtime.seeds import derive_seed
 from robint_tf.specs import (
     FRACTIONS,
@@ -25,6 +26,7 @@ from robint_tf.specs import (
     as_dict,
     from_dict,
 )
+from robint_tf.store import artifacts
 from robint_tf.store.artifacts import Store
 
 SOURCE = ClassifierSpec(dataset="cifar10_sample", training=Training(epochs=0))
@@ -216,6 +218,7 @@ def test_maps_that_know_no_network_order_the_pixels_without_one(images, attribut
             assert score[mask].min() >= np.quantile(score, 0.7) - 1e-6
     found = measured_controls(replace(SHAPE, source=None, attribution=attribution), occluder)
     assert found.moran > 0.5
+    assert min(found.mask_moran) > 0.3
 
 
 def test_shapes_and_leakage_are_those_of_the_cells_maps_which_are_made_once(images, network, tmp_path, monkeypatch):
@@ -235,6 +238,8 @@ def test_shapes_and_leakage_are_those_of_the_cells_maps_which_are_made_once(imag
     y, y_test = images.train.y[:40], images.test.y[:30]
     expected = controls.leakage(removed[0], y, removed[1], y_test, n_classes=10)
     assert found.leakage[FRACTIONS.index(0.5)] == pytest.approx(expected, abs=0.1)  # colours equal to the fill
+    half = controls.moran(removed[1]).mean()
+    assert found.mask_moran[FRACTIONS.index(0.5)] == pytest.approx(half, abs=0.05)
     again = measured_controls(SHAPE, occluder_of(images, tmp_path))
     assert again == found
     assert len(made) == 2  # from the store
@@ -246,6 +251,66 @@ def test_maps_without_a_shape_have_none(images, tmp_path, monkeypatch):
         found = measured_controls(replace(SHAPE, source=None, attribution="centre"), occluder_of(images, tmp_path))
     assert found.moran is None
     assert found.gini is None
+    assert np.abs(found.mask_moran).max() < 0.05  # chance orders all pixels
+
+
+def test_masks_of_small_smooth_maps_are_the_noise_that_breaks_their_ties(images, tmp_path, monkeypatch):
+    """As the authors' are: the map is as smooth as it was, what is removed is not."""
+    hill = NETWORK_FREE["centre"]
+    spec = replace(SHAPE, source=None, attribution="centre")
+    large = measured_controls(spec, occluder_of(images, tmp_path))
+    assert min(large.mask_moran) > 0.7
+    monkeypatch.setitem(NETWORK_FREE._things, "centre", lambda x: np.float32(1e-10) * hill(x))
+    small = measured_controls(spec, occluder_of(images, tmp_path / "small"))
+    assert small.moran == pytest.approx(large.moran, abs=1e-3)
+    assert np.abs(small.mask_moran).max() < 0.05
+    exact = measured_controls(replace(spec, variant="corrected"), occluder_of(images, tmp_path / "small"))
+    np.testing.assert_allclose(exact.mask_moran, large.mask_moran, atol=0.01)
+
+
+def test_morans_i_of_a_mask_by_hand(images, tmp_path, monkeypatch):
+    """Rows that rise: the mask of a half is the lower 16 rows, and 32 of the 1,984 pairs lie across its edge."""
+    monkeypatch.setitem(NETWORK_FREE._things, "edges", lambda x: np.tile(np.arange(1, 33.0)[:, None], (len(x), 1, 32)))
+    spec = replace(SHAPE, source=None, attribution="edges", fractions=(0.5,))
+    found = measured_controls(spec, occluder_of(images, tmp_path))
+    assert found.mask_moran == (pytest.approx((1984 - 2 * 32) / 1984),)
+    assert len(found.leakage) == 1
+
+
+def test_what_masks_give_away_by_chance_is_measured_on_the_masks_of_the_baseline(images, tmp_path):
+    occluder = occluder_of(images, tmp_path)
+    spec = replace(SHAPE, source=None, attribution="random")
+    found = measured_controls(spec, occluder)
+    assert (found.moran, found.gini) == (None, None)
+    assert np.abs(found.mask_moran).max() < 0.05
+    y, y_test = images.train.y[:40], images.test.y[:30]
+    for fraction, leakage in zip(FRACTIONS, found.leakage, strict=True):
+        masks = occluder.masks(spec, fraction)
+        assert leakage == controls.leakage(masks[0], y, masks[1], y_test, n_classes=10)
+        cell = replace(RANDOM, occlusion="remove", fraction=fraction)
+        for mask, part, original in zip(masks, occluder.splits(cell), (images.train, images.test), strict=True):
+            shown = original.x[: len(mask)]
+            np.testing.assert_array_equal(part.x[~mask], shown[~mask])
+            assert len(np.unique(part.x[mask], axis=0)) == 1  # the fill
+
+
+def test_shapes_of_older_recipes_are_measured_anew(images, tmp_path, monkeypatch):
+    """Without the masks' number: they are neither taken for today's nor in their way."""
+    occluder = occluder_of(images, tmp_path)
+    spec = replace(SHAPE, source=None, attribution="edges")
+    older = as_dict(spec)
+    del older["fractions"]
+    with monkeypatch.context() as then:
+        then.setattr(artifacts, "as_dict", lambda _: older)
+        arrays = {"moran": np.array(0.9), "gini": np.array(0.1), "leakage": np.array([0.1])}
+        occluder.networks.store.fetch(
+            spec, lambda _: (arrays, {}), *cell_inputs(spec, images), made_with=device.describe()
+        )
+    (folder,) = tmp_path.glob("ControlSpec/*")
+    found = measured_controls(spec, occluder)
+    assert len(found.mask_moran) == len(FRACTIONS)
+    assert len(list(tmp_path.glob("ControlSpec/*"))) == 2
+    assert folder.exists()
 
 
 @pytest.mark.parametrize(

@@ -79,8 +79,11 @@ POINT = RoadSpec(
     ("spec", "changes", "message"),
     [
         (SHAPE, {"attribution": "edges"}, "attribution is 'edges'; choose one of gradient"),
-        (SHAPE, {"source": None}, "attribution without a network is 'gradient'; choose one of edges, centre"),
-        (SHAPE, {"source": None, "attribution": "random"}, "attribution without a network is 'random'"),
+        (SHAPE, {"source": None}, "attribution without a network is 'gradient'; choose one of edges, centre, random"),
+        (SHAPE, {"attribution": "random"}, "attribution is 'random'; choose one of gradient"),
+        (SHAPE, {"fractions": ()}, r"fractions are \[\]; give rising numbers inside \(0, 1\)"),
+        (SHAPE, {"fractions": (0.5, 0.1)}, r"fractions are \[0.5, 0.1\]; give rising"),
+        (SHAPE, {"fractions": (0.5, 1.0)}, r"fractions are \[0.5, 1.0\]; give rising"),
         (SHAPE, {"n_test": 0}, "n_test is 0"),
         (POINT, {"attribution": "random"}, "attribution is 'random'; choose one of gradient"),
         (POINT, {"order": "first"}, "order is 'first'; choose one of most, least"),
@@ -88,6 +91,7 @@ POINT = RoadSpec(
         (POINT, {"noise": -1}, "noise is -1; give a number of at least 0"),
         (POINT, {"source": NETWORK}, "source is ClassifierSpec.*; give SavedNetwork"),
         (GradientSpec(classifier=NETWORK, vae_gan=VAE_GAN), {"first": -1}, "first is -1"),
+        (GradientSpec(classifier=NETWORK, vae_gan=VAE_GAN), {"tolerance": -1}, "tolerance is -1; give a number of at"),
         (GradientSpec(classifier=NETWORK, vae_gan=VAE_GAN), {"vae_gan": None}, "vae_gan is None; give VAEGANSpec"),
     ],
 )

@@ -11,12 +11,12 @@ import robint_tf
 from robint_tf import attacks, data, study, training
 from robint_tf.attacks import PGD
 from robint_tf.errors import InputError
-from robint_tf.interpretability import attributions, controls
+from robint_tf.interpretability import attributions, controls, occlusion
 from robint_tf.interpretability import road as roads
 from robint_tf.networks import Bounded, vae_gan
 from robint_tf.networks.classifiers import fingerprint
 from robint_tf.runtime.interrupts import Interrupted
-from robint_tf.specs import RoadSpec, SavedNetwork, Training
+from robint_tf.specs import FRACTIONS, RoadSpec, SavedNetwork, Training
 from robint_tf.store.artifacts import Store
 from robint_tf.store.results import ResultsError
 from robint_tf.study import given, retraining
@@ -304,10 +304,20 @@ def test_beside_the_scores_of_roar_stand_the_shapes_of_the_maps(network, tmp_pat
         leakage = found.controls[row["attribution"]]["leakage"]
         assert len(leakage) == 5
         assert row["mean_leakage"] == pytest.approx(np.mean(leakage))
+        of_masks = [
+            controls.moran(
+                occlusion.occlusion_mask(occlusion.ranks(maps, seed=0, variant="corrected"), fraction)
+            ).mean()
+            for fraction in FRACTIONS
+        ]  # a map without ties has the same masks whatever the seed
+        np.testing.assert_allclose(found.controls[row["attribution"]]["mask_moran"], of_masks, atol=0.02)
+        assert row["mean_mask_moran"] == pytest.approx(np.mean(of_masks), abs=0.02)
+        assert 0 <= row["chance_leakage"] <= 1
+    assert len({row["chance_leakage"] for row in found.scores()}) == 1
     loaded = study.load(found.save(tmp_path / "r.json"))
     assert loaded.controls == found.controls
     assert "Gini index" in loaded.plot().get_suptitle()
-    assert len(list((tmp_path / "ControlSpec").rglob("manifest.json"))) == 2
+    assert len(list((tmp_path / "ControlSpec").rglob("manifest.json"))) == 3  # and of random masks
     monkeypatch.setattr(controls, "leakage", None)  # nothing is measured again
     assert study.roar(network, TRAIN, TEST, methods, **settings, **SMALL).controls == found.controls
 
@@ -315,7 +325,7 @@ def test_beside_the_scores_of_roar_stand_the_shapes_of_the_maps(network, tmp_pat
 def test_masks_of_large_images_are_not_read(network, monkeypatch):
     monkeypatch.setattr(controls, "MOST_PIXELS", SIDE**2 - 1)
     (row,) = study.roar(network, TRAIN, TEST, bounds=(0, 255), **SMALL).scores()
-    assert row["mean_leakage"] is None
+    assert row["mean_leakage"] is row["chance_leakage"] is None
     assert row["moran"] is not None
 
 

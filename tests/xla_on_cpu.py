@@ -25,7 +25,7 @@ from robint_tf.attacks import pgd
 from robint_tf.attacks.pgd import Kind, Numbers, attack_dataset
 from robint_tf.data import datasets
 from robint_tf.interpretability import attributions
-from robint_tf.manifold import distance, gradients
+from robint_tf.manifold import distance, tangent
 from robint_tf.networks import classifiers, vae_gan
 from robint_tf.runtime import device, xla
 from robint_tf.runtime.interrupts import Interrupted
@@ -279,7 +279,7 @@ def test_projections_and_their_derivatives_agree(like_a_gpu):
     for choose in (lambda: None, like_a_gpu):
         choose()
         model = small_vae_gan()
-        found.append((distance.Projector(model)(x), gradients._jacobian(model)(tf.constant(x))))
+        found.append((distance.Projector(model)(x), tangent._jacobian(model)(tf.constant(x))))
     for a, b in zip(*found, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-4)
 

@@ -1,8 +1,9 @@
 """What the scores of section 3.2 owe to the shape of maps: measures beside the scores, and maps that are controls.
 
-Without retraining: how clustered (Moran's I) and how sparse (Gini index) the maps of every network are, and how well a
-linear classifier tells the class from their masks alone. With retraining: smoothed maps, which know no more than the
-maps that they are made of, and maps that know no network.
+Without retraining: how clustered (Moran's I) and how sparse (Gini index) the maps of every network are, how clustered
+the masks that are made of them, and how well a linear classifier tells the class from these alone, beside what it tells
+from random masks. With retraining: smoothed maps, which know no more than the maps that they are made of, and maps that
+know no network.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from robint_tf import labels
+from robint_tf.specs import RANDOM
 
 from ..studies.grid_results import score_of
 from ..studies.presets import ATTRIBUTIONS, UNAWARE, InterpretabilityStudy
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from ..studies.grid import Grid
 
 Shapes = dict[str | None, "dict[str, Controls]"]
-"""By name of the network, None for none, and by attribution."""
+"""By name of the network, None for none, and by attribution; "random", of none, are the masks of the baseline."""
 
 
 def measure_shapes(grid: "Grid") -> Shapes:
@@ -35,21 +37,28 @@ def controls(
     """What a results file holds of controls: a row for each map of each network of the figure `content`.
 
     "controls": scores and shape of the networks' maps. "control_maps": the same of maps that are controls, empty unless
-    they were asked for. "regressors": by series, how scores go with each measure, and with the axis at equal measure.
+    they were asked for. "control_masks": shares of the pixels in the masks, and by share what random masks give away.
+    "regressors": by series, how scores go with each measure, and with the axis at equal measure.
     """
     shown = {network["name"] for network in content["networks"]}
     baseline = measured["baseline"]
     rows: list[dict[str, Any]] = []
     maps: list[dict[str, Any]] = []
     for attribution in [a for a in UNAWARE if (a, "keep") in baseline]:
-        maps.append(_row(study, None, None, attribution, baseline, baseline, shapes[None]))
+        maps.append(_row(study, None, None, attribution, baseline, baseline, shapes))
     for explained, *_, cells in measured["networks"]:
         name = str(explained)
         if name in shown:
             for attribution in study.attributions(explained.spec):
-                row = _row(study, name, explained.norm, attribution, cells, baseline, shapes[name])
+                row = _row(study, name, explained.norm, attribution, cells, baseline, shapes)
                 (rows if attribution in ATTRIBUTIONS else maps).append(row)
-    return {"controls": rows, "control_maps": maps, "regressors": _regressors(rows, content)}
+    masks = {"fractions": study.shapes(None)[0].fractions, "random_leakage": shapes[None][RANDOM].leakage}
+    return {
+        "controls": rows,
+        "control_maps": maps,
+        "control_masks": masks,
+        "regressors": _regressors(rows, content),
+    }
 
 
 def _row(
@@ -59,7 +68,7 @@ def _row(
     attribution: str,
     cells: Any,
     baseline: Any,
-    shapes: "dict[str, Controls]",
+    shapes: Shapes,
 ) -> dict[str, Any]:
     scores = {}
     for occlusion in labels.TESTS:
@@ -70,12 +79,14 @@ def _row(
         "norm": norm,
         "attribution": attribution,
         **scores,
-        **shapes[attribution].row(),
+        **shapes[name][attribution].row(shapes[None][RANDOM]),
         "retrained": {o: cells[attribution, o].tolist() for o in labels.TESTS},
     }
 
 
-MEASURES = {"moran": "Moran's I", "gini": "Gini", "mean_leakage": "leakage"}
+MEASURES = {"moran": "Moran's I", "mean_mask_moran": "of masks", "gini": "Gini", "mean_leakage": "leakage"}
+SHOWN = MEASURES | {"chance_leakage": "by chance"}
+"""Columns of a table; what is so by chance explains no score."""
 
 
 def _regressors(rows: list[dict[str, Any]], content: dict[str, Any]) -> list[dict[str, Any]]:
@@ -107,9 +118,12 @@ def _regressors(rows: list[dict[str, Any]], content: dict[str, Any]) -> list[dic
 
 
 def print_table(content: dict[str, Any]) -> None:
-    """Print scores with the shape of the maps, and the controls apart."""
-    click.echo("\nbeyond the paper: scores beside the shape of the maps (test images) and what masks give away")
+    """Print scores with the shape of maps and masks, and the controls apart."""
+    click.echo("\nbeyond the paper: scores beside the shape of maps and masks (test images) and what masks give away")
     _print_rows(content["controls"])
+    leaks = content["control_masks"]["random_leakage"]
+    if leaks:
+        click.echo(f"Random masks give away {min(leaks):.3f} to {max(leaks):.3f}, by share of the pixels.")
     if content["control_maps"]:
         click.echo("\nbeyond the paper: maps that are controls, retrained on like the others")
         _print_rows(content["control_maps"])
@@ -130,9 +144,9 @@ def print_table(content: dict[str, Any]) -> None:
 
 
 def _print_rows(rows: list[dict[str, Any]]) -> None:
-    click.echo(f"{'network':28}{'map':16}{'ROAR':>9}{'KAR':>9}" + "".join(f"{name:>11}" for name in MEASURES.values()))
+    click.echo(f"{'network':28}{'map':16}{'ROAR':>9}{'KAR':>9}" + "".join(f"{name:>11}" for name in SHOWN.values()))
     for row in rows:
-        shown = "".join(f"{_cell(row[measure], '.3f'):>11}" for measure in MEASURES)
+        shown = "".join(f"{_cell(row[measure], '.3f'):>11}" for measure in SHOWN)
         click.echo(
             f"{row['network'] or 'no network':28}{labels.ATTRIBUTIONS[row['attribution']]:16}"
             f"{row['remove']['score']:9.4f}{row['keep']['score']:9.4f}{shown}"
@@ -141,12 +155,12 @@ def _print_rows(rows: list[dict[str, Any]]) -> None:
 
 def print_shapes(shapes: dict[str, dict[str, Any]]) -> None:
     """Print the shape of the maps of one network, `Controls.row` by attribution."""
-    click.echo("\nbeyond the paper: shape of the maps (test images), and what masks give away")
+    click.echo("\nbeyond the paper: shape of maps and masks (test images), and what masks give away")
     width = max(16, *(1 + len(labels.ATTRIBUTIONS[attribution]) for attribution in shapes))
-    click.echo(f"{'':{width}}" + "".join(f"{name:>11}" for name in MEASURES.values()))
+    click.echo(f"{'':{width}}" + "".join(f"{name:>11}" for name in SHOWN.values()))
     for attribution, row in shapes.items():
         click.echo(
-            f"{labels.ATTRIBUTIONS[attribution]:{width}}" + "".join(f"{_cell(row[m], '.3f'):>11}" for m in MEASURES)
+            f"{labels.ATTRIBUTIONS[attribution]:{width}}" + "".join(f"{_cell(row[m], '.3f'):>11}" for m in SHOWN)
         )
 
 

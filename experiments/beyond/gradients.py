@@ -73,11 +73,11 @@ def command(options: Options) -> None:
     """How loss gradients lie to the image manifold, without retraining: of section-2-1's networks, or of your own.
 
     With the networks and the VAE-GAN of section-2-1, trained where the store lacks them: the tangent share of the
-    gradient, |QQ'g| / |g| with Q a basis of the tangent space of the decoder (by chance sqrt(k / d); Bordt et al.,
-    2022: 0.31 for a standard network and 0.675 for a robust one on a manifold that they know); the change of the
-    softmax along directions off the manifold over that on it (Srinivas et al., 2023); and the share of |g|² in the
-    directions that hold the last percent of the images' variance, which is section 2.2's tilt on real data. Writes
-    gradients_DATASET.png, .pdf and .json.
+    gradient, |QQ'g| / |g| with Q a basis of the tangent space, the range of the decoder's Jacobian (by chance
+    sqrt(k / d), k its rank; Bordt et al., 2022: 0.31 for a standard network and 0.675 for a robust one on a manifold
+    that they know); the change of the softmax along directions off the manifold over that on it (Srinivas et al.,
+    2023); and the share of |g|² in the directions that hold the last percent of the images' variance, which is section
+    2.2's tilt on real data. Writes gradients_DATASET.png, .pdf and .json.
 
     With the classifier in the file MODEL: the last of these, how sparse its gradients are (Gini index) and how smooth
     (Moran's I); with --vae-gan also those that need a manifold. Writes gradient_measures_MODEL.png, .pdf and .json.

@@ -155,7 +155,7 @@ def _about(grid: "Grid", explained: "ExplainedNetwork") -> dict[str, Any]:
 
 def _maps(grid: "Grid", explained: "ExplainedNetwork", baseline: Any, n_road: int) -> Iterator[dict[str, Any]]:
     """For each method of a network: its scores, with what they rest on, and the shape of its maps."""
-    study, cells, shapes = grid.study, grid.cells(explained.spec), grid.shapes(explained.spec)
+    study, cells, shapes = grid.study, grid.cells(explained.spec), grid.shape_rows(explained.spec)
     tests = scores_of(study.fractions, study.methods, cells, baseline)
     diff_roar, road = diff_roar_of(study.fractions, study.methods, cells), _road(grid, explained, n_road)
     for i, method in enumerate(study.methods):
@@ -170,7 +170,7 @@ def _maps(grid: "Grid", explained: "ExplainedNetwork", baseline: Any, n_road: in
                 "n": road.n_test,
                 **{order: road.accuracies[method][order].tolist() for order in ORDERS},
             },
-            **shapes[method].row(),
+            **shapes[method],
         }
 
 

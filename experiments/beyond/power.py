@@ -17,11 +17,8 @@ from robint_tf.specs import FRACTIONS
 from ..studies.presets import ATTRIBUTIONS, InterpretabilityStudy
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from robint_tf.interpretability.inference import Components
 
-DEGREE = 3  # of the polynomial in attack strength that a series follows
 TESTED = "keep"
 """KAR goes with attack strength about as a line does; ROAR saturates, so that its slope says little."""
 
@@ -32,31 +29,11 @@ FAMILY = len(labels.LOSSES) * len(labels.NORMS) * len(labels.ATTRIBUTIONS)
 def spread(occlusion: str = TESTED) -> "Components":
     """Standard deviations of the authors' scores between networks of one eps, and between retrainings of a network.
 
-    From the residuals of their series around cubics, 21 networks of 3 retrainings each: the covariance of both
-    attributions, and what it leaves of the variance, for one retraining.
+    As `spreads.authors` estimates them; within: for one retraining.
     """
-    import numpy as np
+    from robint_tf.paper.beyond import spreads
 
-    from robint_tf.interpretability.inference import Components
-
-    products = []
-    for loss in labels.LOSSES:
-        for norm in labels.NORMS:
-            table = published.series(loss, norm)
-            x = np.array(table.eps) / published.STRONGEST[norm]
-            rest = np.stack([_rest(x, np.array(table.scores[occlusion, name])) for name in ATTRIBUTIONS])
-            products.append(rest @ rest.T / (len(x) - DEGREE - 1))
-    mean = np.mean(products, axis=0)
-    between = max(float(mean[0, 1]), 0.0)
-    within = max(float(np.trace(mean)) / 2 - between, 0.0) * published.N_RETRAININGS
-    return Components(math.sqrt(between), math.sqrt(within))
-
-
-def _rest(x: "np.ndarray", y: "np.ndarray") -> "np.ndarray":
-    """What a cubic leaves."""
-    import numpy as np
-
-    return y - np.polynomial.Polynomial.fit(x, y, DEGREE)(x)
+    return spreads.authors(occlusion)
 
 
 def sd(study: InterpretabilityStudy) -> float:

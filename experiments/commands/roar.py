@@ -122,7 +122,7 @@ def command(options: Options) -> None:
     grid.announce(everything)
     grid.complete(everything)
     baseline, cells = grid.cells(None), grid.cells(explained)
-    controls = {attribution: shape.row() for attribution, shape in grid.shapes(explained).items()}
+    controls = grid.shape_rows(explained)
     run.display.end()
     tests = scores_of(study.fractions, study.methods, cells, baseline)
     diff_roar = diff_roar_of(study.fractions, study.methods, cells)

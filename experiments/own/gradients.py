@@ -130,3 +130,5 @@ def print_table(found: "Gradients") -> None:
         if found.problems and row["measure"] in ALONG:
             mean, ends = "-", "not valid"
         click.echo(f"{row['measure'].replace('_', ' '):20}{mean:>8}  {ends:18}{chance:>9}")
+    if (rank := found.rank()) is not None:
+        click.echo(f"dimensions of the tangent spaces: {rank['mean']:.1f} on average, {rank['least']:.0f} at least")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from robint_tf.errors import InputError
 from robint_tf.settings import gradients_of
-from robint_tf.specs import AccuracySpec, ClassifierSpec, ControlSpec, CurveSpec, RetrainSpec, SavedNetwork
+from robint_tf.specs import RANDOM, AccuracySpec, ClassifierSpec, ControlSpec, CurveSpec, RetrainSpec, SavedNetwork
 
 from ..run import Run
 from .estimate import Costs, Work, Workload, classifier_flops, classifier_seconds, training_work, workload
@@ -122,6 +122,11 @@ class Grid(ImageRunner):
     def shapes(self, source: "ClassifierSpec | SavedNetwork | None") -> "dict[str, Controls]":
         """By attribution, what its maps give away."""
         return {spec.attribution: self.shape(spec) for spec in self.study.shapes(source)}
+
+    def shape_rows(self, source: "ClassifierSpec | SavedNetwork") -> dict[str, dict[str, Any]]:
+        """By attribution, the same as plain data, beside what random masks give away."""
+        chance = self.shapes(None)[RANDOM]
+        return {attribution: shape.row(chance) for attribution, shape in self.shapes(source).items()}
 
     def shape(self, spec: ControlSpec) -> "Controls":
         """What the maps of one attribution give away."""

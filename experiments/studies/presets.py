@@ -364,7 +364,7 @@ class InterpretabilityStudy(Study):
         return self.methods + (SMOOTHED if self.controls and source in self.controlled() else ())
 
     def shapes(self, source: ClassifierSpec | SavedNetwork | None) -> list[ControlSpec]:
-        """What is measured of the maps themselves."""
+        """What is measured of maps and masks themselves."""
         return [
             ControlSpec(
                 dataset=self.source,
@@ -375,7 +375,6 @@ class InterpretabilityStudy(Study):
                 variant=self.variant,
             )
             for attribution in self.attributions(source)
-            if attribution != RANDOM
         ]
 
     def cells(self, source: ClassifierSpec | SavedNetwork | None) -> list[RetrainSpec]:

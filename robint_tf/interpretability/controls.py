@@ -1,12 +1,14 @@
 """Controls of ROAR and KAR: what their scores owe to the shape of a map rather than to what the map knows.
 
 Retraining rewards maps for more than finding pixels that matter. A mask may give the class away by its outline
-(leakage), and smooth maps leave other information than scattered ones. So a score is reported with how clustered and
-how sparse its maps are, with what a linear classifier reads from the masks alone, and with the scores of maps that were
-blurred, which adds no information, or that do not depend on any network.
+(leakage), and smooth masks leave other information than scattered ones. So a score is reported with how clustered and
+how sparse its maps are, how clustered their masks, with what a linear classifier reads from the masks alone, beside
+what it reads from random ones, and with the scores of maps that were blurred, which adds no information, or that do not
+depend on any network. The mask of a smooth map can be as scattered as noise: where the map's values are smaller than
+the noise that breaks ties (`occlusion.ranks`), that orders the pixels.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -77,27 +79,47 @@ class Shape:
 
 def shape_of(maps: Maps) -> Shape:
     """The shape of maps (N, H, W), in bounded memory."""
-    parts = [maps[lo : lo + CHUNK] for lo in range(0, len(maps), CHUNK)]
-    return Shape(np.concatenate([moran(part) for part in parts]), np.concatenate([gini(part) for part in parts]))
+    return Shape(by_parts(moran, maps), by_parts(gini, maps))
+
+
+def by_parts(measure: Callable[[Maps], np.ndarray], maps: Maps) -> np.ndarray:
+    """What a measure gives for maps (N, H, W), (N,), in bounded memory."""
+    return np.concatenate([measure(maps[lo : lo + CHUNK]) for lo in range(0, len(maps), CHUNK)])
 
 
 @dataclass(frozen=True)
 class Controls:
     """What stands beside the scores of an attribution of a network.
 
-    moran, gini: means over the test images; None where no map of them has one. leakage: test accuracy of `leakage` at
-    each of `specs.FRACTIONS`, in [0, 1]; empty for images of more than `MOST_PIXELS`. Removing a share of the pixels
-    and keeping it give complementary masks, of which a linear classifier reads the same.
+    moran, gini: of the maps, means over the test images; None where no map of them has one. mask_moran: Moran's I of
+    the masks at each of the fractions of the recipe, mean over the test images, None where no mask of them has one.
+    leakage: test accuracy of `leakage` at each of these, in [0, 1]; empty for images of more than `MOST_PIXELS`.
+    Removing a share of the pixels and keeping it give complementary masks, of one Moran's I, of which a linear
+    classifier reads the same.
     """
 
     moran: float | None
     gini: float | None
+    mask_moran: tuple[float | None, ...]
     leakage: tuple[float, ...]
 
-    def row(self) -> dict[str, Any]:
-        """Plain data, with the mean of the leakage over the fractions, mean_leakage; None for images that are large."""
-        mean = sum(self.leakage) / len(self.leakage) if self.leakage else None
-        return {**asdict(self), "mean_leakage": mean}
+    def row(self, random: "Controls | None" = None) -> dict[str, Any]:
+        """Plain data, with means over the fractions: mean_mask_moran, mean_leakage, None where there is nothing.
+
+        random: of the random baseline, whose mean leakage, chance_leakage, is what masks give away by chance.
+        """
+        means = {"mean_mask_moran": _mean(self.mask_moran), "mean_leakage": _mean(self.leakage)}
+        return {**asdict(self), **means, "chance_leakage": None if random is None else _mean(random.leakage)}
+
+
+BESIDE = ("moran", "gini", "mean_mask_moran", "mean_leakage", "chance_leakage")
+"""What of `Controls.row` is one number, which stands beside a score."""
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """Of those that there are; None where there is none."""
+    there = [value for value in values if value is not None]
+    return sum(there) / len(there) if there else None
 
 
 CHUNK = 1000  # maps or masks worked on at a time

@@ -23,7 +23,7 @@ from robint_tf.recipes import Networks
 from robint_tf.runtime import device
 from robint_tf.runtime.batching import Progress
 from robint_tf.runtime.seeds import derive_seed
-from robint_tf.specs import FRACTIONS, OCCLUSIONS, RANDOM, ClassifierSpec, ControlSpec, RetrainSpec
+from robint_tf.specs import OCCLUSIONS, RANDOM, ClassifierSpec, ControlSpec, Occlusion, RetrainSpec
 from robint_tf.store.checkpoints import Checkpoint
 from robint_tf.store.folders import Arrays
 from robint_tf.training.classifier import fit_classifier
@@ -88,16 +88,25 @@ class Occluder:
         masked = []
         for part, split, fill in zip((TRAIN, TEST), (train, test), self.fills(spec.n_train, spec.variant), strict=True):
             if spec.attribution == RANDOM:
-                seed = derive_seed(spec.mask_seed, part, OCCLUSIONS.index(spec.occlusion), round(1e6 * spec.fraction))
-                shape = (len(split.y), split.x.shape[1], split.x.shape[2])
-                mask = occlusion.random_mask(shape, spec.fraction, spec.occlusion, seed=seed, variant=spec.variant)
-                x = occlusion.replace(split.x, mask, fill)
+                x = occlusion.replace(split.x, _random_mask(spec, part, split, spec.fraction, spec.occlusion), fill)
             else:
                 ranked = self.ranked(spec)
                 ranks = ranked.train if part == TRAIN else ranked.test
                 x = occlusion.occlude(split.x, ranks, spec.fraction, fill, spec.occlusion)
             masked.append(Split(x, split.y))
         return masked[TRAIN], masked[TEST]
+
+    def masks(self, spec: ControlSpec, fraction: float) -> tuple[np.ndarray, np.ndarray]:
+        """The pixels of training and test images that a cell of `spec` removes, (N, H, W) bool each.
+
+        fraction: of the pixels, in [0, 1].
+        """
+        splits = self.dataset.train.take(spec.n_train), self.dataset.test.take(spec.n_test)
+        if spec.attribution == RANDOM:
+            train, test = (_random_mask(spec, i, split, fraction, "remove") for i, split in enumerate(splits))
+            return train, test
+        ranked = self.ranked(spec)
+        return occlusion.occlusion_mask(ranked.train, fraction), occlusion.occlusion_mask(ranked.test, fraction)
 
     def fills(self, n_train: int | None, variant: str) -> occlusion.Fill:
         """What replaced pixels become in this variant, a colour of the first `n_train` training images.
@@ -140,6 +149,14 @@ class Occluder:
                 "give it the network as own=, and SavedNetwork the network's `classifiers.fingerprint`."
             )
         return nullcontext(self.own)
+
+
+def _random_mask(
+    spec: RetrainSpec | ControlSpec, part: int, split: Split, fraction: float, kind: Occlusion
+) -> np.ndarray:
+    """The mask of the random baseline, (N, H, W) bool."""
+    seed = derive_seed(spec.mask_seed, part, OCCLUSIONS.index(kind), round(1e6 * fraction))
+    return occlusion.random_mask(split.x.shape[:3], fraction, kind, seed=seed, variant=spec.variant)
 
 
 def cell_inputs(spec: RetrainSpec | ControlSpec, dataset: Dataset) -> tuple[str, str]:
@@ -195,7 +212,7 @@ def retrained_accuracy(
 
 
 def measured_controls(spec: ControlSpec, occluder: Occluder) -> Controls:
-    """What the maps that `spec` names give away; measured only if the store lacks it.
+    """What the maps and masks that `spec` names give away; measured only if the store lacks it.
 
     occluder: as for cells, whose maps these are; best asked beside the cells of the same attribution.
     """
@@ -203,28 +220,33 @@ def measured_controls(spec: ControlSpec, occluder: Occluder) -> Controls:
 
     def make(_: Checkpoint) -> tuple[Arrays, dict]:
         train, test = dataset.train.take(spec.n_train), dataset.test.take(spec.n_test)
-        ranked = occluder.ranked(spec)
-        leaks = [
-            controls.leakage(
-                occlusion.occlusion_mask(ranked.train, fraction),
-                train.y,
-                occlusion.occlusion_mask(ranked.test, fraction),
-                test.y,
-                n_classes=len(dataset.class_names),
-            )
-            for fraction in FRACTIONS
-            if ranked.test[0].size <= controls.MOST_PIXELS
-        ]
-        shape = {"moran": _mean(ranked.shape.moran), "gini": _mean(ranked.shape.gini)}
-        return {name: np.array(value) for name, value in (shape | {"leakage": leaks}).items()}, {}
+        n_classes, small = len(dataset.class_names), train.x[0, ..., 0].size <= controls.MOST_PIXELS
+        of_masks, leaks = [], []
+        for fraction in spec.fractions:
+            seen, unseen = occluder.masks(spec, fraction)
+            of_masks.append(_mean(controls.by_parts(controls.moran, unseen)))
+            if small:
+                leaks.append(controls.leakage(seen, train.y, unseen, test.y, n_classes=n_classes))
+        shape = {"moran": np.nan, "gini": np.nan}
+        if spec.attribution != RANDOM:
+            maps = occluder.ranked(spec).shape
+            shape = {"moran": _mean(maps.moran), "gini": _mean(maps.gini)}
+        found = shape | {"mask_moran": of_masks, "leakage": leaks}
+        return {name: np.array(value) for name, value in found.items()}, {}
 
     inputs = cell_inputs(spec, dataset)
     found = occluder.networks.store.fetch(spec, make, *inputs, made_with=device.describe())
-    moran, gini = (None if np.isnan(found[name]) else float(found[name]) for name in ("moran", "gini"))
-    return Controls(moran, gini, tuple(found["leakage"].tolist()))
+    moran, gini = (_number(float(found[name])) for name in ("moran", "gini"))
+    of_masks = tuple(map(_number, found["mask_moran"].tolist()))
+    return Controls(moran, gini, of_masks, tuple(found["leakage"].tolist()))
 
 
 def _mean(values: np.ndarray) -> float:
     """Over the images that have one; NaN where none has."""
     there = values[np.isfinite(values)]
     return float(there.mean()) if len(there) else float("nan")
+
+
+def _number(value: float) -> float | None:
+    """A number, and None for NaN."""
+    return None if np.isnan(value) else value

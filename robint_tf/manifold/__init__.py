@@ -4,6 +4,7 @@ Modules:
 
     distance     projections by a VAE-GAN, distances, densities; whether a VAE-GAN can stand for the manifold
     orders       how sure the order of several groups of distances is
+    tangent      bases of the manifold's tangent spaces, and their dimension
     gradients    tangent share, sensitivity on and off the manifold, share in directions of least variance
     boundary     decision boundaries in the plane: where they run, and their tilt (section 2.2)
 """
@@ -52,8 +53,9 @@ __all__ = [
     "orders",
     "projected",
     "relative",
+    "tangent",
 ]
-_MODULES = ("boundary", "distance", "gradients", "orders")
+_MODULES = ("boundary", "distance", "gradients", "orders", "tangent")
 _ORDERS = ("OrderProbability", "mean_order_probability", "order_probability")
 
 

@@ -1,29 +1,27 @@
 """What the paper's hypothesis says of gradients, measured without retraining.
 
 The hypothesis: adversarial training confines the gradient of the loss to the data manifold. Where a VAE-GAN stands for
-the manifold, its tangent space at an image is spanned by the derivatives of the decoder at the image's latent mean.
+the manifold, its tangent space at an image is the range of the decoder's Jacobian (`robint_tf.manifold.tangent`).
 
     tangent share    |QQ'g| / |g| for the loss gradient g, Q an orthonormal basis of the tangent space; by chance
-                     sqrt(k / d) (Bordt et al., 2022: 0.31 standard, 0.68 robust, on a manifold that they know)
+                     sqrt(k / d), k the rank of the Jacobian (Bordt et al., 2022: 0.31 standard, 0.68 robust, on a
+                     manifold that they know)
     sensitivity      mean change of the softmax along random tangent directions and along directions normal to them
                      (Srinivas et al., 2023); the ratio off / on falls if robust gradients stay on the manifold
     rare share       share of |g|² in the directions that hold the last 1% of the images' variance, section 2.2's tilt
                      on real data; by chance the number of these directions over d
 """
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import tensorflow as tf
 from scipy import stats
 
 from robint_tf.attacks.pgd import predict
 from robint_tf.intervals import LEVEL, Interval
+from robint_tf.manifold.tangent import project, ranks_of, tangent_bases
 from robint_tf.networks.classifiers import Network
 from robint_tf.networks.vae_gan import VAEGAN
-from robint_tf.runtime import xla
-from robint_tf.runtime.batching import per_network
 
 SENSITIVITY_EPS = tuple((2 * np.logspace(-3, 2, 20)[12:16]).tolist())
 """Lengths of the steps, on [-1, 1] pixels: those of Srinivas et al. on [0, 1], doubled."""
@@ -68,71 +66,27 @@ def _t_interval(estimate: float, values: np.ndarray) -> Interval:
     return Interval(estimate - half, estimate + half)
 
 
-def tangent_bases(vae_gan: VAEGAN, x: np.ndarray, *, batch_size: int = 20) -> Iterator[tuple[slice, np.ndarray]]:
-    """Orthonormal bases of the tangent spaces at images x (N, H, W, C): batches (slice, (n, d, k) float32).
-
-    vae_gan: a trained one, whose decoder gives the manifold; k: latent dimensions; one forward derivative of the
-    decoder for each. batch_size: images at a time. A batch of CIFAR-10 takes 1.6 MB an image.
-    """
-    derive = _jacobian(vae_gan)
-    for lo in range(0, len(x), batch_size):
-        part = slice(lo, min(lo + batch_size, len(x)))
-        columns = derive(tf.constant(x[part])).numpy().reshape(vae_gan.latent_dim, part.stop - part.start, -1)
-        yield part, np.linalg.qr(np.moveaxis(columns, 0, 2))[0].astype(np.float32)
-
-
-def _jacobian(vae_gan: VAEGAN) -> Callable[[tf.Tensor], tf.Tensor]:
-    """Derivatives of the decoded image by every latent coordinate, (k, n, H, W, C)."""
-
-    def make(model: VAEGAN) -> Callable:
-        k = vae_gan.latent_dim
-
-        @xla.compiled(
-            input_signature=[tf.TensorSpec([None, *vae_gan.encoder.example_shape], tf.float32)],
-            autograph=False,
-        )
-        def run(x: tf.Tensor) -> tf.Tensor:
-            z = model.encode(x)[0]
-
-            def along(i: tf.Tensor) -> tf.Tensor:
-                direction = tf.broadcast_to(tf.one_hot(i, k), tf.shape(z))
-                with tf.autodiff.ForwardAccumulator(z, direction) as accumulator:
-                    decoded = model.decoder(z)
-                return accumulator.jvp(decoded)
-
-            return tf.map_fn(along, tf.range(k), fn_output_signature=tf.float32)
-
-        return run
-
-    return per_network(vae_gan, "jacobian", make)
-
-
-def project(basis: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """QQ'v for each Q in basis (n, d, k), of orthonormal columns, and v in vectors (n, ...), like vectors.
-
-    >>> project(np.array([[[1.0], [0.0]]]), np.array([[3.0, 4.0]])).tolist()
-    [[3.0, 0.0]]
-    """
-    flat = vectors.reshape(len(vectors), -1, 1)
-    return (basis @ (basis.transpose(0, 2, 1) @ flat)).reshape(vectors.shape)
-
-
 def tangent_shares(vae_gan: VAEGAN, x: np.ndarray, gradients: dict[str, np.ndarray]) -> dict[str, Measure]:
     """Tangent share of gradients at images x, by name; gradients: (N, H, W, C) each, of any number of networks.
 
     vae_gan: a trained one. The bases are made once for all of them. NaN for an image whose gradient is zero.
     """
     found = {name: np.full(len(x), np.nan) for name in gradients}
+    ranks = np.empty(len(x), np.int64)
     for part, basis in tangent_bases(vae_gan, x):
+        ranks[part] = ranks_of(basis)
         for name, gradient in gradients.items():
             found[name][part] = shares_in(basis, gradient[part])
-    chance = chance_share(vae_gan.latent_dim, int(np.prod(x.shape[1:])))
+    chance = chance_share(ranks, int(np.prod(x.shape[1:])))
     return {name: Measure(values, chance) for name, values in found.items()}
 
 
-def chance_share(k: int, d: int) -> float:
-    """Tangent share of a random direction in d dimensions, of which the tangent space has k: sqrt(k / d)."""
-    return float(np.sqrt(k / d))
+def chance_share(k: np.ndarray | int, d: int) -> float:
+    """Tangent share of a random direction in d dimensions, of which the tangent space has k: sqrt(k / d).
+
+    k: one for all images, or by image (N,), whose mean share it is.
+    """
+    return float(np.sqrt(np.asarray(k) / d).mean())
 
 
 def shares_in(basis: np.ndarray, vectors: np.ndarray) -> np.ndarray:
@@ -144,7 +98,10 @@ def shares_in(basis: np.ndarray, vectors: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Directions:
-    """Random directions of length 1 at images: on the manifold, and off it, normal to it; (n, H, W, C) each."""
+    """Random directions of length 1 at images: on the manifold, and off it, normal to it; (n, H, W, C) each.
+
+    Zero where there are none.
+    """
 
     on: np.ndarray
     off: np.ndarray
@@ -160,7 +117,8 @@ def random_directions(
     """
     noise = np.stack([np.random.default_rng([seed, first + i, draw]).standard_normal(shape) for i in range(len(basis))])
     tangent = project(basis, noise)
-    return Directions(*(v / _length(v).reshape(-1, 1, 1, 1) for v in (tangent, noise - tangent)))
+    lengths = [_length(v).reshape(-1, 1, 1, 1) for v in (tangent, noise - tangent)]
+    return Directions(*(v / np.where(n > 0, n, 1) for v, n in zip((tangent, noise - tangent), lengths, strict=True)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,7 @@ Modules:
     claims                                 the claims as data
     verdicts, verdicts_interpretability    the rules
     protocols                              which results decide, and the words for what they say
+    evidence                               which results files there are, and how near to the authors' protocol
     comparison                             from a folder of results to a verdict per claim
     beyond                                 other statistics of the same networks, and runs of the authors' code
     report, report_page, report_markdown   the page and the tables that show it

@@ -1,99 +1,24 @@
 """From a folder of results files to a verdict per claim: what the report shows, as plain data."""
 
 import math
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
 from robint_tf.errors import InputError
 from robint_tf.paper import claims, protocols
-from robint_tf.paper.beyond import answers
+from robint_tf.paper.beyond import answers, measures, side_by_side
 from robint_tf.paper.claims import Claim
+from robint_tf.paper.evidence import extent
+from robint_tf.paper.evidence.collection import Collection, collect, differences, versions
 from robint_tf.paper.verdicts import Finding
-from robint_tf.store import artifacts, results
+from robint_tf.store import results
 from robint_tf.store.provenance import MixedError
 
-VERSION_KEYS = {"mathematics": 1, "tensorflow": "unknown", "keras": "unknown"}
-"""What of a file's versions is compared, and what a file of release 0.1.0 means that does not say it."""
+__all__ = ["Collection", "collect", "compare", "groups"]
 
 ODD = protocols.ODD
-
-
-@dataclass(frozen=True, eq=False)
-class Collection:
-    """Results files. content: by name (without .json); paths: by name, where each lies below the folder.
-
-    left_out: by path, why a file is not among them.
-    """
-
-    content: dict[str, dict[str, Any]]
-    paths: dict[str, str]
-    left_out: dict[str, str]
-
-    def seeds_of(self, name: str) -> list[str]:
-        """The file of this name, then those of further seeds, NAME_1, NAME_2 and so on, as far as they are there."""
-        found = {int(m[1]): other for other in self.content if (m := re.fullmatch(rf"{re.escape(name)}_(\d+)", other))}
-        return [n for n in (name, *(found[i] for i in sorted(found))) if n in self.content]
-
-    def of(self, claim: Claim) -> list[str]:
-        """The names of the files that a claim is evaluated on; none without the one that it needs."""
-        if claim.needs not in self.content:
-            return []
-        return self.seeds_of(claim.needs) if claim.seeds else [claim.needs]
-
-    def without(self, reasons: dict[str, str]) -> "Collection":
-        """The collection without some files; reasons: by name."""
-        return Collection(
-            {name: content for name, content in self.content.items() if name not in reasons},
-            {name: place for name, place in self.paths.items() if name not in reasons},
-            self.left_out | {self.paths[name]: reason for name, reason in reasons.items()},
-        )
-
-
-def collect(folder: Path) -> Collection:
-    """Every results file in a folder and the folders below it. `ResultsError` if the folder does not exist.
-
-    What lies in a store among them is no results file and passed over.
-    Of two files of one name that with the shorter path counts, the first by name among equals; the other is left out.
-    """
-    if not folder.is_dir():
-        raise results.ResultsError(f"{folder} is not a folder; name one that holds results files.")
-    content: dict[str, dict[str, Any]] = {}
-    paths: dict[str, str] = {}
-    left_out: dict[str, str] = {}
-    for path in sorted(folder.rglob("*.json"), key=lambda p: (len(p.parts), p)):
-        if artifacts.is_in_store(path.relative_to(folder)):
-            continue
-        place = results.printable(path.relative_to(folder).as_posix())
-        name = results.printable(path.stem)
-        try:
-            found = results.read(path)
-        except results.ResultsError as error:
-            left_out[place] = str(error)
-            continue
-        if name in content:
-            left_out[place] = f"{paths[name]} has the same name and is taken; rename one, or compare another folder."
-        else:
-            content[name], paths[name] = found, place
-    return Collection(content, paths, left_out)
-
-
-def differences(collection: Collection, names: Iterable[str]) -> dict[str, dict[str, list[str]]]:
-    """What of variant and versions differs between the files of these names: property to value to names of files.
-
-    collection: holds the files. Empty where nothing differs.
-    """
-    seen: dict[str, dict[str, list[str]]] = {}
-    for name in names:
-        provenance = collection.content[name]["provenance"]
-        values = {"variant": provenance.get("variant", "authors")}
-        values |= {key: str(_versions(collection.content[name]).get(key, known)) for key, known in VERSION_KEYS.items()}
-        for key, value in values.items():
-            seen.setdefault(key, {}).setdefault(value, []).append(name)
-    return {key: values for key, values in seen.items() if len(values) > 1}
 
 
 def compare(
@@ -107,26 +32,73 @@ def compare(
     """
     wanted = claims.all_claims()
     commands = commands or {}
-    collection, findings = _evaluated(collection, wanted, commands)
-    deciding = sorted({name for claim in wanted for name in collection.of(claim)})
-    mixed = differences(collection, deciding)
+    layers = [_evaluated(layer, wanted, commands) for layer in (collection, *collection.further(mixed=allow_mixed))]
+    chosen = {claim.key: _first_that_answers([findings[claim.key] for _, findings in layers]) for claim in wanted}
+    deciding = _deciding(wanted, layers, chosen)
+    names = sorted(deciding.content)
+    mixed = differences(deciding, names)
     if mixed and not allow_mixed:
         listed = "; ".join(f"{key}: {', '.join(sorted(values))}" for key, values in mixed.items())
         raise MixedError(
             f"the results differ in {listed}; make them alike, or allow mixed ones, which are then listed."
         )
-    rows = [_row(claim, findings[claim.key], collection, commands) for claim in wanted]
-    beyond = answers.rows(collection.content, collection.paths, commands)
-    missing = dict.fromkeys(claim.needs for claim in wanted if claim.needs not in collection.content)
+    rows = []
+    for claim in wanted:
+        layer, findings = layers[chosen[claim.key]]
+        rows.append(_row(claim, findings[claim.key], layer, commands))
+    beyond = _beyond([layer for layer, _ in layers], commands)
+    beside = side_by_side.entries([layer.content for layer, _ in layers], [layer.paths for layer, _ in layers])
+    tables, odd = measures.tables(layers[0][0].content, layers[0][0].paths)
+    needed = dict.fromkeys(claim.needs for claim in wanted)
+    used = {*deciding.paths.values(), *(row["results"] for row in beyond), *(entry["results"] for entry in beside)}
+    left_out = odd | {place: why for layer, _ in layers for place, why in layer.left_out.items()}
     return {
         "claims": rows,
         "groups": groups(rows),
-        "beyond": {"claims": beyond, "groups": groups(beyond)},
-        "missing": [{"results": name, "command": commands.get(name)} for name in missing],
+        "beyond": {"claims": beyond, "groups": groups(beyond), "tables": tables},
+        "side_by_side": beside,
+        "missing": [
+            {"results": name, "command": commands.get(name)}
+            for name in needed
+            if not any(name in layer.content for layer, _ in layers)
+        ],
         "mixed": mixed,
-        "left_out": collection.left_out,
-        "sources": [_source(name, collection) for name in deciding],
+        "left_out": collection.passed_over({*used, *left_out}) | left_out,
+        "sources": [_source(name, deciding) for name in names],
     }
+
+
+Layer = tuple[Collection, dict[str, Finding]]
+"""Files of different names, and what they say of each claim."""
+
+
+def _first_that_answers(findings: list[Finding]) -> int:
+    """Whose answer is taken: the first with a statistic, as files with too few networks have none; else the first."""
+    answers_it = [i for i, finding in enumerate(findings) if finding.value is not None]
+    was_run = [i for i, finding in enumerate(findings) if finding.outcome != "not run"]
+    return next(iter([*answers_it, *was_run]), 0)
+
+
+def _deciding(wanted: list[Claim], layers: list[Layer], chosen: dict[str, int]) -> Collection:
+    """The files that answer claims: by name, or by place where another of the name comes first."""
+    content, paths = {}, {}
+    for claim in wanted:
+        layer, _ = layers[chosen[claim.key]]
+        for name in layer.of(claim):
+            label = name if layer is layers[0][0] or name not in layers[0][0].content else layer.paths[name]
+            content[label], paths[label] = layer.content[name], layer.paths[name]
+    return Collection(content, paths, {})
+
+
+def _beyond(layers: list[Collection], commands: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The questions beyond the paper; each family of series from the first files that answer any of it."""
+    by_layer = [answers.rows(layer.content, layer.paths, commands) for layer in layers]
+    found = []
+    for group in dict.fromkeys(row["group"] for row in by_layer[0]):
+        families = [[row for row in rows if row["group"] == group] for rows in by_layer]
+        answered = (family for family in families if any(row["ours"]["value"] is not None for row in family))
+        found += next(answered, families[0])
+    return found
 
 
 def _evaluated(
@@ -167,9 +139,9 @@ def _check_form(content: dict[str, Any]) -> None:
     texts = [provenance["command"], provenance.get("variant", ""), provenance.get("preset", "")]
     if not all(isinstance(text, str) for text in (*texts, *_data(content).values())):
         raise InputError("provenance and fingerprints are texts")
-    if not all(isinstance(value, str | int | bool) for value in _versions(content).values()):
+    if not all(isinstance(value, str | int | bool) for value in versions(content).values()):
         raise InputError("versions are texts, numbers, yes or no")
-    protocols.scale(content)
+    extent.protocol(content)
 
 
 def _finite(finding: Finding) -> Finding:
@@ -178,11 +150,6 @@ def _finite(finding: Finding) -> Finding:
     if not all(math.isfinite(v) for v in numbers):
         raise InputError(f"its statistic is {numbers}")
     return finding
-
-
-def _versions(content: dict[str, Any]) -> dict[str, Any]:
-    """What a file was made with; its "mixed" repeats what parts do not agree on, whose values stand joined, too."""
-    return {key: value for key, value in content["provenance"].get("versions", {}).items() if key != "mixed"}
 
 
 def _data(content: dict[str, Any]) -> dict[str, str]:
@@ -205,6 +172,7 @@ def _row(claim: Claim, finding: Finding, collection: Collection, commands: Mappi
         "results": collection.paths.get(claim.needs),
         "command": found[0]["provenance"]["command"] if found else commands.get(claim.needs),
         "preset": None if weakest is None else protocols.scale(weakest),
+        "protocol": None if weakest is None else extent.protocol(weakest),
         "standing": standing,
         "decides": weakest is not None and standing == "decides",
         "ours": _worded(finding, standing, claim.question),
@@ -236,6 +204,7 @@ def groups(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "rule": members[0]["rule"],
             "authors_rule": next((m["authors_rule"] for m in members if m["authors_rule"]), None),
             "presets": sorted({member["preset"] for member in members if member["preset"]}),
+            "protocols": sorted({member["protocol"] for member in members if member["protocol"]}),
         }
         for group, members in found.items()
     ]
@@ -254,6 +223,6 @@ def _source(name: str, collection: Collection) -> dict[str, Any]:
         "command": provenance["command"],
         "variant": provenance.get("variant"),
         "preset": protocols.scale(found),
-        "versions": _versions(found),
+        "versions": versions(found),
         "data": _data(found),
     }

@@ -24,6 +24,12 @@ GLOSSARY = {
     "DiffROAR": "accuracy after keeping the top k minus accuracy after keeping the bottom k. Beyond the paper.",
     "ROAD": "remove and debias: pixels are imputed from their neighbours with a little noise, and nothing is "
     "retrained. Beyond the paper.",
+    "Moran's I": "how alike neighbouring pixels of a map or mask are: 1 if it is smooth, about 0 for noise. Beyond the "
+    "paper.",
+    "Gini index": "how sparse a map is: 0 if all pixels matter equally, towards 1 if few do. Beyond the paper.",
+    "leakage": "the share of test images whose class a linear classifier reads from masks alone, without the image. "
+    "Beyond the paper.",
+    "tangent share": "the share of a loss gradient's length that lies along the image manifold. Beyond the paper.",
     "VAE-GAN": "the generative network that stands for the image manifold; an image's distance to the manifold is that "
     "to its reconstruction.",
     "mode": "where a curve of Figure 1 peaks: the most frequent distance to the manifold, on an axis from the nearest "
@@ -32,6 +38,8 @@ GLOSSARY = {
     "preset": "how much of an experiment is run. `paper` is the authors' protocol, and only it decides; `quick` is a "
     "part of it that a CPU can do, `smoke` only shows that everything runs, `powered` is a grid of our own. A network "
     "of the authors' full training is called full.",
+    "protocol": "the preset, and what the results lack of the authors' protocol: images, epochs, steps of PGD, "
+    "fractions, retrainings, networks. Of results of one name those are taken that are nearest to it.",
     "verified": "of data: known by their hashes to be the published ones.",
     "variant": "whose details are followed where they differ: `authors`, their published code (the default); `paper`, "
     "the printed text; `corrected`, neither where both are doubtful.",

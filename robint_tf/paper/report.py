@@ -10,6 +10,7 @@ from html import escape
 from typing import Any
 
 from robint_tf.paper import protocols
+from robint_tf.paper.beyond import side_by_side
 from robint_tf.paper.glossary import AUTHORS_CODE, GLOSSARY, PAPER
 from robint_tf.paper.protocols import ANSWERS, VERDICTS, WORDS
 from robint_tf.paper.report_page import Picture, contents, figures, heading, page, part_id, table
@@ -38,6 +39,8 @@ HEADINGS = {
     "3.2": "Interpretability and attack strength",
     "3.3": "Interpretability and accuracy",
 }
+SCORED = "3.2"
+"""The section with our scores beside the published ones."""
 RULE = (
     "Each kind of claim is judged by the rule that the summary names. Only results of the authors' protocol (preset "
     "paper, full trainings) decide, on images that are known to be the published ones: a claim is reproduced if the "
@@ -144,9 +147,11 @@ def html(comparison: dict[str, Any], header: dict[str, str], pictures: list[Pict
     parts: list[tuple[str, str, list[str]]] = [("summary", "Summary", [_group_table("Claim", comparison["groups"])])]
     for section, rows in sections(comparison).items():
         title = f"Section {section}: {HEADINGS[section]}"
-        parts.append((part_id(section), title, [*figures(section, pictures), _row_table("Claim", rows)]))
+        beside = _side_by_side(comparison["side_by_side"]) if section == SCORED else []
+        parts.append((part_id(section), title, [*figures(section, pictures), _row_table("Claim", rows), *beside]))
     asked = comparison["beyond"]
     tables = [_group_table("Question", asked["groups"]), _row_table("Question", asked["claims"])]
+    tables += [piece for found in asked["tables"] for piece in _text_table(found)]
     parts.append(("beyond", "Beyond the paper", [f"<p>{escape(BEYOND)}</p>", *figures("beyond", pictures), *tables]))
     if comparison["missing"]:
         parts.append(("missing", "Missing", [_missing(comparison["missing"])]))
@@ -174,9 +179,26 @@ def html(comparison: dict[str, Any], header: dict[str, str], pictures: list[Pict
     return page(top + [piece for part, title, pieces in parts for piece in (heading(part, title), *pieces)])
 
 
+def _text_table(found: dict[str, Any]) -> list[str]:
+    """A table of texts with its title and note."""
+    rows = [[escape(cell) for cell in row] for row in found["rows"]]
+    return [f"<h3>{escape(found['title'])}</h3>", f"<p>{escape(found['note'])}</p>", table(found["heads"], rows)]
+
+
 def _totals_table(comparison: dict[str, Any]) -> str:
     heads = [f"Of {len(comparison['claims'])} claims", "Number", "Of which"]
     return table(heads, [[escape(name), str(n), _chips(found)] for name, n, found in totals(comparison)])
+
+
+def _side_by_side(entries: list[dict[str, Any]]) -> list[str]:
+    """Our scores beside the published ones, by results file."""
+    found = [f"<h3>Score by score</h3><p>{escape(side_by_side.RULE)}</p>"] if entries else []
+    for entry in entries:
+        found.append(f"<p>{escape(entry['results'])} ({escape(entry['protocol'])}). {escape(entry['spread'])}</p>")
+        if entry["rows"]:
+            rows = [[*map(escape, side_by_side.shown(row)[:-1]), _chip(row["verdict"])] for row in entry["rows"]]
+            found.append(table([head.capitalize() for head in side_by_side.HEADS], rows))
+    return found
 
 
 def _missing(items: list[dict[str, Any]]) -> str:
@@ -209,13 +231,13 @@ def _sources(sources: list[dict[str, Any]]) -> str:
 
 def _group_table(name: str, groups: list[dict[str, Any]]) -> str:
     return table(
-        [name, "Number", "Ours", "Preset", "The authors’ own numbers", "Judged by"],
+        [name, "Number", "Ours", "Protocol", "The authors’ own numbers", "Judged by"],
         [
             [
                 escape(row["group"]),
                 str(row["n"]),
                 _chips(row["ours"]),
-                escape(", ".join(row["presets"]) or "–"),
+                escape("; ".join(row["protocols"]) or "–"),
                 _chips(row["authors"]),
                 escape(judged_by(row)),
             ]
@@ -225,7 +247,7 @@ def _group_table(name: str, groups: list[dict[str, Any]]) -> str:
 
 
 def _row_table(name: str, rows: list[dict[str, Any]]) -> str:
-    heads = [name, "Ours", "Statistic", "Value (95% interval)", "Preset", "Authors’ own numbers"]
+    heads = [name, "Ours", "Statistic", "Value (95% interval)", "Protocol", "Authors’ own numbers"]
     return table(heads, [_cells(row) for row in rows])
 
 
@@ -237,7 +259,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
         _chip(ours["verdict"]),
         _text(ours["text"]),
         escape(number(ours)),
-        escape(row["preset"] or "–"),
+        escape(row["protocol"] or "–"),
         theirs,
     ]
 

@@ -7,6 +7,7 @@ import re
 from html import escape
 from typing import Any
 
+from robint_tf.paper.beyond import side_by_side
 from robint_tf.paper.glossary import AUTHORS_CODE, GLOSSARY, PAPER
 from robint_tf.paper.report import (
     BEYOND,
@@ -14,6 +15,7 @@ from robint_tf.paper.report import (
     HEADINGS,
     MARKS,
     RULE,
+    SCORED,
     counts,
     judged_by,
     pairs,
@@ -71,13 +73,13 @@ def _groups(name: str, groups: list[dict[str, Any]]) -> str:
             row["group"],
             str(row["n"]),
             counts(row["ours"]),
-            ", ".join(row["presets"]) or "–",
+            "; ".join(row["protocols"]) or "–",
             counts(row["authors"]),
             judged_by(row),
         ]
         for row in groups
     ]
-    heads = [name, "number", "ours", "preset", "the authors' own numbers", "judged by"]
+    heads = [name, "number", "ours", "protocol", "the authors' own numbers", "judged by"]
     return table(heads, [[text(cell) for cell in row] for row in rows])
 
 
@@ -115,12 +117,16 @@ def markdown(comparison: dict[str, Any], header: dict[str, str]) -> str:
     parts += ["", sentence(comparison), "", totals_table(comparison), "", RULE, ""]
     parts += [f"- {name}: {text(value)}" for name, value in header.items()]
     parts += ["", group_table(comparison)]
-    heads = ["claim", "ours", "statistic", "preset", "authors' own numbers"]
+    heads = ["claim", "ours", "statistic", "protocol", "authors' own numbers"]
     for section, rows in sections(comparison).items():
         parts += ["", f"## Section {section}: {HEADINGS[section]}", "", table(heads, [_cells(row) for row in rows])]
+        for entry in comparison["side_by_side"] if section == SCORED else []:
+            parts += ["", f"Score by score. {side_by_side.RULE}", "", beside_published(entry)]
     heads[0] = "question"
     asked = table(heads, [_cells(row) for row in comparison["beyond"]["claims"]])
     parts += ["", "## Beyond the paper", "", BEYOND, "", beyond_table(comparison), "", asked]
+    for found in comparison["beyond"]["tables"]:
+        parts += ["", f"### {text(found['title'])}", "", text(found["note"]), "", text_table(found)]
     if comparison["missing"]:
         parts += ["", "## Missing", ""]
         for item in comparison["missing"]:
@@ -138,13 +144,29 @@ def markdown(comparison: dict[str, Any], header: dict[str, str]) -> str:
     return "\n".join(parts) + "\n"
 
 
+def beside_published(entry: dict[str, Any]) -> str:
+    """Our scores beside the published ones; entry: as `side_by_side.entry` gives it. A network is named once."""
+    rows, before = [], None
+    for row in entry["rows"]:
+        network, *cells = map(text, side_by_side.shown(row))
+        rows.append(["" if network == before else network, *cells])
+        before = network
+    source = f"{code(entry['results'])} ({text(entry['protocol'])}). {text(entry['spread'])}"
+    return f"{table(list(side_by_side.HEADS), rows)}\n\n{source}" if rows else source
+
+
+def text_table(found: dict[str, Any]) -> str:
+    """A table of texts, found: of `heads` and `rows`, as a Markdown table."""
+    return table([text(head) for head in found["heads"]], [[text(cell) for cell in row] for row in found["rows"]])
+
+
 def _cells(row: dict[str, Any]) -> list[str]:
     ours, authors = row["ours"], row["authors"]
     return [
         text(row["statement"]),
         _marked(ours["verdict"]),
         f"{text(ours['text'])} {_brackets(ours)}".strip(),
-        text(row["preset"] or "–"),
+        text(row["protocol"] or "–"),
         "–" if authors is None else f"{_marked(authors['verdict'])}: {text(authors['text'])}",
     ]
 

@@ -82,8 +82,8 @@ def correlation(key: Key, axis: str, series: dict[Key, Points]) -> Finding:
 
 
 def _correlation(x: np.ndarray, y: np.ndarray) -> scores.Correlation | None:
-    """As the figures show it, without the bootstrap, which no rule uses."""
-    return scores.correlation(x, y, n_resamples=0)
+    """As the figures show it, without the bootstrap, which no rule uses; None where it has no interval."""
+    return scores.correlation(x, y, n_resamples=0) if len(x) > 3 else None
 
 
 STRONG = 0.5

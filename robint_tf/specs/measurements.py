@@ -1,6 +1,7 @@
 """What is measured on networks, each in a spec that names the networks that it needs."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, get_args
 
 from robint_tf import checks
@@ -22,6 +23,13 @@ OCCLUSIONS: tuple[str, ...] = get_args(Occlusion)
 
 FRACTIONS = (0.1, 0.3, 0.5, 0.7, 0.9)
 """Shares of the pixels that are removed or kept in section 3.2, and wherever else pixels are taken in order."""
+
+RANK_TOLERANCE = 1e-3
+"""Singular values of a decoder's Jacobian up to this share of the greatest count as none.
+
+Along such a direction a step that changes the whole image by 8, in l2 on [-1, 1] pixels, along the steepest one changes
+it by one grey level of one pixel; and float32 rounds a derivative to a few parts in a million.
+"""
 
 RANDOM = "random"
 """The baseline among the attributions: no network is explained, pixels are drawn."""
@@ -111,15 +119,20 @@ class RetrainSpec:
 
     def __post_init__(self) -> None:
         with_architecture(self)
-        if self.source is None:
-            registered(self, "attribution", NETWORK_FREE, RANDOM)
-        else:
-            registered(self, "attribution", ATTRIBUTIONS)
+        _with_maps(self)
         checks.choice(self, "occlusion", OCCLUSIONS)
         checks.choice(self, "variant", VARIANTS)
         _share(self)
         checks.seed(self, "mask_seed")
         checks.amounts(self, "n_train", "n_test")
+
+
+def _with_maps(owner: "RetrainSpec | ControlSpec") -> None:
+    """`ValueError` unless the attribution is one of networks, or, without a source, one that knows none."""
+    if owner.source is None:
+        registered(owner, "attribution", NETWORK_FREE, RANDOM)
+    else:
+        registered(owner, "attribution", ATTRIBUTIONS)
 
 
 def _share(owner: "RetrainSpec | RoadSpec") -> None:
@@ -131,10 +144,10 @@ def _share(owner: "RetrainSpec | RoadSpec") -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class ControlSpec:
-    """What is measured of an attribution's maps themselves: how clustered, how sparse, and what their masks give away.
+    """What is measured of an attribution's maps and masks themselves: how clustered, how sparse, what masks give away.
 
-    dataset, source, attribution, n_train, n_test, mask_seed, variant: of cells (`RetrainSpec`) whose maps these are,
-    not of the random baseline.
+    dataset, source, attribution, n_train, n_test, mask_seed, variant: of cells (`RetrainSpec`) whose maps and masks
+    these are; the random baseline has masks only. fractions: of the pixels in the masks, rising inside (0, 1).
     """
 
     dataset: str
@@ -144,11 +157,15 @@ class ControlSpec:
     n_test: int | None = None
     mask_seed: int = 0
     variant: Variant = "authors"
+    fractions: tuple[float, ...] = FRACTIONS
 
     def __post_init__(self) -> None:
         checks.kinds(self)
-        registered(self, "attribution", NETWORK_FREE if self.source is None else ATTRIBUTIONS)
+        _with_maps(self)
         checks.choice(self, "variant", VARIANTS)
+        object.__setattr__(self, "fractions", tuple(map(checks.canonical, self.fractions)))  # JSON has lists
+        if not all(a < b for a, b in pairwise((0.0, *self.fractions, 1.0))) or not self.fractions:
+            raise InputError(f"fractions are {list(self.fractions)}; give rising numbers inside (0, 1).")
         checks.seed(self, "mask_seed")
         checks.amounts(self, "n_train", "n_test")
 
@@ -190,16 +207,18 @@ class GradientSpec:
 
     classifier: None for the difference to the nearest training image of the same class in the place of the gradient.
     vae_gan: what stands for the manifold. first: the place of the first of the images among the test images; with
-    `seed` it decides the random directions.
+    `seed` it decides the random directions. tolerance: see `RANK_TOLERANCE`.
     """
 
     classifier: ClassifierSpec | None
     vae_gan: VAEGANSpec
     first: int = 0
     seed: int = 0
+    tolerance: float = RANK_TOLERANCE
 
     def __post_init__(self) -> None:
         checks.kinds(self)
+        checks.number(self, "tolerance")
         checks.count(self, "first", 0)
         checks.seed(self, "seed")
 
@@ -210,7 +229,8 @@ class OwnGradientSpec:
 
     vae_gan: what stands for the manifold, known as the network is; None for the measures that need none. first: the
     place of the first of the images among all that are measured; with `seed` it decides the random directions. variant:
-    of J. Training images, for the directions in which these hardly vary, are named in the key beside it.
+    of J. tolerance: see `RANK_TOLERANCE`. Training images, for the directions in which these hardly vary, are named in
+    the key beside it.
     """
 
     source: SavedNetwork
@@ -218,9 +238,11 @@ class OwnGradientSpec:
     first: int = 0
     seed: int = 0
     variant: Variant = "corrected"
+    tolerance: float = RANK_TOLERANCE
 
     def __post_init__(self) -> None:
         checks.kinds(self)
+        checks.number(self, "tolerance")
         checks.choice(self, "variant", VARIANTS)
         checks.count(self, "first", 0)
         checks.seed(self, "seed")

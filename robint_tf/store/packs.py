@@ -50,8 +50,8 @@ class Moved:
 def write(path: Path, store: Store, kinds: Collection[str] = KINDS) -> int:
     """Write the finished measurements of a store to the file `path`, in order of their keys. Returns how many.
 
-    kinds: of specs, by name. Entries of another version of the mathematics stay behind. `ValueError` for unknown kinds,
-    or if there are none.
+    kinds: of specs, by name. Entries of another version of the mathematics, or of an older form of their spec, stay
+    behind. `ValueError` for unknown kinds, or if there are none.
     """
     unknown = set(kinds) - set(KINDS)
     if unknown:
@@ -102,7 +102,7 @@ class _Entry:
 
 
 def _finished(store: Store, kind: str) -> Iterator[tuple[str, dict[str, Any], Arrays]]:
-    """Key, manifest and arrays of the entries of a kind that belong to this version of the mathematics."""
+    """Key, manifest and arrays of the entries of a kind that today's specs describe."""
     for manifest_path in sorted((store.root / kind).glob(f"*/{folders.MANIFEST}")):
         folder = manifest_path.parent
         if not _is_key(folder.name):
@@ -111,8 +111,17 @@ def _finished(store: Store, kind: str) -> Iterator[tuple[str, dict[str, Any], Ar
             arrays, manifest = folders.read_folder(folder)
         except folders.DamagedError:
             continue
-        if manifest.get("mathematics") == MATHEMATICS:
+        if manifest.get("mathematics") == MATHEMATICS and not _is_older(folder.name, manifest):
             yield folder.name, manifest, arrays
+
+
+def _is_older(key: str, manifest: dict[str, Any]) -> bool:
+    """Whether the spec has got a field since, so that its recipe of today has another key."""
+    try:
+        spec = specs.from_dict(manifest["spec"])
+    except InputError:  # of an attribution, say, that has no name in this process
+        return False
+    return artifacts.spec_key(spec, *manifest["inputs"]) != key
 
 
 def _is_key(name: str) -> bool:

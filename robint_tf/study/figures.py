@@ -35,12 +35,14 @@ def retraining_curves(content: dict[str, Any]) -> Figure:
     if "model" in content:  # of a command: an outcome of arrays has no names
         heading = [f"{content['model']}, {Path(content['dataset']).name}, {content['n_test']} test images"]
     told = [
-        f"{labels.ATTRIBUTIONS[name]}: Moran's I {_number(row['moran'])}, Gini index {_number(row['gini'])}, "
-        f"classes read from masks alone {_number(row['mean_leakage'])}"
+        f"{labels.ATTRIBUTIONS[name]}: Moran's I {_number(row['moran'])}, "
+        f"of masks {_number(row.get('mean_mask_moran'))}, Gini index {_number(row['gini'])}, "
+        f"classes read from masks alone {_number(row['mean_leakage'])}, "
+        f"from random ones {_number(row.get('chance_leakage'))}"
         for name, row in content.get("controls", {}).items()
     ]
     if told:
-        heading += ["Shape of the maps:", *told]
+        heading += ["Shape of maps and masks:", *told]
     if heading:
         figure.suptitle(_wrapped(heading, 70 * len(random)), fontsize=8, gid="report text")
     return figure

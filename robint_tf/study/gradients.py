@@ -15,7 +15,7 @@ from robint_tf.data.datasets import Split
 from robint_tf.errors import InputError
 from robint_tf.interpretability import controls
 from robint_tf.interpretability.attributions import magnitude
-from robint_tf.manifold import gradients
+from robint_tf.manifold import gradients, tangent
 from robint_tf.manifold.distance import Projector
 from robint_tf.networks import classifiers, inputs
 from robint_tf.networks.classifiers import Network
@@ -41,7 +41,8 @@ class Gradients(Outcome):
 
     figure: what draws them. values: by measure, (N,) float64, NaN where it is not defined; chance: what a random
     direction has, None where that is not a fixed number. changes: of the softmax, whose ratio the sensitivity is, "on"
-    and "off" the manifold, (N,) each; empty without a manifold. problems: why the VAE-GAN cannot stand for the
+    and "off" the manifold, (N,) each; ranks: the dimensions of its tangent spaces, (N,) int64. Both are empty without a
+    manifold. problems: why the VAE-GAN cannot stand for the
     manifold; empty if there is no reason.
     """
 
@@ -49,6 +50,7 @@ class Gradients(Outcome):
     values: dict[str, np.ndarray]
     chance: dict[str, float | None]
     changes: dict[str, np.ndarray] = field(default_factory=dict)
+    ranks: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     problems: tuple[str, ...] = ()
 
     def table(self) -> list[dict[str, Any]]:
@@ -82,7 +84,13 @@ class Gradients(Outcome):
             | {"mean_interval": None if row["low"] is None else [row["low"], row["high"]]}
             for row in self.scores()
         ]
-        return {**super().content(), "means": means}
+        return {**super().content(), "means": means, "rank": self.rank()}
+
+    def rank(self) -> dict[str, float] | None:
+        """Mean and least dimension of the tangent spaces, "mean" and "least"; None without a manifold."""
+        if not len(self.ranks):
+            return None
+        return {"mean": float(self.ranks.mean()), "least": float(self.ranks.min())}
 
 
 SENSITIVITY = "sensitivity_ratio"
@@ -225,9 +233,11 @@ def _recipes(
 
 
 def _along(vae_gan: VAEGAN, network: Network, x: np.ndarray, gradient: np.ndarray, *, seed: int, first: int) -> Arrays:
-    """The measures that need tangent spaces, which are made once for all of them."""
+    """The measures that need tangent spaces, which are made once for all of them, and their ranks."""
     found: Arrays = {name: np.empty(len(x)) for name in ("tangent_share", "on", "off")}
-    for part, basis in gradients.tangent_bases(vae_gan, x):
+    found["rank"] = np.empty(len(x), np.int64)
+    for part, basis in tangent.tangent_bases(vae_gan, x):
+        found["rank"][part] = tangent.ranks_of(basis)
         directions = gradients.random_directions(basis, x.shape[1:], seed=seed, first=first + part.start)
         changes = gradients.sensitivity(network, x[part], directions)
         found["tangent_share"][part] = gradients.shares_in(basis, gradient[part])
@@ -247,5 +257,5 @@ def _together(blocks: list[Arrays], vae_gan: VAEGAN | None, n_values: int) -> Gr
     changes = {"on": joined["on"], "off": joined["off"]}
     ratio = gradients.Sensitivity(**changes).ratio
     values |= {"tangent_share": joined["tangent_share"], SENSITIVITY: ratio.values}
-    chance |= {"tangent_share": gradients.chance_share(vae_gan.latent_dim, n_values), SENSITIVITY: ratio.chance}
-    return Gradients(values, chance, changes)
+    chance |= {"tangent_share": gradients.chance_share(joined["rank"], n_values), SENSITIVITY: ratio.chance}
+    return Gradients(values, chance, changes, joined["rank"])

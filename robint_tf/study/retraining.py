@@ -14,7 +14,7 @@ from robint_tf.catalogue import OWN
 from robint_tf.checks import Bounds
 from robint_tf.errors import InputError
 from robint_tf.interpretability import attributions, inference, retraining
-from robint_tf.interpretability.controls import Controls
+from robint_tf.interpretability.controls import BESIDE, Controls
 from robint_tf.networks import classifiers
 from robint_tf.networks.classifiers import Network
 from robint_tf.runtime.batching import Progress
@@ -78,8 +78,8 @@ class Retrained(Outcome):
     def scores(self) -> list[dict[str, Any]]:
         """A record for each attribution and test: mu_ROAR or mu_KAR, its standard error (None for one seed), controls.
 
-        moran, gini: how clustered and how sparse the test images' maps are; mean_leakage: how well a linear classifier
-        tells the class from their masks alone. None where a map has none.
+        moran, gini: how clustered and sparse the maps are; mean_mask_moran: how clustered their masks; mean_leakage,
+        chance_leakage: how well a linear classifier tells the class from these, from random ones. None without any.
         """
         fractions = np.array(self.fractions)
         found = []
@@ -87,8 +87,7 @@ class Retrained(Outcome):
             for occlusion, accuracies in by_occlusion.items():
                 score, error = inference.score_over_seeds(fractions, accuracies, self.random[occlusion], occlusion)
                 row = {"test": labels.TESTS[occlusion], "attribution": name, "score": score, "standard_error": error}
-                beside = self.controls.get(name, {})
-                found.append(row | {key: beside.get(key) for key in ("moran", "gini", "mean_leakage")})
+                found.append(row | {key: self.controls.get(name, {}).get(key) for key in BESIDE})
         return found
 
     def content(self) -> dict[str, Any]:
@@ -205,6 +204,7 @@ class Retrainings:
             name: ControlSpec(dataset=OWN, source=self.source, attribution=full, variant=variant)
             for name, full in names.items()
         }
+        self._controls[RANDOM] = ControlSpec(dataset=OWN, source=None, attribution=RANDOM, variant=variant)
         self._specs = {
             (name, occlusion): self._cells_of(full, occlusion, training, variant)
             for name, full in {RANDOM: RANDOM, **names}.items()
@@ -255,7 +255,7 @@ class Retrainings:
         found: dict[str, dict[str, np.ndarray]] = {}
         for (name, occlusion), specs in self._specs.items():
             found.setdefault(name, {})[occlusion] = np.array([self.make(spec) for spec in specs]).reshape(shape)
-        test = self.dataset.test
+        test, chance = self.dataset.test, self._measured(self._controls[RANDOM])
         return Retrained(
             fractions=self.fractions,
             random=found.pop(RANDOM),
@@ -263,7 +263,7 @@ class Retrainings:
             accuracy=attacks.accuracy(self.network, test.x, test.y, warn=False).value,
             n_train=len(self.dataset.train.y),
             n_test=len(test.y),
-            controls={name: self._measured(control).row() for name, control in self._controls.items()},
+            controls={name: self._measured(self._controls[name]).row(chance) for name in self.methods},
         )
 
     def _measured(self, control: ControlSpec) -> Controls:

@@ -12,6 +12,7 @@ from robint_tf.labels import ATTRIBUTIONS, LOSSES, NORMS
 from robint_tf.paper import protocols
 from robint_tf.paper.beyond import cells
 from robint_tf.paper.beyond.questions import ALIKE, Question, Result, all_questions
+from robint_tf.paper.evidence import extent
 from robint_tf.paper.verdicts import Outcome, Results
 from robint_tf.paper.verdicts_interpretability import Key, Points
 from robint_tf.store.results import printable
@@ -57,6 +58,7 @@ def rows(
                     "results": paths.get(name),
                     "command": commands.get(name) if results is None else results["provenance"]["command"],
                     "preset": None if results is None else protocols.scale(results),
+                    "protocol": None if results is None else extent.protocol(results),
                     "decides": results is not None and standing == "decides",
                     "ours": _worded(mine, standing),
                     "authors": _worded(authors, "authors"),

@@ -7,6 +7,7 @@ Modules:
     plots_toy                   Figure 3
     plots_manifold              Figures 1, 2 and 6, and what a VAE-GAN makes of images
     plots_interpretability      Figures 4 and 5, and DiffROAR
+    plots_published             our scores of Figure 4 against the authors'
     plots_beyond                ROAD, measures of gradients
     plots_methods               scores of many attributions
     series                      the numbers of a series in these, ours and the authors'

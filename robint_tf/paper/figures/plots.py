@@ -8,12 +8,14 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from robint_tf.paper.beyond import side_by_side
 from robint_tf.paper.figures import (
     looks,
     plots_beyond,
     plots_interpretability,
     plots_manifold,
     plots_methods,
+    plots_published,
     plots_toy,
 )
 from robint_tf.paper.figures.looks import Look
@@ -72,14 +74,20 @@ FIGURES: dict[str, Callable[..., Figure]] = {
 
 
 def beside(results: dict[str, Any], name: str, look: Look = looks.REPORT) -> dict[str, Figure]:
-    """Further figures of a results file, beyond the paper, by their names; name: of the file, without .json.
+    """Further figures of a results file by their names; name: of the file, without .json.
 
-    DiffROAR of sections 3.2 and 3.3: `section_3_2_diffroar_xent` beside `section_3_2_xent`.
+    DiffROAR of sections 3.2 and 3.3, `section_3_2_diffroar_xent` beside `section_3_2_xent`; and of section 3.2, where
+    networks of it were published, `section_3_2_published_xent`, our scores against theirs.
     """
-    if results["figure"] != "interpretability" or diff_roar_panel(results) is None:
+    if results["figure"] != "interpretability":
         return {}
     stem, loss = name.removesuffix(f"_{results['loss']}"), results["loss"]
-    return {f"{stem}_diffroar_{loss}": look.draw(plots_interpretability.diff_roar, results)}
+    found = {}
+    if results["axis"] == "strength" and side_by_side.comparable(results):
+        found[f"{stem}_published_{loss}"] = look.draw(plots_published.beside_published, results)
+    if diff_roar_panel(results) is not None:
+        found[f"{stem}_diffroar_{loss}"] = look.draw(plots_interpretability.diff_roar, results)
+    return found
 
 
 def draw(

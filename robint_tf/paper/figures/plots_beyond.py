@@ -64,9 +64,11 @@ def gradients(results: dict[str, Any], look: Look = looks.REPORT) -> Figure:
         ("sensitivity", "change off the manifold / on it", None),
         ("rare_share", "share of |g|² in directions of least variance", "between images of a class"),
     )
+    rank = f" (rank {results['rank']['mean']:.1f})" if "rank" in results else ""  # files of old count latent dimensions
     for axes, (measure, label, reference) in zip(figure.subplots(1, 3), panels, strict=True):
         _measure(axes, results, measure)
-        axes.axhline(chance[measure], color="0.5", linestyle=":", label=f"by chance: {chance[measure]:.3f}")
+        told = f"by chance: {chance[measure]:.3f}{rank if measure == 'tangent_share' else ''}"
+        axes.axhline(chance[measure], color="0.5", linestyle=":", label=told)
         if reference and results["nearest"][measure] is not None:
             level = results["nearest"][measure]["mean"]
             axes.axhline(level, color="0.3", linestyle="-.", linewidth=1, label=f"{reference}: {level:.3f}")

@@ -41,7 +41,7 @@ def interpretability(results: dict[str, Any], look: Look = looks.REPORT) -> Figu
     figure = Figure(figsize=(13, 6), layout="constrained")
     for axes, panel in zip(figure.subplots(1, len(results["panels"])), results["panels"], strict=True):
         _panel(axes, panel, results, look)
-    figure.suptitle(f"{_note(results)}; in brackets, the authors' correlations", fontsize="medium")
+    figure.suptitle(f"{note(results)}; in brackets, the authors' correlations", fontsize="medium")
     return figure
 
 
@@ -52,11 +52,12 @@ def diff_roar(results: dict[str, Any], look: Look = looks.REPORT) -> Figure:
         raise InputError(f"fractions are {results['fractions']}; DiffROAR needs 1 - k for every k.")
     figure = Figure(figsize=(6.8, 6), layout="constrained")
     _panel(figure.subplots(), panel, results, look)
-    figure.suptitle(f"{_note(results)};\nin brackets, of the authors' published scores", fontsize="medium")
+    figure.suptitle(f"{note(results)};\nin brackets, of the authors' published scores", fontsize="medium")
     return figure
 
 
-def _note(results: dict[str, Any]) -> str:
+def note(results: dict[str, Any]) -> str:
+    """How much of the grid the results hold, in words."""
     n_seeds, n = results["n_seeds"], results["train_data"]["count"]
     retrainings = f"{n_seeds} retraining{'s' if n_seeds > 1 else ''} each"
     return f"{DATASETS[results['dataset']]}: {len(results['fractions'])} fractions, {retrainings}, {n} images"
