@@ -1,5 +1,6 @@
 """What `gpu.py` measures, in processes of its own: this module run with a job prints a line for each measurement."""
 
+import contextlib
 import itertools
 import json
 import os
@@ -22,24 +23,35 @@ TORCH = ("torch: PGD-40, cifar_cnn, batch 100", "torch: PGD-40, cifar_cnn, batch
 
 
 def names(smoke: bool) -> list[str]:
-    """All measurements, those first that matter most."""
-    networks = ("gaussian_mlp",) if smoke else ("cifar_cnn", "mnist_cnn")
-    batches = (100,) if smoke else (100, 500)
-    attacks = [f"PGD-40, {network}, batch {n}" for n in batches for network in networks]
-    trainings = [f"{kind}, {network}" for kind in ("training", "adversarial training") for network in networks]
-    return [*attacks, *trainings, *([] if smoke else (f"VAE-GAN, {name}" for name in VAE_GANS))]
+    """The measurements that the hours of all sections need, and steps of adversarial training.
+
+    Those first that matter most.
+    """
+    of_3_2 = needed_for_3_2(smoke)
+    if smoke:
+        return of_3_2
+    vae_gans = [f"VAE-GAN, {name}" for name in VAE_GANS]
+    of_2_1 = ["PGD-40, mnist_cnn, batch 100", "training, mnist_cnn", "adversarial training, mnist_cnn"]
+    return [*of_3_2, vae_gans[0], *of_2_1[:2], vae_gans[1], *of_2_1[2:]]
 
 
 def needed_for_3_2(smoke: bool) -> list[str]:
     """Those that section 3.2 consists of, and an adversarial step."""
     network = "gaussian_mlp" if smoke else "cifar_cnn"
-    return [f"PGD-40, {network}, batch 100", f"training, {network}", f"adversarial training, {network}"]
+    kinds = ("training", "adversarial training", "host work")
+    return [f"PGD-40, {network}, batch 100", *(f"{kind}, {network}" for kind in kinds)]
+
+
+def more(smoke: bool) -> list[str]:
+    """What the hours do not need."""
+    return [] if smoke else [f"PGD-40, {network}, batch 500" for network in ("cifar_cnn", "mnist_cnn")]
 
 
 TITLES = {
     **{f"PGD-40, {k}, batch {n}": f"a step of PGD-40, {v}, batch {n}" for k, v in NETWORKS.items() for n in (100, 500)},
     **{f"training, {k}": f"a training step, {v}, batch 100" for k, v in NETWORKS.items()},
     **{f"adversarial training, {k}": f"a step of adversarial training, PGD-40, {v}" for k, v in NETWORKS.items()},
+    **{f"host work, {k}": f"1,000 images occluded, taken to the device, and counted, {v}" for k, v in NETWORKS.items()},
     **{f"VAE-GAN, {name}": f"a step of the VAE-GAN of {name}" for name in VAE_GANS},
 }
 
@@ -89,6 +101,7 @@ class Measures:
             "PGD-40": lambda rest: self.attack(rest.split(", ")[0], int(rest.split()[-1])),
             "training": lambda rest: self.training(rest, None),
             "adversarial training": lambda rest: self.training(rest, 40),
+            "host work": self.host_work,
             "VAE-GAN": self.vae_gan,
             "rate": lambda rest: self.rate(int(rest.split()[0])),
         }
@@ -125,7 +138,7 @@ class Measures:
         from robint_tf.specs import Training
         from robint_tf.training import fit_classifier
 
-        batches = max(device.training_block(), 2 if self.job["smoke"] else 5)
+        batches = 2 if self.job["smoke"] else device.TRAINING_BLOCK
         network, (x, y) = self.network(architecture), photos(architecture, BATCH * batches)
         pgd = None if n_steps is None else self.pgd()
 
@@ -133,8 +146,38 @@ class Measures:
             once = Training(epochs=1, batch_size=BATCH, precision=self.precision)
             return fit_classifier(network, x, y, once, pgd, initialise=True).seconds / batches
 
-        seconds, first = self.timed(call)
+        with mock.patch.object(device, "training_block", return_value=batches):  # in one call, also without XLA
+            seconds, first = self.timed(call)
         return {"seconds": seconds, "image_seconds": seconds / BATCH, "first_seconds": first}
+
+    def host_work(self, architecture: str) -> dict[str, Any]:
+        """Beside its steps: a retraining's images are occluded and taken to the device, its test images counted."""
+        import numpy as np
+        import tensorflow as tf
+
+        from robint_tf.attacks import predict
+        from robint_tf.interpretability import occlusion
+
+        n = 50 if self.job["smoke"] else 5000
+        rng, shape = np.random.default_rng(0), (32, 32, 3)
+        images = rng.uniform(-1, 1, (n, *shape)).astype("float32")
+        ranks = rng.permuted(np.tile(np.arange(32 * 32, dtype=np.uint16), (n, 1)), axis=1).reshape(n, 32, 32)
+        fill = occlusion.fill_values(occlusion.channel_mean(images))
+        network, (x, _) = self.network(architecture), photos(architecture, n)
+
+        def occlude() -> float:
+            began = time.perf_counter()
+            on_device = tf.constant(occlusion.occlude(images, ranks, 0.5, fill.train))
+            assert np.isfinite(tf.reduce_max(on_device).numpy())  # it has arrived
+            return time.perf_counter() - began
+
+        def count() -> float:
+            began = time.perf_counter()
+            predict(network, x)
+            return time.perf_counter() - began
+
+        occluded, counted = (self.timed(call)[0] / n for call in (occlude, count))
+        return {"seconds": 1000 * (occluded + counted), "occluded_seconds": occluded, "counted_seconds": counted}
 
     def vae_gan(self, name: str) -> dict[str, Any]:
         from robint_tf.networks import vae_gan
@@ -183,13 +226,12 @@ class Measures:
             assert np.isfinite(stretch(data, order, 0, batches, BATCH, 0, ()).numpy()).all()
 
         call()
-        if start := self.job.get("start"):  # several processes, of which the slowest to compile is waited for
-            time.sleep(max(0.0, start - time.time()))
-        began, done = time.perf_counter(), 0
-        while time.perf_counter() - began < 5 * self.seconds:
+        wait_for_others(self.job)
+        began, done = time.time(), 0
+        while (now := time.time()) - began < 5 * self.seconds:
             call()
             done += 1
-        return {"images_per_second": k * done * BATCH * batches / (time.perf_counter() - began)}
+        return {"images_per_second": k * done * BATCH * batches / (now - began), "began": began, "ended": now}
 
     def network(self, architecture: str) -> Any:
         from robint_tf.networks import classifiers
@@ -276,60 +318,94 @@ def peak() -> dict[str, Any]:
     return {"peak_bytes": tf.config.experimental.get_memory_info("GPU:0")["peak"]}
 
 
-def at_once(k: int, setting: dict[str, Any], clock: Any, measured: Callable, folder: Path) -> dict[str, Any]:
-    """Images/s of one retraining, of k in one graph, of k processes, and of those under NVIDIA's MPS if it starts."""
-    found = measured(["rate, 1 network", f"rate, {k} networks"], setting, clock, folder, most=120)
-    rows = {"one network": found["rate, 1 network"]}
-    if k > 1:
-        rows[f"{k} networks in one graph"] = found[f"rate, {k} networks"]
-        rows[f"{k} processes"] = _processes(k, setting, clock)
+def wait_for_others(job: dict[str, Any]) -> None:
+    """Where several processes measure together: until all of them have compiled, or time is over."""
+    if "meeting" not in job:
+        return
+    place = Path(job["meeting"])
+    (place / str(os.getpid())).touch()
+    while len(list(place.iterdir())) < job["processes"] and time.time() < job["until"]:
+        time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def mps(folder: Path) -> Iterator[dict[str, str] | str]:
+    """NVIDIA's MPS while the block runs: the environment of its processes, or why it does not start."""
     program = shutil.which("nvidia-cuda-mps-control")
-    if program is None or k == 1:
-        return rows
+    if program is None:
+        yield "there is no nvidia-cuda-mps-control"
+        return
     environment = {"CUDA_MPS_PIPE_DIRECTORY": str(folder / "mps"), "CUDA_MPS_LOG_DIRECTORY": str(folder / "mps")}
     (folder / "mps").mkdir()
-    started = subprocess.run([program, "-d"], env=os.environ | environment, capture_output=True, text=True, check=False)
+    everything = os.environ | environment
+    started = subprocess.run([program, "-d"], env=everything, capture_output=True, text=True, check=False)
     if started.returncode:
-        rows[f"{k} processes, MPS"] = {"error": (started.stderr.strip() or "MPS did not start")[:200]}
-        return rows
+        yield (started.stderr.strip().splitlines() or ["MPS did not start"])[-1][:200]
+        return
     try:
-        rows[f"{k} processes, MPS"] = _processes(k, setting, clock, environment)
+        yield environment
     finally:
-        subprocess.run([program], input="quit\n", env=os.environ | environment, text=True, timeout=30, check=False)
-    return rows
+        subprocess.run([program], input="quit\n", env=everything, text=True, timeout=30, check=False)
 
 
-def _processes(k: int, setting: dict[str, Any], clock: Any, more: dict[str, str] | None = None) -> dict[str, Any]:
-    """Images/s of k processes together, which begin at one moment."""
-    ready = 45.0  # seconds in which a process starts and compiles
-    if clock.left() < ready + 30:
+READY, TOGETHER = 90.0, 40.0
+"""Seconds in which processes start and compile, and in which they then measure and end."""
+OVERLAP = 0.8
+
+
+def processes(
+    k: int, setting: dict[str, Any], clock: Any, meeting: Path, more: dict[str, str] | None = None
+) -> dict[str, Any]:
+    """Images/s of k processes together, which begin when all of them have compiled.
+
+    clock: says how much time is left; meeting: a new folder; more: of their environment.
+    """
+    ready = min(READY, clock.left() - TOGETHER)
+    if ready < 30:
         return {"error": "no time was left"}
-    job = json.dumps(
-        {**setting, "names": ["rate, 1 network"], "seconds": 120, "folder": "", "start": time.time() + ready}
-    )
+    meeting.mkdir(parents=True)
+    together = {"meeting": str(meeting), "processes": k, "until": time.time() + ready}
+    job = json.dumps({**setting, **together, "names": ["rate, 1 network"], "seconds": READY + TOGETHER, "folder": ""})
     environment = os.environ | {"TF_FORCE_GPU_ALLOW_GROWTH": "true"} | (more or {})
     environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[1]), environment.get("PYTHONPATH", "")])
-    command = [sys.executable, __file__, job]
     running = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
+        subprocess.Popen(
+            [sys.executable, __file__, job],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=environment,
+        )
         for _ in range(k)
     ]
-    total = 0.0
+    end, found = time.monotonic() + ready + TOGETHER, []
     for process in running:
         try:
-            said, _ = process.communicate(timeout=max(1.0, min(clock.left(), 120.0)))
+            said, _ = process.communicate(timeout=max(1.0, end - time.monotonic()))
         except subprocess.TimeoutExpired:
             process.kill()
             said, _ = process.communicate()
         lines = [line for line in said.splitlines() if line.startswith(MARK)]
-        value = json.loads(lines[-1].removeprefix(MARK))[1] if lines else {"error": "a process died or took too long"}
-        if "error" in value:
-            for other in running:
-                other.kill()
-                other.wait()
-            return value
-        total += value["images_per_second"]
-    return {"images_per_second": total}
+        found.append(json.loads(lines[-1].removeprefix(MARK))[1] if lines else {"error": "a process died or was late"})
+    return added(found)
+
+
+def added(found: list[dict[str, Any]]) -> dict[str, Any]:
+    """The rates of several processes together; an error where one has none, or where they did not run at one time.
+
+    >>> rate = {"images_per_second": 5.0, "began": 0.0, "ended": 10.0}
+    >>> added([rate, rate])
+    {'images_per_second': 10.0}
+    >>> added([rate, rate | {"began": 9.0, "ended": 19.0}])["error"]
+    'the processes did not measure at one time (10% of it together)'
+    """
+    if failed := next((value for value in found if "error" in value), None):
+        return failed
+    together = min(v["ended"] for v in found) - max(v["began"] for v in found)
+    share = together / max(v["ended"] - v["began"] for v in found)
+    if share < OVERLAP:
+        return {"error": f"the processes did not measure at one time ({max(share, 0):.0%} of it together)"}
+    return {"images_per_second": sum(v["images_per_second"] for v in found)}
 
 
 def workloads(folder: Path) -> list[dict[str, Any]]:
@@ -364,6 +440,7 @@ def workloads(folder: Path) -> list[dict[str, Any]]:
             studies.append(("2.1", study.standard.architecture, study.vae_gan.architecture, runner))
     for *_, study in studies:
         study.has = lambda spec: False  # and nothing is hashed
+    of_cells = host_work(studies[0][-1])
     return [
         {
             "section": section,
@@ -373,9 +450,23 @@ def workloads(folder: Path) -> list[dict[str, Any]]:
                 what: sum(getattr(load, what) for load in study.workloads())
                 for what in ("updates", "attack_steps", "vae_gan_steps")
             },
+            **(of_cells if section == studies[0][0] else dict.fromkeys(of_cells, 0)),
         }
         for section, architecture, vae_gan, study in studies
     ]
+
+
+def host_work(grid: Any) -> dict[str, int]:
+    """Of the retrainings of a grid: images that are occluded and taken to the device, test images that are counted."""
+    study, dataset = grid.study, grid.dataset
+    n_train, n_test = (
+        len(part.take(n).y) for part, n in ((dataset.train, study.n_train), (dataset.test, study.n_test))
+    )
+    cells = [cell for source in (None, *(n.spec for n in study.networks())) for cell in study.cells(source)]
+    return {
+        "occluded": len(cells) * (n_train + n_test),
+        "counted": sum(cell.training.epochs for cell in cells) * n_test,
+    }
 
 
 if __name__ == "__main__":

@@ -22,6 +22,12 @@ if os.environ.get("ROBINT_TEST_MODE") != "default":
     tf.config.experimental.enable_op_determinism()
     os.environ["ROBINT_DETERMINISTIC"] = "1"
 
+tf.config.experimental.enable_tensor_float_32_execution(False)  # the authors' numbers are float32
+if "ROBINT_TEST_JIT" in os.environ:  # on, off: whether XLA compiles where these tests run on a GPU
+    from robint_tf.runtime import device
+
+    device.configure("auto", jit=os.environ["ROBINT_TEST_JIT"])
+
 # The same examples on every run, so that a test that passed here passes elsewhere; `--hypothesis-profile search` looks
 # for new ones.
 settings.register_profile("repeatable", derandomize=True, deadline=None)

@@ -237,6 +237,52 @@ def test_workers_and_a_scheduler_exclude_each_other(robint):
 
 def test_local_workers_take_one_gpu_each(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
-    found = [cluster.Workers(local=3)._local_worker(i, "auto", {})["options"]["env"] for i in range(3)]
-    assert [e["CUDA_VISIBLE_DEVICES"] for e in found] == ["2", "5", "2"]
-    assert cluster.Workers(local=3)._local_worker(0, "cpu", {})["options"]["env"] == {}
+
+    def given(device, n=3):
+        gpus = cluster.gpus_for(device)
+        made = [cluster.Workers(local=n)._local_worker(i, gpus, {})["options"] for i in range(n)]
+        assert {options["memory_limit"] == 0 for options in made} == {bool(gpus)}
+        return [options["env"].get("CUDA_VISIBLE_DEVICES") for options in made]
+
+    assert given("auto") == given("gpu") == ["2", "5", "2"]
+    assert given("cpu") == given("CPU") == [None] * 3
+    assert given("gpu:1") == given("GPU:1") == ["5"] * 3
+    for device in ("gpu:2", "gpu:9"):
+        with pytest.raises(cluster.click.UsageError, match=f"--device is {device} and there are 2 GPUs"):
+            cluster.gpus_for(device)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert given("auto") == [None] * 3
+    with pytest.raises(cluster.click.UsageError, match="0 GPUs"):
+        cluster.gpus_for("gpu")
+
+
+def test_a_worker_takes_the_one_gpu_that_it_sees_whatever_the_number_was(config, monkeypatch):
+    """The GPU is checked once, before the workers start."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
+    checked, started = [], []
+    monkeypatch.setattr(cluster.first_use, "jit", lambda run: checked.append(run.device) or "auto")
+    monkeypatch.setattr(cluster, "_temporary_credentials", lambda: None)
+    monkeypatch.setattr(distributed, "SpecCluster", lambda **given: started.append(given) or contextlib.nullcontext())
+    monkeypatch.setattr(distributed, "Client", lambda *args: contextlib.nullcontext())
+    for device, expected in (("gpu:1", "gpu"), ("auto", "gpu"), ("cpu", "cpu")):
+        named = replace(config, run=replace(config.run, device=device))
+        with cluster.Workers(local=2).client(named) as (_, given):
+            assert given.run.device == expected
+    assert checked == ["gpu", "gpu"]
+    seen = [[w["options"]["env"].get("CUDA_VISIBLE_DEVICES") for w in s["workers"].values()] for s in started]
+    assert seen == [["5", "5"], ["2", "5"], [None, None]]
+
+
+def test_the_process_that_hands_out_the_work_uses_no_gpu(robint, monkeypatch):
+    from robint_experiments.sections import interpretability
+
+    devices = []
+
+    def begin(run, **_):
+        devices.append(run.device)
+        raise SystemExit(3)
+
+    monkeypatch.setattr(interpretability, "begin", begin)
+    for more in (["--workers", "2"], ["--scheduler", "tcp://127.0.0.1:1"], ["--workers", "2", "--dry-run"], []):
+        robint(*HERE, "--device", "gpu:1", *more, code=3)
+    assert devices == ["cpu", "cpu", "gpu:1", "gpu:1"]

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 import warnings
 from dataclasses import replace
 
@@ -48,7 +49,8 @@ def failing(stage, error):
         (NONE, FINE, "auto", *WELL, "ok: there is no GPU"),
         (GPU, FINE, "cpu", *WELL, "the CPU works"),
         (NONE, {}, "gpu", *DEAD, "nvidia-smi lists none.*--gpus all"),
-        (UNSEEN, {}, "auto", *DEAD, "a library of CUDA does not open.* names"),
+        (UNSEEN, {}, "auto", *DEAD, "a library of CUDA does not open"),
+        (replace(UNSEEN, unopened=("libcufft.so.11",)), {}, "auto", *DEAD, "libcufft.so.11 does not open. pip install"),
         (replace(UNSEEN, cuda_build=False), {}, "auto", *DEAD, r"built without CUDA. pip install .*\[gpu\]"),
         (replace(UNSEEN, cudnn=None), {}, "gpu:0", *DEAD, "finds no cuDNN"),
         (replace(UNSEEN, driver_cuda="11.8"), {}, "auto", *DEAD, "knows CUDA 11.8 at most.*newer driver"),
@@ -61,6 +63,9 @@ def failing(stage, error):
         (GPU, failing("attack_xla", "libdevice not found"), "auto", *NO_XLA, "nvidia-cuda-nvcc-cu12.*--jit off"),
         (GPU, failing("attack_xla", "odd"), "auto", *NO_XLA, r"XLA fails .*\(odd\).*without it.*--jit off"),
         (GPU, failing("attack_xla", "out of memory"), "auto", *NO_XLA, "ran out of memory"),
+        (GPU, failing("training_xla", AUTOTUNER), "auto", *NO_XLA, "cuDNN 9.24.0 is too old for XLA.*--jit off"),
+        (GPU, failing("training_bfloat16", "odd"), "auto", *WELL, r"^ok: .*mixed_bfloat16, though \(odd\): leave"),
+        (replace(GPU, cudnn="9.7.1"), FINE, "auto", *WELL, r"^ok: .*9.7.1 is little known with XLA.*--jit off"),
     ],
 )  # fmt: skip
 def test_a_verdict_is_one_line_with_what_to_do(found, outcomes, asked, ok, computes, jit, line):
@@ -128,10 +133,44 @@ def test_a_stage_that_ends_its_process_is_reported_and_the_next_is_done():
     assert not outcomes["attack_xla"].ok
 
 
+FACTORY = "E0000 00:00:1.1 3 cuda_dnn.cc:8310] Unable to register cuDNN factory: Attempting to register"
+SLEEPING = f"import sys, time; print({FACTORY!r}, file=sys.stderr, flush=True); time.sleep(60)"
+
+
 def test_a_stage_that_hangs_is_ended(monkeypatch):
     monkeypatch.setattr(probes, "SECONDS", 1)
-    outcomes = probes.run("cpu", ["convolution"], program="import time; time.sleep(60)")
-    assert "no answer within 1 seconds" in outcomes["convolution"].error
+    outcomes = probes.run("cpu", ["convolution"], program=SLEEPING)
+    assert outcomes["convolution"].error == "no answer within 1 seconds: it said nothing"
+    assert "cuDNN" not in verdict.judge(GPU, outcomes, "gpu").line
+
+
+def test_all_stages_together_end_in_time():
+    began = time.monotonic()
+    outcomes = probes.run("cpu", ["convolution", "attack"], seconds=2, program=SLEEPING)
+    assert time.monotonic() - began < 20
+    assert not outcomes["convolution"].ok
+    assert "no answer within 1 seconds" in outcomes["attack"].error
+
+
+def test_what_tensorflow_says_at_every_start_explains_nothing():
+    """The last error does: the one before the process ended."""
+    log = f"WARNING: All log messages before absl::InitializeLog() is called are written to STDERR\n{FACTORY}\n"
+    assert probes.telling_line(log) == "it said nothing"
+    log += "E0000 00:00:2.1 3 a.cc:1] something small\nE0000 00:00:3.1 3 b.cc:2] an illegal memory access\nI0000 end"
+    assert probes.telling_line(log) == "an illegal memory access"
+
+
+def test_a_library_that_tensorflow_cannot_open_is_named():
+    said = "\n".join(f"I0000 dso_loader.cc:1] Could not load dynamic library '{n}'; dlerror" for n in "aba")
+    assert facts.unopened(said) == ("a", "b")
+    assert facts.unopened("Cannot dlopen some GPU libraries") == ()
+
+
+def test_tensorflow_names_what_it_cannot_open_when_it_is_asked_to():
+    """As this machine has no driver, its library is the first that is missing."""
+    if facts.said_by_nvidia_smi():
+        pytest.skip("this machine has a driver")
+    assert facts.unopened(facts.said_by_tensorflow())[0].startswith("libcuda.so")
 
 
 def test_an_error_of_a_stage_is_its_outcome(monkeypatch, capsys):
@@ -162,6 +201,9 @@ def test_a_gpu_is_checked_once_for_each_set_of_versions(machine, capsys):
     first_use.jit(RunOptions(device="GPU"))
     assert machine.runs == ["gpu"]
     assert capsys.readouterr().err.count("\n") == 1
+    machine.facts = replace(GPU, gpus=GPU.gpus * 8, driver_gpus=GPU.driver_gpus * 8)  # seen by whom workers serve
+    first_use.jit(RunOptions(device="gpu"))
+    assert machine.runs == ["gpu"]
     machine.facts = replace(GPU, cudnn="9.25.0")
     first_use.jit(RunOptions(device="gpu"))
     assert machine.runs == ["gpu", "gpu"]

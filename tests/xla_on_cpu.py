@@ -12,6 +12,7 @@ import os
 import re
 import signal
 import time
+import warnings
 from functools import partial
 
 import keras
@@ -24,13 +25,14 @@ from robint_tf.attacks import pgd
 from robint_tf.attacks.pgd import Kind, Numbers, attack_dataset
 from robint_tf.data import datasets
 from robint_tf.interpretability import attributions
+from robint_tf.manifold import distance, tangent
 from robint_tf.networks import classifiers, vae_gan
-from robint_tf.runtime import device
+from robint_tf.runtime import device, xla
 from robint_tf.runtime.interrupts import Interrupted
 from robint_tf.specs import PGD, Training
 from robint_tf.store.checkpoints import Checkpoint
+from robint_tf.training import AdversarialClassifier, loop, trades
 from robint_tf.training import classifier as training
-from robint_tf.training import loop
 from robint_tf.training.classifier import fit_classifier
 from robint_tf.training.vae_gan import fit_vae_gan
 
@@ -219,6 +221,69 @@ def test_attributions_agree(like_a_gpu, method):
     assert processor_seconds(attributions.attribute, network, photos(11, seed=2)[0], method) < 10 * again + 0.1
 
 
+@pytest.mark.parametrize(
+    "method",
+    ["integrated_gradients:steps=3", "guided_backpropagation", "deeplift", "lrp_composite"],
+)
+def test_attributions_through_a_max_pooling_agree(like_a_gpu, method):
+    network, (x, _) = small_network(), photos(4)
+    expected = attributions.attribute(network, x, method, reduction="signed")
+    like_a_gpu()
+    found = attributions.attribute(network, x, method, reduction="signed")
+    np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())
+
+
+def test_trades_agrees(like_a_gpu, monkeypatch):
+    """From a start that is not random: XLA draws other numbers from the same seed."""
+    monkeypatch.setattr(trades, "start", lambda x, *_: 1e-3 * tf.sin(50 * x))
+    (x, y), settings = photos(15), Training(epochs=1, batch_size=5)
+    on_cpu = small_network()
+    expected = fit_classifier(on_cpu, x, y, settings, LINF, trades=6.0, initialise=False)
+    like_a_gpu()
+    network = small_network()
+    found = fit_classifier(network, x, y, settings, LINF, trades=6.0, initialise=False)
+    np.testing.assert_allclose(found.loss, expected.loss, rtol=1e-3)
+    for a, b in zip(network.get_weights(), on_cpu.get_weights(), strict=True):
+        assert np.abs(a - b).mean() < 1e-3
+
+
+def test_statistics_are_trained_in_a_block(like_a_gpu):
+    (x, y), settings = photos(15), Training(epochs=2, batch_size=5, seed=3)
+
+    def trained():
+        network, _ = own_network(keras.layers.BatchNormalization())
+        return network, fit_classifier(network, x, y, settings, initialise=True).loss
+
+    on_cpu, expected = trained()
+    like_a_gpu()
+    network, found = trained()
+    np.testing.assert_allclose(found, expected, rtol=1e-3)
+    for a, b in zip(network.variables, on_cpu.variables, strict=True):
+        assert np.abs(a.numpy() - b.numpy()).mean() < 1e-3, a.path
+
+
+def test_the_state_of_a_dropout_moves_on_within_a_block(like_a_gpu, monkeypatch):
+    """To what single batches make of it, by XLA, too, which draws other numbers from it than TensorFlow does."""
+    like_a_gpu()
+    (x, y), settings, losses = photos(15), Training(epochs=2, batch_size=5, seed=3), []
+    for block in (BLOCK, 1):
+        monkeypatch.setattr(device, "TRAINING_BLOCK", block)
+        network, _ = own_network(keras.layers.Dropout(0.5))
+        losses.append(fit_classifier(network, x, y, settings, initialise=True).loss)
+    np.testing.assert_allclose(*losses, rtol=1e-4)
+
+
+def test_projections_and_their_derivatives_agree(like_a_gpu):
+    x = np.random.default_rng(0).uniform(-1, 1, (5, 4, 4, 1)).astype("float32")
+    found = []
+    for choose in (lambda: None, like_a_gpu):
+        choose()
+        model = small_vae_gan()
+        found.append((distance.Projector(model)(x), tangent._jacobian(model)(tf.constant(x))))
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-4)
+
+
 def all_weights(model):
     return [np.asarray(v) for part in vae_gan.PARTS for v in getattr(model, part).variables]
 
@@ -273,6 +338,81 @@ def test_a_vae_gan_trains_in_blocks(like_a_gpu, tmp_path, monkeypatch):
     assert steps.numpy() == 12  # round(13 / 2) = 6 batches an epoch
     np.testing.assert_allclose(history.losses["encoder"], [x[:12].sum() / 6] * 2, rtol=1e-6)
     np.testing.assert_allclose(history.losses["discriminator"], [3.5, 9.5])
+
+
+def own_network(*layers):
+    """A small network with layers of one's own choice, and images and labels for it."""
+    stages = [keras.layers.Input(SHAPE), *layers, keras.layers.Flatten(), keras.layers.Dense(3)]
+    return keras.Sequential(stages), photos(10)
+
+
+def test_keras_own_loop_is_compiled_as_the_package_chooses(like_a_gpu, tmp_path):
+    """Keras itself compiles by XLA wherever a GPU exists, whatever is known of it."""
+    x, y = photos(10)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+    def compiled(**options):
+        model = AdversarialClassifier(small_network(), L2)
+        model.compile("adam", loss, metrics=["accuracy"], **options)
+        return model
+
+    plain = compiled()
+    assert plain.jit_compile is False
+    assert compiled(jit_compile=True).jit_compile is True
+    like_a_gpu()
+    by_xla = compiled()
+    assert by_xla.jit_compile is True
+    assert compiled(jit_compile=False).jit_compile is False
+    assert compiled(run_eagerly=True).jit_compile is False
+    for model in (plain, by_xla):
+        model.fit(x, y, batch_size=5, shuffle=False, verbose=0)
+    for a, b in zip(by_xla.get_weights(), plain.get_weights(), strict=True):
+        assert np.abs(a - b).mean() < 1e-5
+    by_xla.save(tmp_path / "trained.keras")
+    device.configure("cpu", jit="off")
+    loaded = keras.saving.load_model(tmp_path / "trained.keras")
+    assert loaded.jit_compile is False
+    assert loaded.optimizer.iterations == by_xla.optimizer.iterations
+    loaded.fit(x, y, batch_size=5, verbose=0)
+
+
+def test_a_network_that_xla_refuses_is_trained_without_it(like_a_gpu):
+    """Whether its layer says so itself, or XLA is the first to say it."""
+    settings = Training(epochs=2, batch_size=5)
+    quiet, (x, y) = own_network(keras.layers.RandomRotation(0.1))
+    honest, _ = own_network(keras.layers.RandomZoom(0.1))
+    quiet.layers[0].supports_jit = True
+    like_a_gpu()
+    with pytest.warns(UserWarning, match="cannot compile the operation ImageProjectiveTransformV3; going on without"):
+        found = fit_classifier(quiet, x, y, settings, initialise=True)
+    with pytest.warns(UserWarning, match=r"\(RandomZoom\) .* cannot be compiled by XLA; the network runs without it"):
+        other = fit_classifier(honest, x, y, settings, L2, initialise=True)
+    assert np.isfinite([found.loss, other.loss]).all()
+    assert device.jit_compile()
+
+
+def test_another_error_of_a_compiled_function_is_its_own(like_a_gpu):
+    like_a_gpu()
+    run = xla.compiled(autograph=False)(lambda x: tf.reshape(x, [3]))
+    with pytest.raises((tf.errors.InvalidArgumentError, ValueError), match=r"(?i)reshape"):
+        run(tf.zeros([4]))
+    asks = xla.compiled(autograph=False)(lambda x: tf.numpy_function(np.sort, [x], tf.float32))
+    with pytest.warns(UserWarning, match="operation PyFunc"):
+        np.testing.assert_array_equal(asks(tf.constant([2.0, 1.0])), [1, 2])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        asks(tf.constant([2.0, 1.0]))
+
+
+def test_an_epoch_of_fewer_batches_than_a_block_is_one_block(like_a_gpu):
+    (x, y), settings = photos(9), Training(epochs=1, batch_size=4)
+    like_a_gpu()
+    network, seen = small_network(), []
+    fit_classifier(network, x, y, settings, initialise=False, progress=lambda p: seen.append(p.batch))
+    program = programs_of(network, SHAPE, None)
+    assert seen == [3]
+    assert (program.cache_info().currsize, program.cache_info().misses) == (2, 2)  # two batches of four, one of one
+    assert program(2, 4).experimental_get_tracing_count() == 1
 
 
 def test_tensorfloat_32_is_off_unless_it_is_chosen(like_a_gpu):

@@ -12,6 +12,8 @@ STAGES = {
     "convolution": "convolution, forward and backward",
     "attack": "attack, compiled without XLA",
     "attack_xla": "attack, compiled by XLA",
+    "training_xla": "training, compiled by XLA",
+    "training_bfloat16": "the same in bfloat16",
 }
 
 

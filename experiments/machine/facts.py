@@ -1,9 +1,11 @@
 """Versions of what computes here, the driver, and the GPUs."""
 
+import os
 import platform
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +18,7 @@ class Facts:
 
     cuda_build: whether TensorFlow was built for CUDA; built_cuda, built_cudnn: which. cudnn: the one that is used.
     driver_cuda: the newest CUDA that the driver knows. driver_gpus: as the driver names them; gpus: as TensorFlow does.
+    unopened: libraries that do not open where TensorFlow misses a GPU that the driver has.
     """
 
     python: str
@@ -30,6 +33,7 @@ class Facts:
     driver_cuda: str | None = None
     driver_gpus: tuple[str, ...] = ()
     gpus: tuple[str, ...] = ()
+    unopened: tuple[str, ...] = ()
 
 
 def gather() -> Facts:
@@ -43,6 +47,8 @@ def gather() -> Facts:
     build: dict[str, Any] = dict(tf.sysconfig.get_build_info())
     gpus = tf.config.list_physical_devices("GPU")
     details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+    of_driver = driver(said_by_nvidia_smi())
+    missed = bool(of_driver["driver_gpus"]) and not gpus and bool(build.get("is_cuda_build"))
     return Facts(
         python=platform.python_version(),
         tensorflow=tf.__version__,
@@ -53,8 +59,32 @@ def gather() -> Facts:
         cudnn=cuda.cudnn(),
         wheels=cuda.wheels(),
         gpus=tuple(d.get("device_name", gpu.name) for d, gpu in zip(details, gpus, strict=True)),
-        **driver(said_by_nvidia_smi()),
+        unopened=unopened(said_by_tensorflow()) if missed else (),
+        **of_driver,
     )
+
+
+LOOKING = "import tensorflow as tf; tf.config.list_physical_devices('GPU')"
+
+
+def said_by_tensorflow() -> str:
+    """What TensorFlow says while it looks for GPUs, in a process that lets it say everything."""
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "0", "TF_CPP_MAX_VLOG_LEVEL": "3"}
+    command = [sys.executable, "-P", "-c", LOOKING]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stderr
+
+
+def unopened(said: str) -> tuple[str, ...]:
+    """The libraries that TensorFlow could not load, by what it said.
+
+    >>> unopened("I0000 dso_loader.cc:144] Could not load dynamic library 'libcudnn.so.9'; dlerror: no such file")
+    ('libcudnn.so.9',)
+    """
+    return tuple(dict.fromkeys(re.findall(r"Could not load dynamic library '([^']+)'", said)))
 
 
 def said_by_nvidia_smi() -> str:

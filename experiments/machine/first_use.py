@@ -30,7 +30,7 @@ def jit(options: RunOptions) -> str:
     path = _kept_in(found, device)
     known = _read(path)
     if known is None:
-        click.echo("first use of this GPU with these versions: checking it, about a minute.", err=True)
+        click.echo("first use of this GPU with these versions: checking it, some two minutes.", err=True)
         known = verdict.judge(found, probes.run(device), device)
         if not known.passing:
             _write(path, known)
@@ -53,7 +53,9 @@ def _kept_in(found: facts.Facts, device: str) -> Path | None:
         folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "robint_tf_doctor"
     except RuntimeError:
         return None
-    text = json.dumps([__version__, device, asdict(found), os.environ.get("XLA_FLAGS")], sort_keys=True)
+    kinds = {"gpus": sorted(set(found.gpus)), "driver_gpus": sorted(set(found.driver_gpus))}  # not how many
+    tried = [__version__, device, asdict(found) | kinds, os.environ.get("XLA_FLAGS"), list(probes.STAGES)]
+    text = json.dumps(tried, sort_keys=True)
     return folder / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
 
 

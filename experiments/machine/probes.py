@@ -12,9 +12,16 @@ import sys
 import time
 from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from robint_tf.specs import Precision
 
 SECONDS = 600
 """For one process: drivers compile kernels at the first use, which may take minutes."""
+NOISE = re.compile(r"Unable to register \w+ factory|All log messages before absl::InitializeLog")
+"""What versions of TensorFlow say at every start on a machine with a GPU, of which nothing follows."""
+TRAINED = 3  # batches of the stages that train, in one call
 PROGRAM = f"import {__name__} as probes; probes.main()"
 
 
@@ -27,12 +34,15 @@ class Outcome:
     error: str | None = None
 
 
-def run(device: str, stages: "Collection[str] | None" = None, *, program: str = PROGRAM) -> dict[str, Outcome]:
-    """The outcomes of stages on a device. program: what a process runs."""
+def run(
+    device: str, stages: "Collection[str] | None" = None, *, seconds: float | None = None, program: str = PROGRAM
+) -> dict[str, Outcome]:
+    """The outcomes of stages on a device. seconds: for all of them together; program: what a process runs."""
     left = list(STAGES if stages is None else stages)
     outcomes: dict[str, Outcome] = {}
+    end_of_all = time.monotonic() + (1e9 if seconds is None else seconds)
     while left:
-        found, end = _process(device, left, program)
+        found, end = _process(device, left, program, min(SECONDS, max(1.0, end_of_all - time.monotonic())))
         outcomes |= found
         left = [stage for stage in left if stage not in found]
         if left:  # the process ended within this stage
@@ -40,17 +50,16 @@ def run(device: str, stages: "Collection[str] | None" = None, *, program: str = 
     return outcomes
 
 
-def _process(device: str, stages: list[str], program: str) -> tuple[dict[str, Outcome], str]:
+def _process(device: str, stages: list[str], program: str, seconds: float) -> tuple[dict[str, Outcome], str]:
     """The outcomes of the stages that one process finished, and one line about how it ended."""
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "2"}
     command = [sys.executable, "-P", "-c", program, device, *stages]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, env=environment, check=False)
-        said, log, code = done.stdout, done.stderr, done.returncode
+        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, env=environment, check=False)
+        said, log, end = done.stdout, done.stderr, _ending(done.returncode)
     except subprocess.TimeoutExpired as late:
         said, log = (part.decode() if isinstance(part, bytes) else part or "" for part in (late.stdout, late.stderr))
-        code = 0
-        log += f"\nno answer within {SECONDS} seconds"
+        end = f"no answer within {seconds:.0f} seconds"
     outcomes = {}
     for line in said.splitlines():
         try:
@@ -58,7 +67,7 @@ def _process(device: str, stages: list[str], program: str) -> tuple[dict[str, Ou
         except (json.JSONDecodeError, ValueError, TypeError):
             continue  # not ours
         outcomes[name] = Outcome(**outcome)
-    return outcomes, f"{_ending(code)}: {telling_line(log)}"
+    return outcomes, f"{end}: {telling_line(log)}"
 
 
 def _ending(code: int) -> str:
@@ -71,15 +80,17 @@ def _ending(code: int) -> str:
 
 
 def telling_line(log: str) -> str:
-    """The line of a log that says most: a fatal one, else an error, else the last; without date and place.
+    """The line of a log that says most: a fatal one, else the last error, else the last; without date and place.
 
     >>> telling_line("E0000 00:00:1.2   3 a.cc:1] first\\nF0000 00:00:1.2   3 b.cc:2] Autotuner failed\\n*** stack")
     'Autotuner failed'
+    >>> telling_line("E0000 00:00:1.2   3 a.cc:1] Unable to register cuDNN factory")
+    'it said nothing'
     """
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
+    lines = [line.strip() for line in log.splitlines() if line.strip() and not NOISE.search(line)]
     for pattern in (r"^F\d{4} |^20\S+ \S+ F ", r"rror: |^E\d{4} |^20\S+ \S+ E "):
         if telling := [line for line in lines if re.search(pattern, line)]:
-            return telling[0].split("] ", 1)[-1][:400]
+            return telling[-1].split("] ", 1)[-1][:400]
     return lines[-1][:400] if lines else "it said nothing"
 
 
@@ -127,10 +138,43 @@ def _attack(device_name: str, jit: str) -> None:
         raise ArithmeticError(f"an attack of radius 1 moved the images by {lengths.min():.3g} to {lengths.max():.3g}")
 
 
+def _training(device_name: str, precision: "Precision") -> None:
+    """Three batches of adversarial training in one call, of the CIFAR-10 network with batch normalisation, by XLA.
+
+    What an attack does not need: gradients to kernels, biases and statistics, Adam, and a loop in a loop.
+    """
+    import keras
+    import numpy as np
+
+    from robint_tf.networks import classifiers
+    from robint_tf.runtime import device
+    from robint_tf.specs import PGD, Training
+    from robint_tf.training import fit_classifier
+
+    device.configure(device_name, jit="on")
+    device.TRAINING_BLOCK = TRAINED
+    stages = classifiers.cifar_cnn()
+    n = 100 * TRAINED  # as in the study: a GPU's libraries choose their code by shape
+    if device.on_cpu():  # commands use no XLA there
+        stages, n = [stages[0], stages[2], stages[6], stages[-1]], 4 * TRAINED
+    stages.insert(1, keras.layers.BatchNormalization())
+    for layer in stages[:-1]:
+        layer.dtype_policy = keras.DTypePolicy(precision)
+    stages.insert(0, keras.layers.Input((32, 32, 3)))
+    x = np.random.default_rng(0).uniform(-0.5, 0.5, (n, 32, 32, 3)).astype("float32")
+    settings = Training(epochs=1, batch_size=n // TRAINED, shuffle=True, precision=precision)
+    attack = PGD(norm="linf", eps=0.1, step_size=0.05, n_steps=3)
+    found = fit_classifier(keras.Sequential(stages), x, np.arange(n) % 10, settings, attack, initialise=True)
+    if not 0.5 < found.loss[0] < 50:
+        raise ArithmeticError(f"the loss of a training that begins is {found.loss[0]:.3g}, not about 2.3")
+
+
 STAGES: dict[str, Callable[[str], None]] = {
     "convolution": _convolution,
     "attack": lambda device: _attack(device, "off"),
     "attack_xla": lambda device: _attack(device, "on"),
+    "training_xla": lambda device: _training(device, "float32"),
+    "training_bfloat16": lambda device: _training(device, "mixed_bfloat16"),
 }
 """In this order; what each needs, those before it have shown."""
 

@@ -33,12 +33,29 @@ def judge(facts: Facts, outcomes: dict[str, Outcome], device: str) -> Verdict:
     for stage, what in (("convolution", "a convolution"), ("attack", "an attack without XLA")):
         if stage in outcomes and not outcomes[stage].ok:
             return _broken(facts, what, where, outcomes[stage].error or "")
-    xla = outcomes.get("attack_xla")
-    if xla is not None and not xla.ok:
-        return _without_xla(facts, where, xla.error or "")
+    for stage in ("attack_xla", "training_xla"):
+        if stage in outcomes and not outcomes[stage].ok:
+            return _without_xla(facts, where, outcomes[stage].error or "")
     if where == "on the CPU":
-        return Verdict(True, True, True, "ok: there is no GPU here that could be used, and the CPU works.")
-    return Verdict(True, True, True, f"ok: convolutions and attacks work {where}, with XLA and without.")
+        line = "ok: there is no GPU here that could be used, and the CPU works."
+    else:
+        line = f"ok: attacks and training work {where}, with XLA and without." + _not_known(facts)
+    bfloat16 = outcomes.get("training_bfloat16")
+    if bfloat16 is not None and not bfloat16.ok:
+        line += f" Not with --precision mixed_bfloat16, though ({bfloat16.error}): leave that out."
+    return Verdict(True, True, True, line)
+
+
+def _not_known(facts: Facts) -> str:
+    """A sentence about a cuDNN with which nobody is known to have tried all that XLA does."""
+    from robint_tf.runtime.cuda import xla_unknown
+
+    if not xla_unknown(facts.tensorflow, facts.cudnn):
+        return ""
+    return (
+        f' cuDNN {facts.cudnn} is little known with XLA: if a command ends with "Autotuner", '
+        "pip install -U 'nvidia-cudnn-cu12>=9.24', or --jit off."
+    )
 
 
 def _no_gpu(facts: Facts) -> str:
@@ -60,10 +77,9 @@ def _no_gpu(facts: Facts) -> str:
         )
     if facts.cudnn is None:
         return f"{seen}: it finds no cuDNN. {INSTALL}"
-    return (
-        f"{seen}: CUDA_VISIBLE_DEVICES hides it, or a library of CUDA does not open, which python -c "
-        f"\"import tensorflow as tf; tf.config.list_physical_devices('GPU')\" names. {INSTALL} brings all of them."
-    )
+    if facts.unopened:
+        return f"{seen}: {facts.unopened[0]} does not open. {INSTALL} brings all libraries of CUDA."
+    return f"{seen}: CUDA_VISIBLE_DEVICES hides it, or a library of CUDA does not open. {INSTALL} brings all of them."
 
 
 def _broken(facts: Facts, what: str, where: str, error: str) -> Verdict:

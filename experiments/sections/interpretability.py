@@ -162,13 +162,15 @@ def run(axis: str, stem: str, options: Options) -> None:
     if options.workers is not None and options.scheduler is not None:
         raise click.UsageError("--workers starts processes here, --scheduler uses those elsewhere; give one of them.")
     study = options.study.study()
-    here = begin(options.run, out=options.out, variant=study.variant, preset=options.study.preset, computes=False)
+    handed_out = not options.dry_run and (options.workers is not None or options.scheduler is not None)
+    own = replace(options.run, device="cpu") if handed_out else options.run  # a GPU is the workers'
+    here = begin(own, out=options.out, variant=study.variant, preset=options.study.preset, computes=False)
     grid = Grid(study, here, data_dir=options.data.data_dir, offline=options.data.offline)
-    if options.dry_run or options.study.preset == "paper":
+    if options.dry_run or (options.study.preset == "paper" and not handed_out):
         click.echo(estimate(grid).sentence())
     if options.dry_run:
         return
-    if options.workers is not None or options.scheduler is not None:
+    if handed_out:
         from ..studies import cluster
 
         config = cluster.WorkerConfig.of(study, options.run, options.data, store=here.store.root)

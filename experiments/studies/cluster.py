@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from ..machine import first_use
 from ..options import DataOptions, RunOptions
 from ..progress import Display
 from .grid import Grid
@@ -100,6 +101,10 @@ class Workers:
                 yield client, config
             return
         assert self.local is not None
+        gpus = gpus_for(config.run.device)
+        if gpus:  # each worker sees one of them
+            config = replace(config, run=replace(config.run, device="gpu"))
+            first_use.jit(config.run)  # once, not in each of them
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         threads = config.run.threads or max(1, cores // self.local)
         config = replace(config, run=replace(config.run, threads=threads))
@@ -110,7 +115,7 @@ class Workers:
                     "cls": distributed.Scheduler,
                     "options": {"host": LOCALHOST, "dashboard_address": f"{LOCALHOST}:8787", **secured},
                 },
-                workers={i: self._local_worker(i, config.run.device, secured) for i in range(self.local)},
+                workers={i: self._local_worker(i, gpus, secured) for i in range(self.local)},
                 silence_logs=logging.CRITICAL,
                 security=secured["security"],
             ) as cluster,
@@ -118,21 +123,21 @@ class Workers:
         ):
             yield client, config
 
-    def _local_worker(self, i: int, device: str, secured: dict[str, Any]) -> dict[str, Any]:
-        """One process, restarted when it dies or outgrows its share of memory; its own GPU if there are any.
+    def _local_worker(self, i: int, gpus: list[str], secured: dict[str, Any]) -> dict[str, Any]:
+        """One process, restarted when it dies; its own GPU if there are any, else its share of memory.
 
-        secured: its protocol and credentials.
+        gpus: as CUDA_VISIBLE_DEVICES names them; secured: its protocol and credentials. A process that uses a GPU holds
+        gigabytes of CUDA's libraries beside the data: a share of the memory would have it restarted for ever.
         """
         distributed = _distributed()
         assert self.local is not None
-        gpus = [] if device == "cpu" else _visible_gpus()
         return {
             "cls": distributed.Nanny,
             "options": {
                 "host": LOCALHOST,
                 "nthreads": 1,
                 "silence_logs": logging.CRITICAL,
-                "memory_limit": distributed.system.MEMORY_LIMIT // self.local,
+                "memory_limit": 0 if gpus else distributed.system.MEMORY_LIMIT // self.local,  # 0: none
                 "env": {"CUDA_VISIBLE_DEVICES": gpus[i % len(gpus)]} if gpus else {},
                 **secured,
             },
@@ -179,6 +184,20 @@ def _temporary_credentials() -> Any:
             "--workers needs the package cryptography, to let nobody else run code on them: "
             "pip install 'robint-tf[dask]'."
         ) from error
+
+
+def gpus_for(device: str) -> list[str]:
+    """The GPUs that workers share for a --device, as CUDA_VISIBLE_DEVICES names them; none of them is used for that.
+
+    All for "auto" and "gpu", one for "gpu:1". `UsageError` where it is not there.
+    """
+    if device.lower() == "cpu":
+        return []
+    there = _visible_gpus()
+    _, named, number = device.lower().partition(":")
+    if device.lower().startswith("gpu") and len(there) <= int(number or 0):
+        raise click.UsageError(f"--device is {device} and there are {len(there)} GPUs; choose another, or cpu.")
+    return [there[int(number)]] if named else there
 
 
 def _visible_gpus() -> list[str]:

@@ -16,7 +16,7 @@ from robint_tf.networks import inputs
 from robint_tf.networks.classifiers import Network
 from robint_tf.networks.cpu_forward import for_attack, loop_body
 from robint_tf.networks.inputs import PIXEL_MAX, PIXEL_MIN
-from robint_tf.runtime import device
+from robint_tf.runtime import device, xla
 from robint_tf.runtime.batching import Progress, batch_signature, in_batches, per_network
 from robint_tf.specs import PGD
 
@@ -263,7 +263,7 @@ def _compiled(network: Network, x_shape: tuple[int, ...], norm: str, loss: str, 
         images, labels = batch_signature(x_shape)
         real, whole = tf.TensorSpec([], tf.float32), tf.TensorSpec([], tf.int32)
 
-        @tf.function(input_signature=[images, labels, real, real, whole, images], jit_compile=device.jit_compile())
+        @xla.compiled(input_signature=[images, labels, real, real, whole, images])
         def run(
             x: tf.Tensor,
             y: tf.Tensor,
@@ -285,7 +285,7 @@ def _compiled(network: Network, x_shape: tuple[int, ...], norm: str, loss: str, 
 
 def _compiled_forward(network: Network, x_shape: tuple[int, ...]) -> Callable:
     def make(net: Network) -> Callable:
-        @tf.function(input_signature=batch_signature(x_shape)[:1], jit_compile=device.jit_compile())
+        @xla.compiled(input_signature=batch_signature(x_shape)[:1])
         def run(x: tf.Tensor) -> tf.Tensor:
             return _logits(net, x)
 

@@ -78,6 +78,7 @@ def impute(
 
 @cache
 def _solver() -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    device.begin()
     signature = [tf.TensorSpec([None, None, None, None], tf.float32), tf.TensorSpec([None, None, None], tf.bool)]
     return tf.function(_solve, input_signature=signature, autograph=False)
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 from scipy.stats import gaussian_kde
 
 from robint_tf.intervals import Interval, wilson
-from robint_tf.runtime import device
+from robint_tf.runtime import xla
 from robint_tf.runtime.batching import in_batches, per_network
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Projector:
         draws = tf.TensorSpec([None, vae_gan.latent_dim], tf.float32)
 
         def make(model: "VAEGAN") -> Callable:
-            @tf.function(input_signature=[images, draws], jit_compile=device.jit_compile())
+            @xla.compiled(input_signature=[images, draws])
             def reconstruct(x: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
                 return model.decode_noisy(x, noise)
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from robint_tf.errors import InputError
 from robint_tf.networks.vae_gan import VAEGAN
-from robint_tf.runtime import device
+from robint_tf.runtime import xla
 from robint_tf.runtime.batching import per_network
 from robint_tf.specs import RANK_TOLERANCE
 
@@ -57,9 +57,8 @@ def _jacobian(vae_gan: VAEGAN) -> Callable[[tf.Tensor], tf.Tensor]:
     def make(model: VAEGAN) -> Callable:
         k = vae_gan.latent_dim
 
-        @tf.function(
+        @xla.compiled(
             input_signature=[tf.TensorSpec([None, *vae_gan.encoder.example_shape], tf.float32)],
-            jit_compile=device.jit_compile(),
             autograph=False,
         )
         def run(x: tf.Tensor) -> tf.Tensor:

@@ -18,6 +18,7 @@ from numpy.random import SeedSequence
 from robint_tf.catalogue import ARCHITECTURES
 from robint_tf.errors import InputError
 from robint_tf.networks.identity.naming import Network, architecture_of, fingerprint, kept_of
+from robint_tf.runtime import device
 from robint_tf.specs import CUSTOM
 
 
@@ -84,6 +85,7 @@ def build(architecture: str, *, variant: str = "authors", seed: int = 0, precisi
     The weights depend on `seed` alone, not on any global generator. With `precision` "mixed_bfloat16" the layers
     compute in bfloat16 on float32 weights, the last one in float32. `ValueError` for an unknown architecture.
     """
+    device.begin()
     network = _assembled(architecture, variant, precision)
     initialise(network, seed)
     _BUILT[network] = fingerprint(network, lasting=False)

@@ -17,6 +17,7 @@ from keras import layers
 from robint_tf.errors import InputError
 from robint_tf.networks.bounds import Bounded
 from robint_tf.networks.classifiers import Network
+from robint_tf.runtime import device
 from robint_tf.specs import PGD
 
 PIXEL_MIN, PIXEL_MAX = -1.0, 1.0
@@ -186,6 +187,7 @@ def _without(network: Network) -> str:
 
 def called(network: Network, x: np.ndarray) -> np.ndarray:
     """Logits (N, classes) float32 of a few images. `ValueError` for a network that returns anything else."""
+    device.begin()
     try:
         found = network(x, training=False)
     except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:  # whatever its layers raise

@@ -23,6 +23,7 @@ from robint_tf.networks.layers import Chain
 from robint_tf.networks.optimizers import ADAM_EPSILON
 from robint_tf.networks.vae_gan_losses import kl_divergence, mean_log, mean_log_complement, reconstruction_error
 from robint_tf.networks.vae_gan_networks import networks_for, settings_for
+from robint_tf.runtime import device
 
 Latent = tuple[tf.Tensor, tf.Tensor]  # z_mean and z_log_var, float32 (N, latent_dim) each
 Draws = tuple[tf.Tensor, tf.Tensor]  # the noise of the reconstruction and that of the sample, of the same kind
@@ -271,6 +272,7 @@ def uncompiled(architecture: str, variant: str = "authors", seed: int = 0) -> VA
 
     `ValueError` as there.
     """
+    device.begin()
     settings = settings_for(architecture, variant)
     return VAEGAN(
         **networks_for(architecture, settings, seed),

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from robint_tf.errors import InputError
-from robint_tf.runtime import device
+from robint_tf.runtime import device, xla
 
 Progress = Callable[[int, int], None]
 """Called with how many examples are done, and how many there are."""
@@ -60,14 +60,17 @@ Compiled = TypeVar("Compiled")
 def per_network(network: keras.Model, key: object, make: Callable[[Any], Compiled]) -> Compiled:
     """What make(network) compiles for a network, made once per key, which dies with its network.
 
-    It is compiled again when layers of the network were added, removed, frozen or given another activation or precision
-    since, when a number, a text, a function or a tensor was changed that is a public attribute of a layer, or in one
-    that is a list, such as the rate of a Dropout, and after `device.configure` chose otherwise between XLA and none.
+    Without XLA where a layer of the network does not allow it. It is compiled again when layers of the network were
+    added, removed, frozen or given another activation or precision since, when a number, a text, a function or a tensor
+    was changed that is a public attribute of a layer, or in one that is a list, such as the rate of a Dropout, and
+    after `device.configure` chose otherwise between XLA and none.
     """
     functions = _COMPILED.setdefault(network, {})
-    key = key, device.jit_compile(), device.training_block(), device.tf32(), _structure(network)
+    by_xla = device.jit_compile() and xla.takes(network)
+    key = key, by_xla, device.training_block(), device.tf32(), _structure(network)
     if key not in functions:
-        functions[key] = make(weakref.proxy(network))  # a strong reference here would keep the network alive for ever
+        with device.xla(by_xla):
+            functions[key] = make(weakref.proxy(network))  # a strong reference would keep the network alive for ever
     return functions[key]
 
 

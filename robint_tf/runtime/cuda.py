@@ -12,8 +12,10 @@ import tensorflow as tf
 XLA_ABORTS = {"2.21": ((9, 3), (9, 5))}
 """By version of TensorFlow, the oldest and newest cuDNN with which its XLA aborts the process at a convolution.
 
-Seen with 9.3 (calad0i/HGQ2#14) and 9.5.1 (aws/deep-learning-containers#6417); 9.24 works, between them is not known.
+Seen with 9.3 (calad0i/HGQ2#14) and 9.5.1 (aws/deep-learning-containers#6417); 9.24 works.
 """
+XLA_UNKNOWN = {"2.21": ((9, 6), (9, 7))}
+"""The same for those with which it may."""
 
 
 def wheels() -> dict[str, str]:
@@ -53,7 +55,16 @@ def numbers(version: str) -> tuple[int, ...]:
 
 def xla_aborts(tensorflow: str, cudnn: str | None) -> bool:
     """Whether XLA of this version of tensorflow is known to abort at a convolution with this version of cudnn."""
-    known = XLA_ABORTS.get(".".join(map(str, numbers(tensorflow)[:2])))
+    return _within(XLA_ABORTS, tensorflow, cudnn)
+
+
+def xla_unknown(tensorflow: str, cudnn: str | None) -> bool:
+    """Whether XLA of tensorflow may abort with cudnn, a version close to those with which it does."""
+    return _within(XLA_UNKNOWN, tensorflow, cudnn)
+
+
+def _within(table: dict[str, tuple[tuple, tuple]], tensorflow: str, cudnn: str | None) -> bool:
+    known = table.get(".".join(map(str, numbers(tensorflow)[:2])))
     return known is not None and cudnn is not None and known[0] <= numbers(cudnn)[:2] <= known[1]
 
 

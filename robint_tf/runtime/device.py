@@ -1,11 +1,16 @@
-"""Where and how TensorFlow runs: device, memory, compilation, arithmetic. Call `configure` before any model."""
+"""Where and how TensorFlow runs: device, memory, compilation, arithmetic.
+
+Call `configure` before any model. Who does not gets its defaults at the first use of the library (`begin`).
+"""
 
 import contextlib
 import functools
 import os
 import platform
 import re
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,9 +33,12 @@ TRAINING_BLOCK = 50
 class _Settings:
     jit: str = "auto"
     deterministic: bool = False
+    begun: bool = False
 
 
 _settings = _Settings()
+_XLA = ContextVar("xla", default=True)
+"""Whether what is being compiled may go through XLA at all."""
 
 
 def configure(
@@ -47,8 +55,9 @@ def configure(
     "auto" means on GPUs only (on CPUs its convolution gradients are about ten times slower). deterministic: switch on
     TensorFlow's op determinism, which excludes XLA: with it "auto" means off, and "on" is refused. tf32: on GPUs round
     the factors of float32 products and convolutions to 10 bits (TensorFloat-32), which is faster; numbers of the
-    authors are not reached so. `ValueError` if the device does not exist, `DeviceError` if TensorFlow runs already with
-    another device or number of threads: it cannot change these any more.
+    authors are not reached so. A GPU's memory is taken as it is needed. `ValueError` if the device does not exist,
+    `DeviceError` if TensorFlow runs already with another device or number of threads: it cannot change these any more,
+    nor how it takes memory. jit, tf32 and deterministic=True can be chosen at any time; "auto" then keeps the device.
     """
     index = check_name(device)
     checks.one_of("jit", jit, JIT_CHOICES)
@@ -61,10 +70,11 @@ def configure(
             f"device is {device!r} but TensorFlow sees {len(gpus)} GPU(s); install robint-tf[gpu] or use cpu."
         )
     wanted = [] if device.lower() == "cpu" else gpus[index : index + 1]
-    _set("the device", tf.config.get_visible_devices("GPU"), wanted, tf.config.set_visible_devices, wanted, "GPU")
-    for gpu in gpus:
-        growing = tf.config.experimental.get_memory_growth(gpu)
-        _set("memory growth", growing, True, tf.config.experimental.set_memory_growth, gpu, True)
+    visible = tf.config.get_visible_devices("GPU")
+    runs_there = device.lower() == "auto" or visible[:1] == wanted  # models take the first visible one
+    with contextlib.suppress(DeviceError) if runs_there else contextlib.nullcontext():
+        _set("the device", visible, wanted, tf.config.set_visible_devices, wanted, "GPU")
+    _let_memory_grow(gpus)
     if threads is not None:
         pools = tf.config.threading
         for now, change in (
@@ -72,11 +82,38 @@ def configure(
             (pools.get_inter_op_parallelism_threads(), pools.set_inter_op_parallelism_threads),
         ):
             _set("the number of threads", now, threads, change, threads)
-    _settings.jit, _settings.deterministic = jit, deterministic
+    _settings.jit, _settings.deterministic, _settings.begun = jit, deterministic, True
     tf.config.experimental.enable_tensor_float_32_execution(tf32)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
     return name()
+
+
+def begin() -> None:
+    """The defaults of `configure` for whoever did not call it, at the first use of the library; later calls do nothing.
+
+    Where there are GPUs, TensorFloat-32 is switched off, in the whole process, which a warning says; their memory is
+    taken as it is needed if TensorFlow did not start before. The device stays TensorFlow's choice.
+    """
+    if _settings.begun:
+        return
+    _settings.begun = True
+    gpus = tf.config.list_physical_devices("GPU")
+    _let_memory_grow(gpus)
+    if gpus and tf.config.experimental.tensor_float_32_execution_enabled():
+        tf.config.experimental.enable_tensor_float_32_execution(False)
+        warnings.warn(
+            "TensorFlow's TensorFloat-32 is now off in this process: results are of float32. To choose otherwise, or "
+            "to be silent, call robint_tf.runtime.device.configure(tf32=True) or configure() before anything else.",
+            stacklevel=3,
+        )
+
+
+def _let_memory_grow(gpus: list[Any]) -> None:
+    """Take memory as it is needed; where TensorFlow runs already, or was given limits, it stays as it is."""
+    for gpu in gpus:
+        with contextlib.suppress(RuntimeError, ValueError):
+            tf.config.experimental.set_memory_growth(gpu, True)
 
 
 def check_name(device: str) -> int:
@@ -116,9 +153,20 @@ def jit_compile() -> bool:
 
     Where nothing else was chosen, GPUs use it unless it is known to fail there (`cuda.xla_works`).
     """
-    if _settings.deterministic or _settings.jit == "off":
+    begin()
+    if not _XLA.get() or _settings.deterministic or _settings.jit == "off":
         return False
     return _settings.jit == "on" or (not on_cpu() and cuda.xla_works())
+
+
+@contextlib.contextmanager
+def xla(allowed: bool) -> Iterator[None]:
+    """What is compiled while the block runs goes through XLA only if that is allowed, whatever was chosen."""
+    token = _XLA.set(allowed and _XLA.get())
+    try:
+        yield
+    finally:
+        _XLA.reset(token)
 
 
 def training_block() -> int:
@@ -128,11 +176,20 @@ def training_block() -> int:
 
 def tf32() -> bool:
     """Whether products of float32 numbers may be computed in TensorFloat-32, which GPUs alone have."""
+    begin()
     return not on_cpu() and tf.config.experimental.tensor_float_32_execution_enabled()
 
 
 def describe() -> dict[str, Any]:
-    """What a result is made with: versions, device, processor, threads, determinism, whether loops go through XLA."""
+    """What a result is made with: versions, device, determinism, whether loops go through XLA.
+
+    On CPUs also the processor and its threads, which change no number that a GPU computes.
+    """
+    begin()
+    here = {
+        "processor": processor(),
+        "threads": tf.config.threading.get_intra_op_parallelism_threads() or _threads_by_environment() or n_cores(),
+    }
     details = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.get_visible_devices("GPU")]
     switches = {name: os.environ[name] for name in SWITCHES if os.environ.get(name)}
     return {
@@ -142,8 +199,7 @@ def describe() -> dict[str, Any]:
         "keras": keras.__version__,
         "numpy": np.__version__,
         "device": ", ".join(d.get("device_name", "GPU") for d in details) or "CPU",
-        "processor": processor(),
-        "threads": tf.config.threading.get_intra_op_parallelism_threads() or _threads_by_environment() or n_cores(),
+        **(here if on_cpu() else {}),
         "deterministic": _settings.deterministic,
         "jit": jit_compile(),
         **({} if on_cpu() else {"tf32": tf32()}),

@@ -1,5 +1,6 @@
 """A network whose `fit` is adversarial training: the step of `fit_classifier` for Keras' own loop."""
 
+import inspect
 from typing import Any
 
 import keras
@@ -13,6 +14,7 @@ from robint_tf.data import arrays
 from robint_tf.networks import inputs
 from robint_tf.networks.bounds import Bounded
 from robint_tf.networks.classifiers import Network
+from robint_tf.runtime import device, xla
 from robint_tf.specs import PGD, as_dict, check_trades, from_dict
 from robint_tf.training import trades as trades_step
 
@@ -25,8 +27,9 @@ class AdversarialClassifier(keras.Model):
     fitted, evaluated and predicted lies in the same bounds, by default [-1, 1]. eps and step size of the attack are
     lengths on [-1, 1] pixels in any case. trades: beta of TRADES (`robint_tf.training.trades`), which trains on clean
     and adversarial images, the latter found by the divergence of the predictions in place of the attack's loss; its
-    metrics are those on adversarial images. Callbacks, `tf.data`, saving and loading are Keras' own. `ValueError` for
-    bounds that are not such, and for a beta without an attack.
+    metrics are those on adversarial images. Callbacks, `tf.data`, saving and loading are Keras' own; whether XLA
+    compiles is chosen by `runtime.device` unless `compile` is told. `ValueError` for bounds that are not such, and for
+    a beta without an attack.
 
     >>> network = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(2)])
     >>> model = AdversarialClassifier(network, PGD(norm="l2", eps=0.4, step_size=2.0, n_steps=3))
@@ -49,6 +52,7 @@ class AdversarialClassifier(keras.Model):
         super().__init__(**kwargs)
         self.network, self.attack, self.trades = network, attack, trades
         self.bounds = None if bounds is None else checks.bounds(bounds)
+        self._xla_chosen_here = False
 
     @property
     def _attacked(self) -> Network:
@@ -73,6 +77,28 @@ class AdversarialClassifier(keras.Model):
         attack = config["attack"] and from_dict(config["attack"])
         network = keras.saving.deserialize_keras_object(config["network"])
         return cls(**config | {"network": network, "attack": attack})
+
+    def compile(self, *args: Any, **options: Any) -> None:
+        """As Keras' own, with its args and options.
+
+        Where these do not choose, XLA compiles if `device.jit_compile` and all layers allow it.
+        """
+        given = inspect.signature(super().compile).bind(*args, **options).arguments
+        self._xla_chosen_here = given.get("jit_compile", "auto") == "auto"
+        if self._xla_chosen_here:
+            given["jit_compile"] = not given.get("run_eagerly") and device.jit_compile() and xla.takes(self.network)
+        super().compile(**given)
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """As Keras' own: a choice that was not the user's is made again where the model is loaded."""
+        config = super().get_compile_config()
+        return config | {"jit_compile": "auto"} if config and self._xla_chosen_here else config
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """As Keras' own; config: by `get_compile_config`."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.built and self.optimizer is not None:
+            self.optimizer.build(self.trainable_variables)
 
     def fit(self, x: Any = None, y: Any = None, *args: Any, **options: Any) -> Any:
         """As Keras' own, after arrays x (N, ...) and y (N,), or a `tf.data.Dataset`'s first batch, have been checked.
@@ -122,6 +148,7 @@ class AdversarialClassifier(keras.Model):
         low, high = self.bounds or (-1.0, 1.0)
         half, middle = (high - low) / 2, (high + low) / 2
         inside = x if self.bounds is None else (tf.cast(x, tf.float32) - middle) / half
-        kind, numbers = Kind.of(self.attack), Numbers.of(self.attack)
+        steps = self.attack.n_steps if self.jit_compile else None  # XLA asks the host about any other loop
+        kind, numbers = Kind.of(self.attack)._replace(n_steps=steps), Numbers.of(self.attack)
         x_adv = make(self._attacked, inside, y, kind, numbers, self.optimizer.iterations)
         return x_adv if self.bounds is None else x_adv * half + middle

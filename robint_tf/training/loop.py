@@ -16,7 +16,7 @@ import tensorflow as tf
 from robint_tf.errors import DivergedError
 from robint_tf.networks import inputs
 from robint_tf.networks.cpu_forward import loop_body
-from robint_tf.runtime import device
+from robint_tf.runtime import device, xla
 from robint_tf.runtime.interrupts import Interrupted, held_back
 from robint_tf.store.checkpoints import Checkpoint
 from robint_tf.training.state import Counted, Position, State
@@ -52,7 +52,7 @@ def train(
     if checkpoint is not None and (saved := checkpoint.load()) is not None:
         state.restore(saved, checkpoint.folder)
     writer = tf.summary.create_file_writer(str(log_dir)) if log_dir is not None else None
-    total, chunk, block = epochs * batches, 1, device.training_block()
+    total, chunk, block = epochs * batches, 1, min(device.training_block(), batches)
     clock = _Clock(total)
     with held_back() as pending:
         while state.position < total:
@@ -172,7 +172,7 @@ def _compiled_by_xla(
         """For n batches of `size` examples: from the data, the examples of each batch and the first one's number."""
         places = tf.TensorSpec([n, size], tf.int32)  # gathered from: XLA would compile anew for every place of a slice
 
-        @tf.function(input_signature=[tuple(examples), places, whole, tuple(numbers)], jit_compile=True)
+        @xla.compiled(input_signature=[tuple(examples), places, whole, tuple(numbers)])
         def run(
             data: tuple[tf.Tensor, ...], chosen: tf.Tensor, number: tf.Tensor, given: tuple[tf.Tensor, ...]
         ) -> tf.Tensor:
@@ -195,11 +195,12 @@ def _compiled_by_xla(
         given: tuple[tf.Tensor, ...],
     ) -> tf.Tensor:
         records = []
+        in_block = min(block, max(len(order) // batch_size, 1))  # of full batches; an epoch may have fewer
         while lo < hi:
             first = lo * batch_size
             size = min(batch_size, len(order) - first)  # an epoch's last batch may be smaller
-            whole_block = lo % block == 0 and (lo + block) * batch_size <= len(order) and lo + block <= hi
-            n = block if whole_block else 1
+            end = lo + in_block
+            n = in_block if lo % in_block == 0 and end * batch_size <= len(order) and end <= hi else 1
             chosen = tf.reshape(order[first : first + n * size], [n, size])
             records.append(program(n, size)(data, chosen, before + lo, given))
             lo += n

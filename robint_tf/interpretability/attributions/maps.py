@@ -16,7 +16,7 @@ from robint_tf.errors import InputError
 from robint_tf.networks import inputs
 from robint_tf.networks.classifiers import Network
 from robint_tf.registry import AT
-from robint_tf.runtime import device
+from robint_tf.runtime import xla
 from robint_tf.runtime.batching import Progress, batch_signature, in_batches, per_network
 from robint_tf.settings import Settings
 from robint_tf.specs import VARIANTS
@@ -123,10 +123,9 @@ def _compiled(network: Network, x_shape: tuple[int, ...], attribution: str, vari
     takes_baseline = "baseline" in inspect.signature(method).parameters
 
     def make(net: Network) -> Callable:
-        @tf.function(
+        @xla.compiled(
             input_signature=[*batch_signature(x_shape)[:1], tf.TensorSpec(x_shape, tf.float32)],
             autograph=AT in attribution,  # which wraps messages, and without which a user's method may not do
-            jit_compile=device.jit_compile(),
         )
         def run(x: tf.Tensor, baseline: tf.Tensor) -> tf.Tensor:
             values = method(net, x, variant, baseline=baseline) if takes_baseline else method(net, x, variant)

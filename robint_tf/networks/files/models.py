@@ -13,6 +13,7 @@ from robint_tf.networks import inputs
 from robint_tf.networks.bounds import Bounded, Bounds
 from robint_tf.networks.classifiers import Network
 from robint_tf.networks.files import cards, keras_file
+from robint_tf.runtime import device
 from robint_tf.store.folders import atomic_path
 
 
@@ -60,6 +61,7 @@ def load(
     or not a Keras model, if the recipe that it names says other bounds, or if its input or output does not fit x_shape
     (without the batch axis) and n_classes.
     """
+    device.begin()
     path = Path(path)
     if not path.exists():
         raise NetworkMissing(f"{path} does not exist; name a file that holds a network.", path=path)
