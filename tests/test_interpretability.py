@@ -28,7 +28,7 @@ def test_the_paper_preset_is_the_authors_grid():
     networks = PAPER.networks()
     assert len(networks) == 81
     cells = [c for source in (None, *(n.spec for n in networks)) for c in PAPER.cells(source)]
-    assert len(cells) == len(set(cells)) == 4890
+    assert len(cells) == len(set(cells)) == 81 * 2 * 2 * 5 * 3 + 2 * 5 * 5
     for norm, last, step in (("l2", 1.6, 2.0), ("linf", 0.04, 0.02)):
         of_norm = [n for n in networks if n.norm == norm and n.loss == "cw"]
         assert [n.eps for n in of_norm] == list(published.series("cw", norm).eps[1:])
@@ -42,14 +42,17 @@ def test_the_paper_preset_is_the_authors_grid():
 
 def test_more_seeds_keep_the_cells_that_were_there():
     fewer, more = PAPER, replace(PAPER, n_seeds=5, n_explained=2)
-    assert set(fewer.cells(None)) < set(more.cells(None))
+    for source in (None, *(n.spec for n in fewer.networks()[:3])):
+        assert set(fewer.cells(source)) <= set(more.cells(source))
+        assert len(more.cells(source)) == (1 if source is None else 2) * 2 * 5 * 5  # maps, tests, fractions, seeds
     assert [n.spec for n in more.networks()][:81] == [n.spec for n in fewer.networks()]
     assert len({n.spec for n in more.networks()}) == 162
 
 
 def test_explained_and_retrained_networks_never_share_initial_weights():
     explained = {n.spec.training.seed for n in replace(PAPER, n_explained=100).networks()}
-    assert not explained & {c.training.seed for c in replace(PAPER, n_seeds=100).cells(None)}
+    sources = (None, *(n.spec for n in PAPER.networks()))
+    assert not explained & {c.training.seed for s in sources for c in replace(PAPER, n_seeds=100).cells(s)}
 
 
 def test_scores_are_areas_between_the_curves():
@@ -188,7 +191,7 @@ def test_an_old_store_is_not_used_and_status_says_so(robint, tmp_path):
         folders.write_folder(tmp_path / "store" / "RetrainSpec" / key, {"accuracy": np.array(0.5)}, manifest)
         (tmp_path / "store" / "RetrainSpec" / f"{key}.checkpoint").mkdir()  # its artifact is there
     text = robint("status", *SMALL)
-    assert re.search(r"^all +0 of +43 \(0\.0%\); 0 trainings begun", text, re.M)
+    assert re.search(r"^all +0 of +44 \(0\.0%\); 0 trainings begun", text, re.M)
     assert f"{len(cells)} artifacts of mathematics 1 (version 0.1.0) are not used" in text
 
 

@@ -255,10 +255,7 @@ def _in_order(network: Network) -> Iterator[Any]:
         yield network
         return
     for part in network.operations if isinstance(network, keras.Function) else network.layers:
-        if isinstance(part, keras.Model):
-            yield from _in_order(part)
-        else:
-            yield part
+        yield from _in_order(part) if isinstance(part, keras.Model) else (part,)
 
 
 _SAID: "weakref.WeakKeyDictionary[Network, set[str]]" = weakref.WeakKeyDictionary()
