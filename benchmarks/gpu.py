@@ -74,7 +74,7 @@ class Kept:
         """about: what results must have in common; those of another kind are kept in a file beside this one."""
         self.path = path
         found = json.loads(path.read_text()) if path.exists() else {"about": about}
-        if fresh or found.get("about") != about:
+        if path.exists() and (fresh or found.get("about") != about):
             path.replace(next(p for i in itertools.count(1) if not (p := path.with_stem(f"{path.stem}-{i}")).exists()))
             found = {"about": about}
         self.results: dict[str, Any] = found
@@ -377,15 +377,17 @@ class Examination:
 @click.option("--fresh", is_flag=True, help="Leave what was measured before.")
 @click.option("--only-table", is_flag=True, help="Write the table from the file; needs no GPU.")
 @click.option("--smoke", is_flag=True, help="On a CPU, with tiny networks; writes no table.")
-@click.option("--json", "path", type=click.Path(path_type=Path), default=HERE / "results" / "gpu.json")
-def main(device: str, seconds: float, fresh: bool, only_table: bool, smoke: bool, path: Path) -> None:
+@click.option("--json", "path", type=click.Path(path_type=Path), help="The file.  [default: results/gpu.json]")
+def main(device: str, seconds: float, fresh: bool, only_table: bool, smoke: bool, path: Path | None) -> None:
     """Measure a GPU, write a file and a table."""
     clock, began = Clock(seconds - MARGIN), time.monotonic()
+    path = path or HERE / "results" / ("gpu-smoke.json" if smoke else "gpu.json")
     device = "cpu" if smoke else device
     if only_table:
         if not path.exists():
             raise click.ClickException(f"{path} does not exist; measure a GPU first.")
         kept = Kept(path, json.loads(path.read_text())["about"])
+        smoke = kept.results["about"].get("smoke", False)  # no table of numbers that mean nothing
     else:
         facts = examine(device, [])["facts"]
         about = {"smoke": smoke, "facts": facts, "mathematics": MATHEMATICS}

@@ -395,6 +395,9 @@ def tiny_2_1(monkeypatch):
 def test_gradients_are_measured_once_and_drawn(robint, tiny_2_1, tmp_path, monkeypatch):
     text = robint("gradients", "--dataset", "mnist", "--preset", "smoke", "--n-test", "6")
     assert "k the rank of the decoder's Jacobian: 10.0 on average, 10 at least, of 10 latent dimensions." in text
+    assert "no share in rare directions to be relied on: there are 1000 training images of 784 values" in " ".join(
+        text.split()
+    )
     assert text.count("not valid") == 2 * 4  # of a VAE-GAN of forty images: three networks and the nearest image
     path = tmp_path / "figures" / "gradients_mnist.json"
     found, before = results.read(path), path.read_bytes()

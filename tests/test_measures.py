@@ -191,7 +191,7 @@ def test_results_of_an_older_release_have_no_table(tmp_path):
 def test_what_cannot_be_shown_is_named_and_hides_nothing_else(folder, name, content):
     results.write(folder / f"{name}.json", results.read(folder / f"{name}.json") | content)
     whole, found = 5, comparison.compare(comparison.collect(folder))
-    assert re.search("its measures cannot be shown .*; run its command again", found["left_out"][f"{name}.json"])
+    assert re.search("its measures cannot be shown .*; run its command again", found["not_shown"][f"{name}.json"])
     assert len(titles(found)) == whole - (0 if name == "road_a" else 1)
     assert any(claim["ours"]["verdict"] != "not run" for claim in found["claims"])  # of the grid's own scores
 

@@ -71,6 +71,21 @@ def test_measurements_come_back_bit_by_bit_without_the_network(pack, tmp_path):
     assert packs.unpack(pack, other) == packs.Moved(new=0, known=3)
 
 
+def test_entries_whose_spec_has_got_a_field_since_are_passed_over_and_the_others_taken(pack, tmp_path):
+    content = results.read(pack)
+    (cell,) = (entry for entry in content["entries"] if entry["spec"]["kind"] == "RetrainSpec")
+    del cell["spec"]["mask_seed"]
+    cell["key"] = artifacts.key_of(cell["spec"], cell["inputs"])
+    results.write(tmp_path / "older.json", content)
+    other = Store(tmp_path / "other")
+    assert packs.unpack(tmp_path / "older.json", other) == packs.Moved(new=2, known=0, older=1)
+    assert not other.has(CELL, "data")
+    cell["key"] = "0" * 20
+    results.write(tmp_path / "odd.json", content)
+    with pytest.raises(packs.PackError, match="does not give the key"):
+        packs.unpack(tmp_path / "odd.json", other)
+
+
 def test_a_pack_of_equal_results_has_equal_bytes(pack, store, tmp_path):
     packs.write(tmp_path / "again.json", store)
     assert (tmp_path / "again.json").read_bytes() == pack.read_bytes()

@@ -1,5 +1,6 @@
 """Networks that a user brings: unbuilt, frozen, changed after use, with code, statistics or losses of their own."""
 
+import functools
 from dataclasses import replace
 
 import keras
@@ -173,6 +174,38 @@ def test_predictions_follow_what_is_set_on_a_layer_of_keras(make, change):
     found = attacks.predict(network, X)
     assert np.abs(found - before).max() > 1e-4
     np.testing.assert_allclose(found, np.asarray(network(X)), atol=1e-5)
+
+
+class Masked(keras.layers.Layer):
+    """With what of NumPy an own layer may hold, and a function that is no plain one."""
+
+    mask, scale, change = np.ones(2, "float32"), np.float32(1), functools.partial(np.add, 0)
+
+    def call(self, x):
+        return x * self.mask * self.scale + self.change(1)
+
+
+def test_predictions_follow_arrays_and_what_else_is_set_on_an_own_layer():
+    layer = Masked()
+    network = small(layer)
+    layer.mask = np.array([1.0, 1.0], "float32")
+    seen = []
+
+    def follows():
+        found = attacks.predict(network, X)
+        np.testing.assert_allclose(found, np.asarray(network(X)), atol=1e-5)
+        assert all(np.abs(found - other).max() > 1e-4 for other in seen)
+        seen.append(found)
+
+    for _ in range(4):  # the memory of an array that is gone is given to another
+        follows()
+        layer.mask = layer.mask * 2
+    layer.mask[:] = 0.5
+    follows()
+    layer.scale = np.float32(3)
+    follows()
+    layer.change = functools.partial(np.add, 2)
+    follows()
 
 
 @pytest.mark.parametrize(

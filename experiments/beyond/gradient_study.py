@@ -7,6 +7,7 @@ import click
 
 from robint_tf.specs import ClassifierSpec, GradientSpec, as_dict
 
+from ..progress import wrapped
 from ..studies.manifold import ManifoldRunner
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class GradientRunner(ManifoldRunner):
         import numpy as np
 
         from robint_tf.manifold import gradients
+        from robint_tf.study.gradients import no_rare_share
 
         study = self.study
         networks = [None, *self.classifiers()]
@@ -60,6 +62,7 @@ class GradientRunner(ManifoldRunner):
             "objective": OBJECTIVE,
             "steps": list(gradients.SENSITIVITY_EPS),
             "rare": gradients.RARE,
+            "rare_problem": no_rare_share(self.dataset.train.x),
             "latent_dimensions": self.vae_gan().model.latent_dim,
             "rank": {"mean": float(ranks.mean()), "least": float(ranks.min())},
             "chance": {"tangent_share": gradients.chance_share(ranks, d), "sensitivity": 1.0, "rare_share": rare},
@@ -190,6 +193,8 @@ def print_table(results: dict[str, Any]) -> None:
     click.echo(f"\n{results['dataset']}: loss gradients at {images}")
     for problem in results["problems"]:
         click.echo(f"  this VAE-GAN cannot stand for the manifold: {problem}")
+    if results["rare_problem"]:
+        click.echo(wrapped(f"  no share in rare directions to be relied on: {results['rare_problem']}", indent="    "))
     click.echo(f"{'network':24}{'tangent share':>26}{'change off / on':>26}{'in rare directions':>26}")
     named = [(network["name"], network) for network in results["networks"]]
     for name, row in [*named, ("to the nearest image", results["nearest"])]:

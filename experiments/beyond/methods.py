@@ -97,7 +97,12 @@ class Options:
     type=Share(),
     help="Fraction of the pixels that is removed or kept; repeatable.  [default: the preset's]",
 )
-@click.option("--seeds", "n_seeds", type=click.IntRange(1, 100), help="Retrainings per cell.  [default: the preset's]")
+@click.option(
+    "--seeds",
+    "n_seeds",
+    type=click.IntRange(1, 100),
+    help="Retrainings per cell; of random pixels five or more.  [default: the preset's]",
+)
 @click.option(
     "--n-road", type=click.IntRange(2), default=MOST, show_default=True, help="Test images for ROAD, or fewer."
 )

@@ -61,13 +61,13 @@ def write(folder: Path, out: Path, *, allow_mixed: bool = False, documents: tupl
     for item in found["missing"]:
         item["cost"] = cost_of(item["results"])
     drawn, undrawn = pictures(collection, set(found["left_out"]))
-    found["left_out"] |= undrawn
+    updated = {path: summarised(path.read_text(encoding="utf-8"), found, collection) for path in documents}
+    found["left_out"] |= undrawn | found.pop("not_shown")  # though their other numbers are taken
     header = _header(found)
     texts = {
         "report.html": report.html(found, header, drawn),
         "report.md": report_markdown.markdown(found, header),
     }
-    updated = {path: summarised(path.read_text(encoding="utf-8"), found, collection) for path in documents}
     paths = []
     for name, text in texts.items():
         paths.append(out / name)

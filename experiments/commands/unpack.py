@@ -23,4 +23,5 @@ def command(files: tuple[Path, ...], store_dir: Path | None) -> None:
     store = Store(writable(store_dir or default_root()))
     for file in files:
         moved = packs.unpack(file, store)
-        click.echo(f"{file}: {moved.new} measurements new to {store.root}, {moved.known} were there")
+        older = f", {moved.older} of an older form are passed over" if moved.older else ""
+        click.echo(f"{file}: {moved.new} measurements new to {store.root}, {moved.known} were there{older}")

@@ -102,7 +102,10 @@ study_options = chain(
         help="Fraction of the pixels that is removed or kept; repeatable.  [default: the preset's]",
     ),
     click.option(
-        "--seeds", "n_seeds", type=click.IntRange(1, 100), help="Retrainings per cell.  [default: the preset's]"
+        "--seeds",
+        "n_seeds",
+        type=click.IntRange(1, 100),
+        help="Retrainings per cell; of random pixels five or more.  [default: the preset's]",
     ),
     click.option(
         "--explained-seeds",

@@ -51,7 +51,7 @@ def compare(
     tables, odd = measures.tables(layers[0][0].content, layers[0][0].paths)
     needed = dict.fromkeys(claim.needs for claim in wanted)
     used = {*deciding.paths.values(), *(row["results"] for row in beyond), *(entry["results"] for entry in beside)}
-    left_out = odd | {place: why for layer, _ in layers for place, why in layer.left_out.items()}
+    left_out = {place: why for layer, _ in layers for place, why in layer.left_out.items()}
     return {
         "claims": rows,
         "groups": groups(rows),
@@ -65,6 +65,7 @@ def compare(
         ],
         "mixed": mixed,
         "left_out": collection.passed_over({*used, *left_out}) | left_out,
+        "not_shown": odd,
         "sources": [_source(name, deciding) for name in names],
     }
 

@@ -1,9 +1,11 @@
 """One way to run a data set in batches, and compiled functions that die with their network."""
 
+import functools
+import hashlib
 import warnings
 import weakref
 from collections.abc import Callable
-from types import FunctionType
+from types import FunctionType, MethodType
 from typing import Any, TypeVar
 
 import keras
@@ -110,7 +112,7 @@ def _laid_down(value: Any) -> Any:
     """Something that differs where a program made with a value would; nothing for values of other kinds."""
     if value is None or type(value) in (bool, int, float, str):  # most are; the rest takes longer to tell
         return value
-    if isinstance(value, FunctionType):
+    if isinstance(value, FunctionType | MethodType | functools.partial):
         return weakref.ref(value)
     if isinstance(value, tuple | list):
         return tuple(map(_laid_down, value))
@@ -118,7 +120,9 @@ def _laid_down(value: Any) -> Any:
         return value
     if isinstance(value, keras.regularizers.Regularizer | keras.constraints.Constraint):
         return _settings(value)
-    if isinstance(value, np.ndarray | tf.Tensor):
+    if isinstance(value, np.ndarray | np.generic):  # a program holds a copy of its numbers
+        return value.dtype.str, value.shape, hashlib.sha256(value.tobytes()).hexdigest()
+    if isinstance(value, tf.Tensor):
         return id(value)  # the program that uses it keeps it
     return None
 

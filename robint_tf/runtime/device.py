@@ -190,7 +190,7 @@ def describe() -> dict[str, Any]:
         "processor": processor(),
         "threads": tf.config.threading.get_intra_op_parallelism_threads() or _threads_by_environment() or n_cores(),
     }
-    details = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.get_visible_devices("GPU")]
+    details = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.get_visible_devices("GPU")[:1]]
     switches = {name: os.environ[name] for name in SWITCHES if os.environ.get(name)}
     return {
         "robint_tf": __version__,

@@ -18,7 +18,7 @@ import os
 import re
 import uuid
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,12 @@ SCRATCH = r".+\.part-\w{8}"  # names under which folders are written
 
 def spec_key(spec: Any, *inputs: str) -> str:
     """The name of what `spec` makes from `inputs` (`data.Fingerprint.key`): 20 hexadecimal digits."""
-    recipe = {"version": MATHEMATICS, "spec": as_dict(spec), "inputs": inputs}
+    return key_of(as_dict(spec), inputs)
+
+
+def key_of(spec: dict[str, Any], inputs: Sequence[str]) -> str:
+    """The same of a spec as JSON data, which may have the fields of an older version, and of its inputs."""
+    recipe = {"version": MATHEMATICS, "spec": spec, "inputs": inputs}
     return hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()[:20]
 
 

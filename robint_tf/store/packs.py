@@ -41,10 +41,11 @@ class PackError(results.ResultsError):
 
 @dataclass(frozen=True)
 class Moved:
-    """How many entries of a pack were new to a store, and how many were known to it."""
+    """How many entries of a pack were new to a store, known to it, and passed over as their spec had an older form."""
 
     new: int
     known: int
+    older: int = 0
 
 
 def write(path: Path, store: Store, kinds: Collection[str] = KINDS) -> int:
@@ -65,7 +66,8 @@ def write(path: Path, store: Store, kinds: Collection[str] = KINDS) -> int:
 
 
 def unpack(path: Path, store: Store) -> Moved:
-    """Put the entries of the pack `path` into a store, where it lacks them. Returns how many it lacked, and had.
+    """Put the entries of the pack `path` into a store, where it lacks them. Returns how many it lacked and had, and how
+    many are of an older form of their spec, which are passed over.
 
     `ResultsError` for a file that was edited, or is not a pack; `PackError` for one of another version of the
     mathematics, an entry whose recipe does not give its key, or one that contradicts what the store has. Nothing is
@@ -82,12 +84,12 @@ def unpack(path: Path, store: Store) -> Moved:
         )
     if (size := sum(map(_stated_size, entries))) > LARGEST:
         raise PackError(f"{path} says that it holds {size} bytes, more than the {LARGEST} of a pack; split it.")
-    sound = [_unpacked(path, i, entry) for i, entry in enumerate(entries)]
+    sound = [found for i, entry in enumerate(entries) if (found := _unpacked(path, i, entry)) is not None]
     missing = [entry for entry in sound if not _there(path, store, entry)]
     unmixed = Store(store.root, allow_mixed=True)  # nothing is computed of what is put side by side here
     for e in missing:
         unmixed.publish(e.spec, e.arrays, e.notes, *e.inputs, made_with=e.made_with)
-    return Moved(len(missing), len(sound) - len(missing))
+    return Moved(len(missing), len(sound) - len(missing), len(entries) - len(sound))
 
 
 @dataclass(frozen=True)
@@ -158,10 +160,14 @@ def _stated_size(entry: Any) -> int:
         return 0
 
 
-def _unpacked(path: Path, i: int, entry: Any) -> _Entry:
-    """An entry, checked."""
+def _unpacked(path: Path, i: int, entry: Any) -> _Entry | None:
+    """An entry, checked; None for one whose kind of spec has got a field since it was written."""
     try:
         spec, inputs = specs.from_dict(entry["spec"]), tuple(map(str, entry["inputs"]))
+        if type(spec).__name__ in KINDS and entry["key"] == artifacts.key_of(entry["spec"], inputs) != (
+            artifacts.spec_key(spec, *inputs)
+        ):
+            return None
         if type(spec).__name__ not in KINDS or entry["key"] != artifacts.spec_key(spec, *inputs):
             raise InputError(f"its recipe does not give the key {entry['key']!r}")
         notes, made_with = entry.get("notes", {}), entry.get("made_with", {})

@@ -141,8 +141,8 @@ def _refuse_losses(network: Network) -> None:
 
 
 def _penalties(variables: list[keras.Variable]) -> list[tf.Tensor]:
-    """The losses of the regularisers of weights, scalars."""
-    return [v.regularizer(v) for v in variables if v.regularizer is not None]
+    """The losses of the regularisers of weights, scalars, float32 as the loss."""
+    return [tf.cast(v.regularizer(v), tf.float32) for v in variables if v.regularizer is not None]
 
 
 def _order(n: int, training: Training, epoch: int) -> tf.Tensor:

@@ -180,6 +180,8 @@ def gradients(results: Results) -> Table | None:
     rank = results.get("rank")
     told = "" if rank is None else f" Tangent spaces: {rank['mean']:.1f} dimensions, {rank['least']:.0f} at least."
     reason = f" The VAE-GAN cannot stand for the manifold: {'; '.join(poor)}." if poor else ""
+    if results.get("rare_problem"):
+        reason += f" No share in directions of least variance to be relied on: {results['rare_problem']}."
     return Table(
         f"How loss gradients lie to the image manifold, {data_of(results)}",
         f"Means over {results['n_images']:,d} test images (95% intervals).{told}{reason}{_source(results)}",

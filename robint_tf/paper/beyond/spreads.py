@@ -185,7 +185,8 @@ def made_as_theirs(results: Results) -> bool:
 
 def lacking(results: Results) -> set[str]:
     """The names of the parts of the authors' protocol that results lack in how each number is made."""
-    return {part.name for part in extent.missing(results)} - extent.OF_THE_GRID
+    other = {"variant"} if results["provenance"].get("variant", "authors") != "authors" else set()
+    return other | ({part.name for part in extent.missing(results)} - extent.OF_THE_GRID)
 
 
 def words(results: Results, groups: Groups) -> str:

@@ -91,6 +91,8 @@ def gradients(results: dict[str, Any], look: Look = looks.REPORT) -> Figure:
     heading = f"{DATASETS[origin(results['dataset'])]}: {_images(results['n_images'])}"
     if results["problems"]:
         heading += "\nThe VAE-GAN cannot stand for the manifold (left and middle): " + "; ".join(results["problems"])
+    if results.get("rare_problem"):
+        heading += f"\nNo share in directions of least variance (right) to be relied on: {results['rare_problem']}"
     figure.suptitle(
         "\n".join(part for line in heading.splitlines() for part in textwrap.wrap(line, 190)), fontsize="medium"
     )

@@ -23,7 +23,8 @@ STANDARD = {"gradient_x_input": ("0.1", "P"), "gradient": ("0.1", "D")}
 def beside_published(results: dict[str, Any], look: Look = looks.REPORT) -> Figure:
     """ROAR on the left, KAR on the right: a point per network and attribution, published score across, ours upwards.
 
-    On the diagonal both are equal. Bars: 95%, where the spread is known. `ValueError` without a published network.
+    On the diagonal both are equal. Bars: 1.96 standard errors, where the spread is known. `ValueError` without a
+    published network.
     """
     rows = [row for row in side_by_side.compared(results) if row["test"] in TESTS]
     if not rows:
@@ -32,7 +33,7 @@ def beside_published(results: dict[str, Any], look: Look = looks.REPORT) -> Figu
     for axes, test in zip(figure.subplots(1, len(TESTS)), TESTS, strict=True):
         _panel(axes, test, [row for row in rows if row["test"] == test], results["loss"], look)
     unknown = "" if any(row["ours_error"] is not None for row in rows) else " (of ours the spread is not known)"
-    figure.suptitle(f"{note(results)}; bars: 95%{unknown}", fontsize="medium")
+    figure.suptitle(f"{note(results)}; bars: 1.96 standard errors{unknown}", fontsize="medium")
     return figure
 
 
