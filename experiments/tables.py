@@ -13,7 +13,8 @@ from robint_tf.paper import published, report_markdown
 from robint_tf.paper.beyond import measures
 from robint_tf.paper.beyond import tables as beyond
 from robint_tf.paper.claims import DATASETS, TESTS
-from robint_tf.paper.comparison import ODD, Collection
+from robint_tf.paper.comparison import Collection
+from robint_tf.paper.protocols import ODD
 from robint_tf.paper.report_markdown import code, table, text
 from robint_tf.paper.verdicts import ORDERS
 from robint_tf.store.results import printable

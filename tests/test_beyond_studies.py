@@ -16,7 +16,7 @@ from robint_tf.data import datasets as data
 from robint_tf.interpretability import inference, scores
 from robint_tf.interpretability.controls import Controls
 from robint_tf.paper import comparison, published
-from robint_tf.paper.beyond import measures
+from robint_tf.paper.beyond import measures, spreads
 from robint_tf.paper.figures import plots
 from robint_tf.specs import FRACTIONS, RANDOM, Training
 from robint_tf.store import results
@@ -242,7 +242,7 @@ def test_the_spread_of_simulated_scores_is_found(monkeypatch):
         return SimpleNamespace(eps=eps, scores=series)
 
     monkeypatch.setattr(published, "series", simulated)
-    found = power.spread()
+    found = spreads.authors(power.TESTED)
     assert found.between == pytest.approx(0.02, rel=0.1)
     assert found.within == pytest.approx(0.01 * np.sqrt(3), rel=0.1)  # of one retraining; each score is of three
 
@@ -298,7 +298,7 @@ def test_ten_draws_of_random_pixels_are_the_baseline():
 
 
 def test_more_retrainings_and_fractions_narrow_the_spread():
-    assert power.sd(replace(PAPER, n_seeds=1)) > power.sd(PAPER) > power.spread().between
+    assert power.sd(replace(PAPER, n_seeds=1)) > power.sd(PAPER) > spreads.authors(power.TESTED).between
     assert power.sd(replace(PAPER, fractions=(0.5,))) > power.sd(PAPER)
 
 

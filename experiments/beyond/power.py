@@ -6,7 +6,7 @@ a cubic in attack strength, belongs to the network.
 """
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -16,9 +16,6 @@ from robint_tf.specs import FRACTIONS
 
 from ..studies.presets import ATTRIBUTIONS, InterpretabilityStudy
 
-if TYPE_CHECKING:
-    from robint_tf.interpretability.inference import Components
-
 TESTED = "keep"
 """KAR goes with attack strength about as a line does; ROAR saturates, so that its slope says little."""
 
@@ -26,22 +23,14 @@ FAMILY = len(labels.LOSSES) * len(labels.NORMS) * len(labels.ATTRIBUTIONS)
 """Series whose p-values the report corrects together, by Holm's method, also where only some of them were run."""
 
 
-def spread(occlusion: str = TESTED) -> "Components":
-    """Standard deviations of the authors' scores between networks of one eps, and between retrainings of a network.
-
-    As `spreads.authors` estimates them; within: for one retraining.
-    """
-    from robint_tf.paper.beyond import spreads
-
-    return spreads.authors(occlusion)
-
-
 def sd(study: InterpretabilityStudy) -> float:
     """The standard deviation of a network's score in a study, if its networks vary as the authors' do.
 
     With fewer fractions each of them weighs more, with fewer retrainings less is averaged.
     """
-    found = spread()
+    from robint_tf.paper.beyond import spreads
+
+    found = spreads.authors(TESTED)
     weight = _weight(study.fractions) / _weight(FRACTIONS)
     return math.sqrt(found.between**2 + (weight * found.within) ** 2 / study.n_seeds)
 

@@ -23,7 +23,7 @@ def pictures(collection: "Collection", left_out: set[str]) -> "tuple[list[Pictur
 
     left_out: paths of files that the comparison did not take.
     """
-    from robint_tf.paper import comparison, report
+    from robint_tf.paper import protocols, report
     from robint_tf.paper.figures import plots
     from robint_tf.store import results
 
@@ -44,7 +44,7 @@ def pictures(collection: "Collection", left_out: set[str]) -> "tuple[list[Pictur
                 of, shows = BESIDE["published" if "_published_" in other else "diffroar"]
                 title = f"{shows} {_title(name, content)}"
                 drawn.append(report.Picture(of or section, title, title, _png(beside)))
-        except comparison.ODD as error:
+        except protocols.ODD as error:
             cause = results.printable(f"{type(error).__name__}: {error}")[:200]
             undrawn[place] = f"its figure cannot be drawn ({cause}); run its command again."
     return drawn + list(_authors()), undrawn

@@ -382,6 +382,7 @@ class InterpretabilityStudy(Study):
 
         Every score has the random baseline in it, so that is drawn more often, each time with other pixels.
         """
+        seeds = [retraining_seed(source, i) for i in range(max(self.n_seeds, self.n_baseline))]
         return [
             RetrainSpec(
                 dataset=self.source,
@@ -389,16 +390,16 @@ class InterpretabilityStudy(Study):
                 attribution=attribution,
                 occlusion=occlusion,  # type: ignore[arg-type]
                 fraction=fraction,
-                training=replace(self.retraining, seed=retraining_seed(source, seed)),
+                training=replace(self.retraining, seed=seed),
                 n_train=self.n_train,
                 n_test=self.n_test,
-                mask_seed=seed if attribution == RANDOM else 0,  # maps are ranked once
+                mask_seed=i if attribution == RANDOM else 0,  # maps are ranked once
                 variant=self.variant,
             )
             for attribution in self.attributions(source)
             for occlusion in OCCLUSIONS
             for fraction in self.fractions
-            for seed in range(max(self.n_seeds, self.n_baseline) if attribution == RANDOM else self.n_seeds)
+            for i, seed in enumerate(seeds if attribution == RANDOM else seeds[: self.n_seeds])
         ]
 
 

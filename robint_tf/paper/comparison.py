@@ -18,8 +18,6 @@ from robint_tf.store.provenance import MixedError
 
 __all__ = ["Collection", "collect", "compare", "groups"]
 
-ODD = protocols.ODD
-
 
 def compare(
     collection: Collection, *, allow_mixed: bool = False, commands: Mapping[str, str] | None = None
@@ -124,7 +122,7 @@ def _evaluated(
             try:
                 _check_form(content)
                 findings[claim.key] = _finite(claim.evaluate(*taken, content))
-            except ODD as error:
+            except protocols.ODD as error:
                 cause = results.printable(f"{type(error).__name__}: {error}".replace("\n", " "))[:200]
                 reasons[name] = f"it does not hold what its name promises ({cause}); {remedy(name)}."
             else:
